@@ -1,0 +1,1 @@
+"""Control plane: what to run, where it stands, what came out."""

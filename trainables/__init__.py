@@ -1,0 +1,1 @@
+"""Data plane: one :class:`~trainables.config.TrialConfig` becomes one trained student."""
