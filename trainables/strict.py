@@ -1,0 +1,143 @@
+"""Strict conversion between frozen dataclasses and plain JSON-like data.
+
+One converter serves every configuration of the project. It never guesses: an unknown key, a missing key or
+a value of another type is a :class:`ConfigError` that names the path of the field and, for a misspelt name,
+the nearest known one. It imports neither torch nor Ray.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeVar, Union
+
+T = TypeVar("T")
+
+
+class ConfigError(ValueError):
+    """A configuration is wrong; the message starts with the path of the field."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown ``name``: the nearest known one, or all of them."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
+
+
+def to_plain(value: Any) -> Any:
+    """Dataclasses, tuples and mappings as dicts, lists and scalars that JSON can hold."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_plain(item) for item in value]
+    return value
+
+
+def from_plain(kind: type[T], data: Any, path: str = "") -> T:
+    """Build dataclass ``kind`` from ``data``; the inverse of :func:`to_plain`.
+
+    Raises:
+        ConfigError: an unknown or missing key, a value of the wrong type, or a value the class refuses.
+    """
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{path or kind.__name__}: expected a mapping, got {_shown(data)}")
+    hints = field_types(kind)  # type: ignore[arg-type]
+    for key in data:
+        if key not in hints:
+            raise ConfigError(f"{_join(path, str(key))}: unknown key; {suggestion(str(key), hints)}")
+    values = {key: convert(hints[key], item, _join(path, key)) for key, item in data.items()}
+    missing = [f.name for f in dataclasses.fields(kind) if _required(f) and f.name not in values]  # type: ignore[arg-type]
+    if missing:
+        raise ConfigError(f"{_join(path, missing[0])}: missing")
+    try:
+        return kind(**values)
+    except ConfigError as error:
+        raise ConfigError(_join(path, str(error))) from None
+
+
+@functools.cache
+def field_types(kind: type) -> dict[str, Any]:
+    """Resolved type of each field of dataclass ``kind``."""
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+def convert(hint: Any, value: Any, path: str) -> Any:
+    """``value`` as type ``hint``; lists become tuples and whole numbers floats, nothing else is bent."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (Union, types.UnionType):
+        return _convert_union(args, value, path)
+    if origin is Literal:
+        if value in args and type(value) in {type(arg) for arg in args}:
+            return value
+        allowed = ", ".join(map(repr, args))
+        raise ConfigError(f"{path}: {_shown(value)} is not one of {allowed}")
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{path}: expected a list, got {_shown(value)}")
+        return tuple(convert(args[0], item, f"{path}.{index}") for index, item in enumerate(value))
+    if origin in (dict, Mapping):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{path}: expected a mapping, got {_shown(value)}")
+        return {str(key): convert(args[1], item, _join(path, str(key))) for key, item in value.items()}
+    if isinstance(value, hint):
+        if isinstance(value, bool) and hint is not bool:
+            raise ConfigError(f"{path}: expected {_name(hint)}, got {_shown(value)}")
+        if hint is float and not math.isfinite(value):
+            raise ConfigError(f"{path}: expected a finite number, got {value}")
+        return value
+    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return from_plain(typing.cast(type, hint), value, path)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    raise ConfigError(f"{path}: expected {_name(hint)}, got {_shown(value)}")
+
+
+def _convert_union(args: tuple[Any, ...], value: Any, path: str) -> Any:
+    errors = []
+    for arg in args:
+        if arg is type(None):
+            if value is None:
+                return None
+            continue
+        try:
+            return convert(arg, value, path)
+        except ConfigError as error:
+            errors.append(error)
+    if len(errors) == 1 or not all(str(error).startswith(f"{path}: expected") for error in errors):
+        raise next((e for e in errors if not str(e).startswith(f"{path}: expected")), errors[0])
+    raise ConfigError(f"{path}: expected {' or '.join(_name(arg) for arg in args)}, got {_shown(value)}")
+
+
+def _required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _name(hint: Any) -> str:
+    known = {
+        float: "a number",
+        int: "a whole number",
+        str: "a text",
+        bool: "True or False",
+        type(None): "None",
+    }
+    return known.get(hint) or str(getattr(hint, "__name__", hint))
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
