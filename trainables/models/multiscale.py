@@ -1,0 +1,93 @@
+r"""Region logits: the output of any pool-then-linear classifier, decoupled over scales.
+
+Wei, Luo, Luo, "Scale Decoupled Distillation", CVPR 2024 (arXiv 2403.13512), eqs. 2-7. With the last feature
+map f [C, h, w], the classifier W [K, C] with bias b and the cell n of an m x m grid,
+
+.. math:: \pi(m, n) = W \, \mathrm{mean}_{(j,k) \in n} f_{jk} + b .
+
+Pooling and a linear classifier commute, so pooling comes first and one matrix product serves all regions.
+
+Shape suffixes: B images, C channels, h and w the map's size, K classes, R regions (sum of m*m over scales).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.models.scales import check_scales
+
+__all__ = ["pool_regions", "pooling_commutes", "region_logits", "regions_from_cells"]
+
+
+def region_logits(features: Tensor, classifier: Callable[[Tensor], Tensor], scales: Sequence[int]) -> Tensor:
+    """Logits of every region of every scale.
+
+    Args:
+        features: last feature map before global pooling, [B, C, h, w].
+        classifier: maps [..., C] to [..., K]; a model's ``.classifier``.
+        scales: grid sizes m, positive and distinct, in the order wanted: (1, 2, 4) gives 1 + 4 + 16 regions.
+
+    Returns:
+        [B, R, K]: the scales in the order given, each one's cells row by row.
+
+    A map which m does not divide is cut as adaptive average pooling cuts it: cells overlap by a row, and a
+    map smaller than the grid repeats cells (MobileNetV2's 2x2 map at scale 4), as in the published runs.
+
+    >>> regions = region_logits(torch.ones(2, 8, 4, 4), nn.Linear(8, 10), (1, 2))
+    >>> regions.shape
+    torch.Size([2, 5, 10])
+    """
+    return classifier(pool_regions(features, check_scales(scales)))
+
+
+def pool_regions(features: Tensor, scales: Sequence[int]) -> Tensor:
+    """Average of each region: [B, C, h, w] -> [B, R, C], in :func:`region_logits`'s order.
+
+    Where the finest grid divides the map, the coarser grids which divide it are averaged from its cells:
+    equal up to rounding, and the map is read once.
+    """
+    finest = max(scales)
+    cells = _pool(features, finest)
+    nested = features.shape[2] % finest == 0 and features.shape[3] % finest == 0
+    pooled = [
+        cells if m == finest else _pool(cells if nested and finest % m == 0 else features, m) for m in scales
+    ]
+    return torch.cat([grid.flatten(2) for grid in pooled], dim=2).transpose(1, 2)
+
+
+def regions_from_cells(cells: Tensor, scales: Sequence[int]) -> Tensor:
+    """All scales' logits from those of the finest one: [B, m*m, K] -> [B, R, K], m = max(scales).
+
+    Exact (up to rounding) when m divides the map, every scale divides m, and :func:`pooling_commutes`.
+    """
+    finest = max(check_scales(scales))
+    if cells.shape[1] != finest * finest or any(finest % m for m in scales):
+        raise ValueError(
+            f"{cells.shape[1]} cells do not give the scales {tuple(scales)}: needed are the "
+            f"{finest * finest} cells of scale {finest}, and scales that divide it"
+        )
+    return pool_regions(cells.transpose(1, 2).reshape(len(cells), -1, finest, finest), scales)
+
+
+def pooling_commutes(classifier: object) -> bool:
+    """Whether averaging logits equals the logits of the average (false where a norm precedes the linear)."""
+    return bool(getattr(classifier, "commutes_with_pooling", isinstance(classifier, nn.Linear)))
+
+
+def _pool(grid: Tensor, m: int) -> Tensor:
+    """Adaptive average pooling, [B, C, h, w] -> [B, C, m, m], from ops whose gradients are deterministic."""
+    height, width = grid.shape[2:]
+    if height % m == 0 and width % m == 0:
+        return F.avg_pool2d(grid, (height // m, width // m))
+    return _cut(_cut(grid, 2, m), 3, m)
+
+
+def _cut(grid: Tensor, dim: int, m: int) -> Tensor:
+    """Averages of `m` slices along `dim`: slice i goes from floor(i*size/m) to ceil((i+1)*size/m)."""
+    size = grid.shape[dim]
+    bounds = [(i * size // m, -(-(i + 1) * size // m)) for i in range(m)]
+    return torch.stack([grid.narrow(dim, low, high - low).mean(dim) for low, high in bounds], dim)

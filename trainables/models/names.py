@@ -1,0 +1,121 @@
+"""Which networks there are, by name. Imports nothing heavy: a study file is checked in milliseconds.
+
+A name is either in the table below, follows the pattern ``wrn_D_K``, or points to another library as
+``torchvision:NAME`` or ``timm:NAME``.
+
+>>> resolve("resnet8x4").options
+{'depth': 8, 'width': 4}
+>>> available("wrn_10_1"), available("torchvision:resnet50"), available("resnet8x5")
+(True, True, False)
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["LIBRARIES", "ModelError", "Recipe", "available", "check_name", "names", "resolve"]
+
+
+class ModelError(ValueError):
+    """A network or a weight file cannot be used; the message is one line for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to build one network: ``trainables.models.<module>.<factory>(**options)``."""
+
+    module: str
+    factory: str
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+LIBRARIES = ("torchvision", "timm")
+RESNET_DEPTHS = (8, 14, 20, 26, 32, 38, 44, 56, 110)
+VGG_DEPTHS = (8, 11, 13, 16, 19)
+
+
+def _external(name: str) -> Recipe:
+    library, _, entry = name.partition(":")
+    return Recipe("external", "build_external", {"library": library, "entry": entry})
+
+
+def _table() -> dict[str, Recipe]:
+    table = {f"resnet{d}": Recipe("resnet", "ResNet", {"depth": d, "width": 1}) for d in RESNET_DEPTHS}
+    table |= {f"resnet{d}x4": Recipe("resnet", "ResNet", {"depth": d, "width": 4}) for d in (8, 14, 20, 32)}
+    table |= {
+        f"wrn_{d}_{k}": Recipe("wrn", "WideResNet", {"depth": d, "width": k})
+        for d, k in [(16, 1), (16, 2), (40, 1), (40, 2)]
+    }
+    table |= {f"vgg{d}": Recipe("vgg", "VGG", {"depth": d}) for d in VGG_DEPTHS}
+    table |= {
+        "ResNet50": Recipe("resnet_bottleneck", "BottleneckResNet", {"blocks": (3, 4, 6, 3)}),
+        "MobileNetV1": Recipe("mobilenetv1", "MobileNetV1"),
+        "MobileNetV2": Recipe("mobilenetv2", "MobileNetV2", {"width": 0.5, "expansion": 6}),
+        "ShuffleV1": Recipe("shufflenetv1", "ShuffleNetV1"),
+        "ShuffleV2": Recipe("shufflenetv2", "ShuffleNetV2"),
+        "ResNet18": _external("torchvision:resnet18"),
+        "ResNet34": _external("torchvision:resnet34"),
+    }
+    return table
+
+
+_TABLE = _table()
+_WRN = re.compile(r"wrn_([1-9]\d*)_([1-9]\d*)")
+_EXTERNAL = re.compile(r"(torchvision|timm):[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
+
+
+def names() -> tuple[str, ...]:
+    """Every name of the table, sorted. ``wrn_D_K``, ``torchvision:NAME`` and ``timm:NAME`` come on top."""
+    return tuple(sorted(_TABLE, key=str.lower))
+
+
+def resolve(name: str) -> Recipe:
+    """The recipe behind `name`; :class:`ModelError` with the closest names when there is none.
+
+    For ``torchvision:NAME`` and ``timm:NAME`` only the spelling is checked here: whether the library knows
+    the network, and whether it fits, is found out on building.
+    """
+    if not isinstance(name, str):
+        raise ModelError(f"a network's name is a text such as 'resnet8x4', not {name!r}")
+    if name in _TABLE:
+        return _TABLE[name]
+    if _EXTERNAL.fullmatch(name):
+        return _external(name)
+    if match := _WRN.fullmatch(name):
+        depth, width = int(match[1]), int(match[2])
+        if depth >= 10 and (depth - 4) % 6 == 0:
+            return Recipe("wrn", "WideResNet", {"depth": depth, "width": width})
+        raise ModelError(f"network {name!r}: the depth of wrn_D_K must be 6n + 4 (10, 16, 22, ..., 40, ...)")
+    raise ModelError(f"unknown network {name!r}; {_hint(name)}")
+
+
+def check_name(name: str) -> None:
+    """Raise :class:`ModelError` unless `name` is a network's name (imports no torch)."""
+    resolve(name)
+
+
+def available(name: str) -> bool:
+    """Whether :func:`check_name` accepts `name`."""
+    try:
+        resolve(name)
+    except ModelError:
+        return False
+    return True
+
+
+def _hint(name: str) -> str:
+    library, colon, entry = name.partition(":")
+    if colon:
+        shape = "NAME is letters, digits, '_' and '.'" if library in LIBRARIES else "only these libraries"
+        return f"networks of other libraries are torchvision:NAME or timm:NAME ({shape}; got {entry!r})"
+    by_lower = {known.lower(): known for known in _TABLE}
+    close = [by_lower[low] for low in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)]
+    if name.lower() == "resnet50":
+        close = ["ResNet50' (32x32 images)", "'torchvision:resnet50' (224x224 images)"]
+        return "did you mean '" + " or ".join(close) + "?"
+    if close:
+        return "did you mean " + ", ".join(repr(known) for known in close) + "?"
+    return f"known: {', '.join(names())}, wrn_D_K, torchvision:NAME, timm:NAME"

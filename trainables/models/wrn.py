@@ -1,0 +1,85 @@
+"""Wide ResNets ``wrn_D_K``: depth D = 6n + 4, three stages of n pre-activation blocks, K times wider.
+
+Zagoruyko, Komodakis, "Wide Residual Networks", BMVC 2016; keys of RepDistiller's and mdistiller's files.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.models.backbone import Backbone, Stages, conv, he_init, stem_conv, stem_pool
+
+__all__ = ["WideResNet"]
+
+
+class PreActivationBlock(nn.Module):
+    """Norm and ReLU come before each 3x3 convolution; the sum at the end stays as it is.
+
+    Where the width changes, the skip takes the activated input through a 1x1 convolution.
+    """
+
+    def __init__(self, cin: int, cout: int, stride: int) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(cin)
+        self.conv1 = conv(cin, cout, 3, stride)
+        self.bn2 = nn.BatchNorm2d(cout)
+        self.conv2 = conv(cout, cout, 3)
+        self.convShortcut = conv(cin, cout, 1, stride) if cin != cout else None
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The block's output, and its input after the norm, before and after the ReLU."""
+        preactivation: Tensor = self.bn1(x)
+        active = F.relu(preactivation)
+        skip = x if self.convShortcut is None else self.convShortcut(active)
+        hidden = F.relu(self.bn2(self.conv1(active)), inplace=True)
+        return skip + self.conv2(hidden), preactivation, active
+
+
+class Stage(nn.Module):
+    """Blocks of one width, under the key ``layer``."""
+
+    def __init__(self, cin: int, cout: int, blocks: int, stride: int) -> None:
+        super().__init__()
+        rest = [PreActivationBlock(cout, cout, 1) for _ in range(blocks - 1)]
+        self.layer = nn.ModuleList([PreActivationBlock(cin, cout, stride), *rest])
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The stage's output, and its input after the first norm, before and after the ReLU."""
+        first, *rest = self.layer
+        x, preactivation, active = first(x)
+        for block in rest:
+            x = block(x)[0]
+        return x, preactivation, active
+
+
+class WideResNet(Backbone):
+    """`depth` = 6n + 4 layers; stages of 16, 32 and 64 channels times `width`; for 32x32 images an 8x8 map.
+
+    Four maps in :class:`Stages`. The residual stream has no norm or ReLU of its own, so a stage's map is
+    taken after the norm and the ReLU that the next stage (or the head) begins with.
+    """
+
+    def __init__(self, num_classes: int, image_size: int = 32, *, depth: int, width: int = 1) -> None:
+        super().__init__()
+        if depth < 10 or (depth - 4) % 6:
+            raise ValueError(f"depth {depth}: a wide ResNet has 6n + 4 layers (10, 16, 22, 28, 34, 40, ...)")
+        blocks = (depth - 4) // 6
+        channels = [16, 16 * width, 32 * width, 64 * width]
+        self.image_size = image_size
+        self.conv1 = stem_conv(channels[0], image_size)
+        self.block1 = Stage(channels[0], channels[1], blocks, stride=1)
+        self.block2 = Stage(channels[1], channels[2], blocks, stride=2)
+        self.block3 = Stage(channels[2], channels[3], blocks, stride=2)
+        self.bn1 = nn.BatchNorm2d(channels[3])
+        self.fc = nn.Linear(channels[3], num_classes)
+        self.feature_channels = channels[3]
+        he_init(self)
+        nn.init.zeros_(self.fc.bias)
+
+    def forward_stages(self, x: Tensor) -> Stages:
+        x, pre0, map0 = self.block1(stem_pool(self.conv1(x), self.image_size))
+        x, pre1, map1 = self.block2(x)
+        x, pre2, map2 = self.block3(x)
+        pre3 = self.bn1(x)
+        return Stages((map0, map1, map2, F.relu(pre3)), (pre0, pre1, pre2, pre3))
