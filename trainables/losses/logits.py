@@ -1,0 +1,58 @@
+"""Logit losses by name: the one place where precision, the teacher's gradient and shapes are settled."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from torch import Tensor
+
+from trainables.losses.options import LossError, Value
+from trainables.losses.precision import full_precision
+from trainables.losses.registry import LogitFunction, check_logit_loss, logit_loss_spec
+
+
+class LogitLoss:
+    """A named per-sample loss with its options bound: (student [N,K], teacher [N,K], target [N]) -> [N].
+
+    Both logits are taken to float32 (float64 stays), and no gradient reaches the teacher's.
+    """
+
+    def __init__(self, name: str, function: LogitFunction, options: dict[str, Value]) -> None:
+        self.name = name
+        self.options = options
+        self._function = function
+
+    def __call__(self, student: Tensor, teacher: Tensor, target: Tensor) -> Tensor:
+        if student.ndim != 2 or student.shape != teacher.shape or target.shape != student.shape[:1]:
+            raise LossError(
+                f"{self.name}: student {tuple(student.shape)} and teacher {tuple(teacher.shape)} must both "
+                f"be [N,K] and target {tuple(target.shape)} [N]"
+            )
+        loss = self._function(
+            full_precision(student), full_precision(teacher.detach()), target, **self.options
+        )
+        if loss.shape != target.shape:
+            raise LossError(
+                f"{self.name}: the loss must be one number a sample, {tuple(target.shape)}; "
+                f"the function gave {tuple(loss.shape)}"
+            )
+        return loss
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        return f"logit_loss({self.name!r}, {options})"
+
+
+def logit_loss(name: str, **options: Any) -> LogitLoss:
+    """The logit loss ``name`` (kd, dkd, nkd, or a registered one), times T^2 where the paper has it.
+
+    >>> logit_loss("dkd", beta=6.0)
+    logit_loss('dkd', alpha=1.0, beta=6.0, temperature=4.0)
+    """
+    values = check_logit_loss(name, options)
+    source = logit_loss_spec(name).source
+    if isinstance(source, str):
+        module, attribute = source.split(":")
+        source = getattr(importlib.import_module(module), attribute)
+    return LogitLoss(name, source, values)
