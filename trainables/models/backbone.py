@@ -42,8 +42,13 @@ class Stages(NamedTuple):
 class Classifier(Protocol):
     """A linear layer with K rows, or a wrapper that shows its `weight` [K, C] and `bias` [K]."""
 
-    weight: Tensor
-    bias: Tensor
+    @property
+    def weight(self) -> Tensor:
+        """[K, C]."""
+
+    @property
+    def bias(self) -> Tensor:
+        """[K]."""
 
     def __call__(self, x: Tensor, /) -> Tensor:
         """[..., C] -> [..., K]."""

@@ -52,10 +52,10 @@ def _table() -> dict[str, Recipe]:
     table |= {f"vgg{d}": Recipe("vgg", "VGG", {"depth": d}) for d in VGG_DEPTHS}
     table |= {
         "ResNet50": Recipe("resnet_bottleneck", "BottleneckResNet", {"blocks": (3, 4, 6, 3)}),
-        "MobileNetV1": Recipe("mobilenetv1", "MobileNetV1"),
-        "MobileNetV2": Recipe("mobilenetv2", "MobileNetV2", {"width": 0.5, "expansion": 6}),
-        "ShuffleV1": Recipe("shufflenetv1", "ShuffleNetV1"),
-        "ShuffleV2": Recipe("shufflenetv2", "ShuffleNetV2"),
+        "MobileNetV1": Recipe("mobilenet", "MobileNetV1"),
+        "MobileNetV2": Recipe("mobilenet", "MobileNetV2", {"width": 0.5}),
+        "ShuffleV1": Recipe("shufflenet", "ShuffleNetV1"),
+        "ShuffleV2": Recipe("shufflenet", "ShuffleNetV2"),
         "ResNet18": _external("torchvision:resnet18"),
         "ResNet34": _external("torchvision:resnet34"),
     }

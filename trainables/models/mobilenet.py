@@ -1,0 +1,134 @@
+"""MobileNetV2 for small images, and MobileNetV1 for ImageNet, with the keys of published weight files.
+
+Howard et al., "MobileNets", arXiv 1704.04861. Sandler et al., "MobileNetV2", CVPR 2018. The student which the
+ImageNet tables call "MV2" is MobileNetV1.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.models.backbone import Backbone, Stages, conv, he_init, run_stage, small_classifier_init
+
+__all__ = ["MobileNetV1", "MobileNetV2"]
+
+V2_STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 1),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+"""MobileNetV2's groups of blocks: expansion, channels before the width factor, blocks, first stride."""
+
+V1_BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
+"""MobileNetV1's separable convolutions: channels, stride."""
+
+
+class InvertedResidual(nn.Module):
+    """1x1 convolution that widens, depthwise 3x3, 1x1 that narrows and has no ReLU after it."""
+
+    def __init__(self, cin: int, cout: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        wide = cin * expansion
+        self.skip = stride == 1 and cin == cout
+        self.conv = nn.Sequential(
+            *(conv(cin, wide, 1), nn.BatchNorm2d(wide), nn.ReLU(inplace=True)),
+            *(conv(wide, wide, 3, stride, groups=wide), nn.BatchNorm2d(wide), nn.ReLU(inplace=True)),
+            *(conv(wide, cout, 1), nn.BatchNorm2d(cout)),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv(x)
+        return x + out if self.skip else out
+
+
+class LinearInSequence(nn.Sequential):
+    """A linear layer under the key ``0``, where published files have it; shows its `weight` and `bias`."""
+
+    commutes_with_pooling = True
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__(linear)
+
+    @property
+    def weight(self) -> Tensor:
+        """[K, C]."""
+        return self.get_parameter("0.weight")
+
+    @property
+    def bias(self) -> Tensor:
+        """[K]."""
+        return self.get_parameter("0.bias")
+
+
+class MobileNetV2(Backbone):
+    """`width` times the channels, 1280 at the end. For 32x32 images a 2x2 map, for 224x224 images 14x14.
+
+    Five maps in :class:`Stages`: the stem, then the groups that end at 1/2, 1/4, 1/8 and 1/16 of the image's
+    side. All but the first and the last are linear bottlenecks; the last one is after the closing 1x1
+    convolution (mdistiller's list of features has that convolution's input there).
+    """
+
+    classifier_key = "classifier"
+
+    def __init__(self, num_classes: int, image_size: int = 32, *, width: float = 0.5) -> None:
+        super().__init__()
+        channels = int(32 * width)
+        self.conv1 = nn.Sequential(conv(3, channels, 3, stride=2), nn.BatchNorm2d(channels))
+        self.blocks = nn.ModuleList()
+        for expansion, base, count, stride in V2_STAGES:
+            cout = int(base * width)
+            first = InvertedResidual(channels, cout, stride, expansion)
+            rest = [InvertedResidual(cout, cout, 1, expansion) for _ in range(count - 1)]
+            self.blocks.append(nn.Sequential(first, *rest))
+            channels = cout
+        self.feature_channels = 1280 if width <= 1 else int(1280 * width)
+        self.conv2 = nn.Sequential(
+            conv(channels, self.feature_channels, 1), nn.BatchNorm2d(self.feature_channels)
+        )
+        linear = nn.Linear(self.feature_channels, num_classes)
+        self.classifier = LinearInSequence(linear)  # type: ignore[misc]  # a submodule; read as a property
+        he_init(self)
+        small_classifier_init(linear)
+
+    def forward_stages(self, x: Tensor) -> Stages:
+        pre0 = self.conv1(x)
+        map0 = F.relu(pre0)
+        map1 = self.blocks[1](self.blocks[0](map0))
+        map2 = self.blocks[2](map1)
+        map3 = self.blocks[4](self.blocks[3](map2))
+        pre4 = self.conv2(self.blocks[6](self.blocks[5](map3)))
+        return Stages((map0, map1, map2, map3, F.relu(pre4)), (pre0, map1, map2, map3, pre4))
+
+
+class MobileNetV1(Backbone):
+    """Thirteen separable convolutions; for 224x224 images a 7x7 map of 1024 channels.
+
+    Five maps in :class:`Stages`: the stem (1/2 of the image's side), then 1/4, 1/8, 1/16 and 1/32.
+    """
+
+    def __init__(self, num_classes: int, image_size: int = 224) -> None:
+        super().__init__()
+        blocks = [nn.Sequential(conv(3, 32, 3, stride=2), nn.BatchNorm2d(32))]
+        channels = 32
+        for cout, stride in V1_BLOCKS:
+            depthwise = conv(channels, channels, 3, stride, groups=channels)
+            pointwise = conv(channels, cout, 1)
+            norms = nn.BatchNorm2d(channels), nn.BatchNorm2d(cout)
+            blocks.append(nn.Sequential(depthwise, norms[0], nn.ReLU(inplace=True), pointwise, norms[1]))
+            channels = cout
+        self.model = nn.ModuleList(blocks)
+        self.fc = nn.Linear(channels, num_classes)
+        self.feature_channels = channels
+
+    def forward_stages(self, x: Tensor) -> Stages:
+        maps, preactivations = [], []
+        for first, last in ((0, 1), (1, 4), (4, 6), (6, 12), (12, 14)):
+            x, preactivation = run_stage([*self.model][first:last], x)
+            maps.append(x)
+            preactivations.append(preactivation)
+        return Stages(tuple(maps), tuple(preactivations))
