@@ -10,77 +10,30 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from trainables.losses.options import LossError, Option, Value, checked, unknown
+from trainables.losses.table import (
+    BUILT_IN_LOGIT_LOSSES,
+    FEATURE_LOSSES,
+    LOGIT_LOSSES,
+    SCALE_DECOUPLED,
+    LossSpec,
+)
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-LogitFunction: TypeAlias = "Callable[..., Tensor]"
 _F = TypeVar("_F", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True)
-class LossSpec:
-    """One named loss: where its code is (``module:name``, or the function itself) and what it takes."""
-
-    paper: str
-    source: str | LogitFunction
-    options: Mapping[str, Option] = field(default_factory=dict)
-    default_weight: float = 1.0  # the published weight of the term beside a cross entropy of weight 1
-
-
-def _temperature(default: float) -> Option:
-    return Option(default, "softmax temperature", low=0, above_low=True)
-
-
-def _weight(default: float, meaning: str) -> Option:
-    return Option(default, meaning, low=0)
-
-
-_LOGIT_LOSSES: dict[str, LossSpec] = {
-    "kd": LossSpec("Hinton et al. 2015", "trainables.losses.kd:kd", {"temperature": _temperature(4.0)}),
-    "dkd": LossSpec(
-        "Zhao et al., CVPR 2022",
-        "trainables.losses.dkd:dkd",
-        {
-            "alpha": _weight(1.0, "weight of the target-class part"),
-            "beta": _weight(8.0, "weight of the part over the other classes"),
-            "temperature": _temperature(4.0),
-        },
-    ),
-    "nkd": LossSpec(
-        "Yang et al., ICCV 2023",
-        "trainables.losses.nkd:nkd",
-        {
-            "temperature": _temperature(1.0),
-            "gamma": _weight(1.5, "weight of the part over the other classes"),
-            "as_released": Option(False, "keep the target class among the others, as SDD's code does"),
-        },
-    ),
-}
-BUILT_IN_LOGIT_LOSSES = frozenset(_LOGIT_LOSSES)
-
-SCALE_DECOUPLED: Mapping[str, Option] = {
-    "consistent_weight": _weight(1.0, "weight of regions as right or wrong as the global view"),
-    "complementary_weight": _weight(2.0, "beta, weight of regions that differ from the global view"),
-    "reduction": Option("mean", "over the regions of one image", choices=("mean", "sum")),
-    "agreement": Option("released", "when a region is consistent", choices=("released", "text")),
-}
 
 
 def logit_loss_names() -> tuple[str, ...]:
     """The names :func:`trainables.losses.logit_loss` takes: the built-in ones first, then registered ones."""
-    return tuple(_LOGIT_LOSSES)
+    return tuple(LOGIT_LOSSES)
 
 
 def logit_loss_spec(name: str) -> LossSpec:
     """The table's row for ``name``; LossError with the known names otherwise."""
-    if name not in _LOGIT_LOSSES:
-        raise unknown("logit loss", name, _LOGIT_LOSSES)
-    return _LOGIT_LOSSES[name]
+    if name not in LOGIT_LOSSES:
+        raise unknown("logit loss", name, LOGIT_LOSSES)
+    return LOGIT_LOSSES[name]
 
 
 def check_logit_loss(name: str, options: Mapping[str, object] | None = None) -> dict[str, Value]:
@@ -90,6 +43,38 @@ def check_logit_loss(name: str, options: Mapping[str, object] | None = None) -> 
     {'alpha': 1.0, 'beta': 6.0, 'temperature': 4.0}
     """
     return checked(name, logit_loss_spec(name).options, options or {})
+
+
+def feature_loss_names() -> tuple[str, ...]:
+    """The names :func:`trainables.losses.feature_loss` takes."""
+    return tuple(FEATURE_LOSSES)
+
+
+def feature_loss_spec(name: str) -> LossSpec:
+    """The table's row for ``name``, with its published ``default_weight``; LossError for unknown names."""
+    if name not in FEATURE_LOSSES:
+        raise unknown("feature loss", name, FEATURE_LOSSES)
+    return FEATURE_LOSSES[name]
+
+
+def check_feature_loss(
+    name: str, options: Mapping[str, object] | None = None, num_samples: int | None = None
+) -> dict[str, Value]:
+    """All options of the feature loss ``name``, defaults filled in; LossError names what is wrong.
+
+    Given the size of the train set, CRD's number of negatives is checked against it.
+
+    >>> check_feature_loss("fitnet", {"layer": 3})
+    {'layer': 3}
+    """
+    values = checked(name, feature_loss_spec(name).options, options or {})
+    negatives = values.get("negatives")
+    if num_samples is not None and isinstance(negatives, int) and negatives >= num_samples:
+        raise LossError(
+            f"{name}.negatives: {negatives} negatives need a train set of more than {negatives} images and "
+            f"this one has {num_samples}; set negatives to at most {max(num_samples - 1, 0)}"
+        )
+    return values
 
 
 def check_scale_decoupled(options: Mapping[str, object] | None = None) -> dict[str, Value]:
@@ -116,10 +101,10 @@ def register_logit_loss(name: str) -> Callable[[_F], _F]:
     def decorate(function: _F) -> _F:
         if name in BUILT_IN_LOGIT_LOSSES:
             raise LossError(f"logit loss {name!r} is built in and cannot be replaced; choose another name")
-        known = _LOGIT_LOSSES.get(name)
+        known = LOGIT_LOSSES.get(name)
         if known is not None and callable(known.source) and _origin(known.source) != _origin(function):
             raise LossError(f"logit loss {name!r} is already registered from {_origin(known.source)[0]}")
-        _LOGIT_LOSSES[name] = LossSpec("registered by the user", function, _options_of(name, function))
+        LOGIT_LOSSES[name] = LossSpec("registered by the user", function, _options_of(name, function))
         return function
 
     return decorate

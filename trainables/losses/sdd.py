@@ -6,7 +6,6 @@ Shape legend: B images, R regions (all cells of all scales), K classes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -53,8 +52,8 @@ def scale_decoupled(
     *,
     consistent_weight: float = 1.0,
     complementary_weight: float = 2.0,
-    reduction: Literal["mean", "sum"] | str = "mean",
-    agreement: Literal["released", "text"] | str = "released",
+    reduction: str = "mean",
+    agreement: str = "released",
     teacher_global: Tensor | None = None,
 ) -> Tensor:
     r"""Any per-sample logit loss, lifted to the regions of all scales.

@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainables.losses import registry
+from trainables.losses.table import LOGIT_LOSSES
 
 
 class Reference:
@@ -39,6 +39,11 @@ class Reference:
         return float(self._arrays[f"{name}/value"])
 
 
+def gradient(loss: Tensor, x: Tensor) -> Tensor:
+    """d loss / d x."""
+    return torch.autograd.grad(loss, x)[0]
+
+
 @pytest.fixture(scope="session")
 def reference() -> Reference:
     return Reference(Path(__file__).parents[2] / "data" / "losses.npz")
@@ -47,10 +52,10 @@ def reference() -> Reference:
 @pytest.fixture(autouse=True)
 def _registry_as_it_was() -> Iterator[None]:
     """No test's registered loss is seen by another test."""
-    before = dict(registry._LOGIT_LOSSES)
+    before = dict(LOGIT_LOSSES)
     yield
-    registry._LOGIT_LOSSES.clear()
-    registry._LOGIT_LOSSES.update(before)
+    LOGIT_LOSSES.clear()
+    LOGIT_LOSSES.update(before)
 
 
 @pytest.fixture

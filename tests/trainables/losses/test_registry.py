@@ -101,7 +101,7 @@ def test_names_are_not_taken_over() -> None:
 
 
 def test_a_fingerprint_tells_edits_apart(tmp_path: Any) -> None:
-    prints = []
+    prints: list[str | None] = []
     for body in ("student", "2 * student", "student"):
         file = tmp_path / f"space_{len(prints)}.py"
         file.write_text(f"def mine(student, teacher, target):\n    return {body}\n")

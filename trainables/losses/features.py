@@ -1,0 +1,118 @@
+"""What feature losses compare, and feature losses by name.
+
+Shape legend: B images, C channels, h and w the size of a map.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, cast
+
+from torch import Tensor, nn
+
+from trainables.losses.options import LossError
+from trainables.losses.registry import check_feature_loss, feature_loss_spec
+
+
+class StageOutputs(Protocol):
+    """What a network's ``forward_stages`` returns: see ``trainables.models``."""
+
+    @property
+    def maps(self) -> Sequence[Tensor]: ...
+
+    @property
+    def preactivations(self) -> Sequence[Tensor]: ...
+
+
+class Features(NamedTuple):
+    """A network's maps for one batch.
+
+    maps: [B,C,h,w] each, after the last ReLU of stem (index 0) and stages; the last is the final map.
+    preactivations: the same before that ReLU.
+    pooled: [B,C], the average of the final map.
+    """
+
+    maps: tuple[Tensor, ...]
+    preactivations: tuple[Tensor, ...]
+    pooled: Tensor
+
+    @classmethod
+    def from_stages(cls, stages: StageOutputs) -> Features:
+        """The features of one forward pass, the final map pooled."""
+        maps = tuple(stages.maps)
+        return cls(maps, tuple(stages.preactivations), maps[-1].mean(dim=(2, 3)))
+
+    def detached(self) -> Features:
+        """The same without gradients."""
+        return Features(
+            tuple(x.detach() for x in self.maps),
+            tuple(x.detach() for x in self.preactivations),
+            self.pooled.detach(),
+        )
+
+
+class FeatureShapes(NamedTuple):
+    """(C, h, w) of each map of :class:`Features`, known before the first batch."""
+
+    maps: tuple[tuple[int, int, int], ...]
+
+    @classmethod
+    def of(cls, features: Features) -> FeatureShapes:
+        """The shapes of ``features``."""
+        return cls(tuple((x.shape[1], x.shape[2], x.shape[3]) for x in features.maps))
+
+    @property
+    def pooled(self) -> int:
+        """Channels of the pooled final map."""
+        return self.maps[-1][0]
+
+
+class FeatureLoss(nn.Module):
+    """A loss between a student's and a teacher's features, with the layers it may train for that.
+
+    Its parameters are trained with the student and kept apart from it; its buffers belong to the trial's
+    checkpoint. In eval mode a call changes no state.
+    """
+
+    capturable = True
+    """Whether a step may be recorded as a CUDA graph: nothing is done in Python between kernels."""
+
+    def forward(self, student: Features, teacher: Features, target: Tensor, index: Tensor) -> Tensor:
+        """The loss, a scalar in float32 (or float64), without its weight.
+
+        Args:
+            student, teacher: features of the same views; no gradient reaches the teacher's.
+            target: labels [B].
+            index: positions of the images in the train set [B].
+        """
+        return self.compare(student, teacher.detached(), target, index)
+
+    def compare(self, student: Features, teacher: Features, target: Tensor, index: Tensor) -> Tensor:
+        """The loss itself, for subclasses to fill in."""
+        raise NotImplementedError
+
+
+def feature_loss(
+    name: str, student: FeatureShapes, teacher: FeatureShapes, num_samples: int, **options: Any
+) -> FeatureLoss:
+    """The feature loss ``name`` for a pair of networks and a train set of ``num_samples`` images.
+
+    Names, options and published weights: :mod:`trainables.losses.registry`. The weight is left to the caller.
+    Layers are initialised from torch's global generator.
+    """
+    values = check_feature_loss(name, options, num_samples)
+    source = cast(str, feature_loss_spec(name).source)
+    module, attribute = source.split(":")
+    factory = getattr(importlib.import_module(module), attribute)
+    return cast(FeatureLoss, factory(student, teacher, num_samples, **values))
+
+
+def need_stages(name: str, needed: int, student: FeatureShapes, teacher: FeatureShapes) -> None:
+    """LossError unless both networks give at least ``needed`` maps."""
+    have = min(len(student.maps), len(teacher.maps))
+    if have < needed:
+        raise LossError(
+            f"{name}: needs {needed} maps of both networks (stem included); the student gives "
+            f"{len(student.maps)}, the teacher {len(teacher.maps)}"
+        )

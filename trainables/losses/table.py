@@ -1,0 +1,122 @@
+"""The built-in losses: where the code of each is, its options with defaults and ranges; torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from trainables.losses.options import Option
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LogitFunction: TypeAlias = "Callable[..., Tensor]"
+
+
+@dataclass(frozen=True, slots=True)
+class LossSpec:
+    """One named loss: where its code is (``module:name``, or the function itself) and what it takes."""
+
+    paper: str
+    source: str | LogitFunction
+    options: Mapping[str, Option] = field(default_factory=dict)
+    default_weight: float = 1.0  # the published weight of the term beside a cross entropy of weight 1
+
+
+def _temperature(default: float) -> Option:
+    return Option(default, "softmax temperature", low=0, above_low=True)
+
+
+def _weight(default: float, meaning: str) -> Option:
+    return Option(default, meaning, low=0)
+
+
+LOGIT_LOSSES: dict[str, LossSpec] = {
+    "kd": LossSpec("Hinton et al. 2015", "trainables.losses.kd:kd", {"temperature": _temperature(4.0)}),
+    "dkd": LossSpec(
+        "Zhao et al., CVPR 2022",
+        "trainables.losses.dkd:dkd",
+        {
+            "alpha": _weight(1.0, "weight of the target-class part"),
+            "beta": _weight(8.0, "weight of the part over the other classes"),
+            "temperature": _temperature(4.0),
+        },
+    ),
+    "nkd": LossSpec(
+        "Yang et al., ICCV 2023",
+        "trainables.losses.nkd:nkd",
+        {
+            "temperature": _temperature(1.0),
+            "gamma": _weight(1.5, "weight of the part over the other classes"),
+            "as_released": Option(False, "keep the target class among the others, as SDD's code does"),
+        },
+    ),
+}
+BUILT_IN_LOGIT_LOSSES = frozenset(LOGIT_LOSSES)
+
+SCALE_DECOUPLED: Mapping[str, Option] = {
+    "consistent_weight": _weight(1.0, "weight of regions as right or wrong as the global view"),
+    "complementary_weight": _weight(2.0, "beta, weight of regions that differ from the global view"),
+    "reduction": Option("mean", "over the regions of one image", choices=("mean", "sum")),
+    "agreement": Option("released", "when a region is consistent", choices=("released", "text")),
+}
+
+
+FEATURE_LOSSES: Mapping[str, LossSpec] = {
+    "fitnet": LossSpec(
+        "Romero et al., ICLR 2015",
+        "trainables.losses.fitnet:FitNet",
+        {"layer": Option(2, "the stage whose map is matched; 0 is the stem", low=0)},
+        default_weight=100.0,
+    ),
+    "at": LossSpec(
+        "Zagoruyko and Komodakis, ICLR 2017",
+        "trainables.losses.at:AttentionTransfer",
+        {"power": Option(2.0, "exponent of the activations", low=1)},
+        default_weight=1000.0,
+    ),
+    "sp": LossSpec(
+        "Tung and Mori, ICCV 2019", "trainables.losses.sp:SimilarityPreserving", {}, default_weight=3000.0
+    ),
+    "sp_multiscale": LossSpec(
+        "Tung and Mori, ICCV 2019, on the scales of SDD (its Table A2)",
+        "trainables.losses.sp:MultiScaleSimilarity",
+        {
+            "scales": Option((1, 2, 4), "grids whose cells are compared"),
+            "reduction": Option("mean", "over the cells", choices=("mean", "sum")),
+        },
+        default_weight=3000.0,
+    ),
+    "rkd": LossSpec(
+        "Park et al., CVPR 2019",
+        "trainables.losses.rkd:RelationalKD",
+        {
+            "distance_weight": _weight(25.0, "weight of the distances between pairs"),
+            "angle_weight": _weight(50.0, "weight of the angles in triplets"),
+            "squared": Option(False, "compare squared distances"),
+        },
+    ),
+    "pkt": LossSpec(
+        "Passalis and Tefas, ECCV 2018", "trainables.losses.pkt:ProbabilisticTransfer", {}, 30000.0
+    ),
+    "crd": LossSpec(
+        "Tian et al., ICLR 2020",
+        "trainables.losses.crd:ContrastiveDistillation",
+        {
+            "dim": Option(128, "size of the embeddings", low=1),
+            "negatives": Option(16384, "k, samples contrasted with each positive", low=1),
+            "temperature": _temperature(0.07),
+            "momentum": Option(0.5, "share of a sample's stored embedding kept at its update", low=0, high=1),
+        },
+        default_weight=0.8,
+    ),
+    "reviewkd": LossSpec(
+        "Chen et al., CVPR 2021",
+        "trainables.losses.reviewkd:KnowledgeReview",
+        {
+            "max_channels": Option(512, "upper bound of the fused maps' channels", low=1),
+            "student_preactivations": Option(False, "review the student's maps before their ReLU"),
+        },
+    ),
+}
