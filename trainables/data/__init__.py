@@ -1,0 +1,86 @@
+"""Data sets: read and checked (:func:`load_raw`), split and put on a device (:func:`prepare`).
+
+>>> from trainables.config import Data
+>>> data = load(Data(name="cluttered_digits", validation=0.2), "cpu")
+>>> for images, target, index, view in data.train.batches(64, epoch=0, seed=1):
+...     pass  # images [B,3,32,32] float32, normalised
+
+Importing this package and checking a ``Data`` imports neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, cast
+
+from trainables.config import Data
+from trainables.data.raw import DataError, RawData
+from trainables.data.registry import check, check_classes, names, source
+
+if TYPE_CHECKING:
+    import torch
+
+    from trainables.data.dataset import Batch, DataSet, Split
+
+__all__ = [
+    "Batch",
+    "DataError",
+    "DataSet",
+    "RawData",
+    "Split",
+    "check",
+    "check_classes",
+    "fingerprint",
+    "load",
+    "load_raw",
+    "names",
+    "prepare",
+]
+
+
+def fingerprint(data: Data) -> str:
+    """Hash of the content, 64 hex digits; the same wherever the data set lies. Torch-free."""
+    check(data)
+    return cast(str, _reader(data).fingerprint(data))
+
+
+def load_raw(data: Data) -> RawData:
+    """Read and check the whole data set, not split; for one node to do once and share.
+
+    Raises:
+        DataError: a file is missing, damaged or not what it should be (the message names it), or the content
+            is not the one that ``data.fingerprint`` stands for.
+    """
+    check(data)
+    if data.fingerprint is not None and data.fingerprint != fingerprint(data):
+        raise DataError(
+            f"fingerprint: the content of {data.name} here differs from the one the study began with"
+        )
+    return cast(RawData, _reader(data).read(data))
+
+
+def prepare(raw: RawData, data: Data, device: torch.device | str, *, workers: int | None = None) -> DataSet:
+    """Split ``raw`` as ``data`` says and put it on ``device``.
+
+    Args:
+        workers: processes that decode the images of a streamed set; None for as many as torch has threads
+            (which Ray sets to the CPUs of the trial), 8 at most. It changes the speed only.
+    """
+    from trainables.data.dataset import build
+
+    return build(raw, data, device, workers)
+
+
+def load(data: Data, device: torch.device | str, *, workers: int | None = None) -> DataSet:
+    """:func:`prepare` of :func:`load_raw`."""
+    return prepare(load_raw(data), data, device, workers=workers)
+
+
+def _reader(data: Data) -> Any:
+    return importlib.import_module(f"trainables.data.{source(data.name).module}")
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Batch", "DataSet", "Split"):
+        return getattr(importlib.import_module("trainables.data.dataset"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,161 @@
+"""What training sees of a data set: its splits, and their batches on the device."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainables.config import Data
+from trainables.data import epochs
+from trainables.data.raw import RawData, Views
+from trainables.data.splits import split
+
+
+class Batch(NamedTuple):
+    """Images of one step, on the device.
+
+    Attributes:
+        images: [B,3,H,W] float32, augmented and normalised.
+        target: [B] int64, labels.
+        index: [B] int64, position in the raw train (or test) set, whatever the classes, fraction and held-out
+            part in use.
+        view: [B] int64, id of the augmented view; -1 where views are not counted.
+    """
+
+    images: Tensor
+    target: Tensor
+    index: Tensor  # type: ignore[assignment]  # hides tuple.index, which nobody misses
+    view: Tensor
+
+
+class Split(ABC):
+    """A part of a data set.
+
+    Attributes:
+        labels: [n] int64 on the device, in the order of evaluation.
+        index: [n] int64 on the device, positions in the raw set.
+        views: number of different augmented views of an image; None if they are not counted.
+    """
+
+    views: int | None
+    plain: int
+    """View id of the image as it is; -1 where views are not counted."""
+
+    def __init__(self, index: NDArray[np.int64], labels: NDArray[np.int64], device: torch.device) -> None:
+        self.device = device
+        self.index = as_tensor(index, device)
+        self.labels = as_tensor(labels[index], device)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def steps(self, batch_size: int, *, workers: int = 1) -> int:
+        """Number of batches of a training epoch."""
+        return -(-epochs.trained(len(self), batch_size, workers) // batch_size)
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        epoch: int | None,
+        seed: int = 0,
+        view: int | None = None,
+        worker: tuple[int, int] = (0, 1),
+    ) -> Iterator[Batch]:
+        """One pass over the images.
+
+        Args:
+            batch_size: images of a batch, over all workers.
+            epoch: number of the training epoch: shuffled and augmented by (seed, epoch) alone, a last batch
+                of a single image dropped (batch normalisation cannot take it). None for evaluation: all
+                images in order, not augmented.
+            seed: of the order and the augmentation.
+            view: in evaluation, show each image in this view instead (resident sets only).
+            worker: rank of this worker and number of workers; each gets its own share of each batch.
+        """
+        if epoch is None:
+            if view is not None and not 0 <= view < (self.views or 0):
+                raise ValueError(f"view {view} is not one of {self.views}")
+            plan = epochs.evaluation(len(self), batch_size, self.plain if view is None else view, worker)
+        else:
+            if view is not None:
+                raise ValueError("a training epoch draws its views")
+            plan = epochs.training(
+                len(self), batch_size, epoch=epoch, seed=seed, views=self.views, worker=worker
+            )
+        return self._show(plan, None if epoch is None else (seed, epoch))
+
+    @abstractmethod
+    def _show(self, plan: epochs.Plan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
+        """Batches of ``plan``; augmented by ``seeds``, or not if None."""
+
+
+MakeSplit = Callable[[NDArray[np.int64]], Split]
+"""The split of the given raw positions, rising."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """A data set, split, on a device.
+
+    Attributes:
+        train: what is trained on while choosing; augmented when asked for an epoch.
+        validation: the held-out part of the train set, to choose by.
+        test: read by confirmation runs.
+        all: train and validation together, to train on once the choice is made.
+        classes: names of the classes, by label.
+        image_size: height and width of the images, pixels.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    all: Split
+    classes: tuple[str, ...]
+    image_size: tuple[int, int]
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+
+def build(raw: RawData, data: Data, device: torch.device | str, workers: int | None) -> DataSet:
+    """Split ``raw`` and put it on ``device``; see :func:`trainables.data.prepare`."""
+    from trainables.data.resident import resident_parts
+    from trainables.data.streamed import streamed_parts
+
+    train: MakeSplit
+    test: MakeSplit
+    parts = split(raw, data)
+    device = torch.device(device)
+    if isinstance(raw.augmentation, Views):
+        train, test = resident_parts(raw, data, parts, device)
+        size = (raw.train_images.shape[1], raw.train_images.shape[2])
+    else:
+        train, test = streamed_parts(raw, data, parts, device, workers)
+        size = (raw.augmentation.size, raw.augmentation.size)
+    return DataSet(
+        train=train(parts.train),
+        validation=train(parts.validation),
+        test=test(parts.test),
+        all=train(np.sort(np.concatenate([parts.train, parts.validation]))),
+        classes=parts.classes,
+        image_size=size,
+    )
+
+
+def as_tensor(array: NDArray[np.generic], device: torch.device) -> Tensor:
+    """``array`` on ``device``; on the CPU without a copy, so it must not be written into."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*not writable", category=UserWarning)
+        return torch.from_numpy(array).to(device)

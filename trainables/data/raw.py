@@ -1,0 +1,89 @@
+"""What a reader hands over: a data set read and checked, in plain numpy, neither split nor augmented.
+
+Imports neither torch nor numpy, so that a configuration can be checked in milliseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainables.strict import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class DataError(ConfigError):
+    """A data set cannot be used as configured; the message starts with the field of ``Data`` to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Augmentation of a resident set: a crop of the zero-padded image, and a flip, out of finitely many.
+
+    A view's id is ``offset`` without flips and ``2 * offset + flip`` with them, where ``offset`` is
+    ``top * (2 * padding + 1) + left`` in the padded image.
+
+    Attributes:
+        padding: pixels of zeros on each side before the crop; 0 for no crop.
+        flip: whether half of the images are mirrored.
+    """
+
+    padding: int
+    flip: bool
+
+    @property
+    def count(self) -> int:
+        """Number of different views of one image."""
+        return (2 * self.padding + 1) ** 2 * (2 if self.flip else 1)
+
+    @property
+    def plain(self) -> int:
+        """Id of the view that is the image itself."""
+        return self.count // 2 - (1 if self.flip else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """Augmentation of a set that is read from its files again in each epoch; its views are not counted.
+
+    Attributes:
+        size: pixels of a side of what the network sees.
+        resize: pixels of the shorter side before the centre crop of evaluation.
+        squash: resize to ``resize`` x ``resize``, not keeping the aspect, and train on plain random crops of
+            it (the released code on CUB-200); otherwise train on ``RandomResizedCrop`` (ImageNet).
+    """
+
+    size: int = 224
+    resize: int = 256
+    squash: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawData:
+    """A data set, whole. Cheap to pickle and to share: its arrays are read, never written.
+
+    Attributes:
+        train_images, test_images: [N,H,W,3] uint8; for a streamed set [N] text, paths below the root.
+        train_labels, test_labels: [N] int64, positions in ``classes``.
+        classes: names of the classes.
+        mean, std: of each channel, for pixels in [0, 1].
+        augmentation: what ``augment='standard'`` does.
+        held_out: [N] bool, the training images that are the validation part, where the set itself says so;
+            None where ``splits`` draws them.
+    """
+
+    train_images: NDArray[Any]
+    train_labels: NDArray[np.int64]
+    test_images: NDArray[Any]
+    test_labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    augmentation: Views | Streaming
+    held_out: NDArray[np.bool_] | None = None

@@ -1,0 +1,176 @@
+"""Which data sets there are, what each one needs, and the check of a ``Data`` against that.
+
+Nothing here opens a data file or imports torch or numpy: a check takes milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trainables.config import Data, Scalar
+from trainables.data.raw import DataError
+from trainables.strict import suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One of ``Data.options``: its default, whose type it has, and its range (inclusive)."""
+
+    default: Scalar
+    low: int | None = None
+    high: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A data set that can be named.
+
+    Attributes:
+        module: reader in ``trainables.data``, with ``read(data)`` and ``fingerprint(data)``.
+        holds: what ``root`` has to be, for messages; None if the set is generated.
+        layout: paths that have to exist below ``root``; empty if ``root`` is the file itself.
+        num_classes: number of classes, if fixed.
+        options: what ``Data.options`` may hold.
+    """
+
+    module: str
+    holds: str | None = None
+    layout: tuple[str, ...] = ()
+    num_classes: int | None = None
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+
+_DOWNLOAD = {"download": Option(False)}
+_CUB_LAYOUT = ("images.txt", "train_test_split.txt", "image_class_labels.txt", "classes.txt", "images")
+
+SOURCES: Mapping[str, Source] = {
+    "cifar10": Source(
+        module="cifar100",
+        holds="the folder with cifar-10-batches-py/ in it, from cifar-10-python.tar.gz",
+        layout=("cifar-10-batches-py/test_batch",),
+        num_classes=10,
+        options=_DOWNLOAD,
+    ),
+    "cifar100": Source(
+        module="cifar100",
+        holds="the folder with cifar-100-python/ in it, from cifar-100-python.tar.gz",
+        layout=("cifar-100-python/train", "cifar-100-python/test", "cifar-100-python/meta"),
+        num_classes=100,
+        options=_DOWNLOAD,
+    ),
+    "cub200": Source(
+        module="cub200",
+        holds="the folder CUB_200_2011/, from CUB_200_2011.tgz",
+        layout=_CUB_LAYOUT,
+    ),
+    "imagenet": Source(
+        module="imagenet",
+        holds="the folder with train/<wnid>/ and val/<wnid>/ in it",
+        layout=("train", "val"),
+    ),
+    "tiny_imagenet": Source(
+        module="tiny_imagenet",
+        holds="the folder tiny-imagenet-200/, from tiny-imagenet-200.zip",
+        layout=("wnids.txt", "train", "val/images", "val/val_annotations.txt"),
+    ),
+    "packed": Source(
+        module="packed",
+        holds="an .npz file with train_images, train_labels, test_images, test_labels and classes",
+        options={"padding": Option(4, 0, 64), "flip": Option(True)},
+    ),
+    "cluttered_digits": Source(
+        module="cluttered_digits",
+        num_classes=10,
+        options={
+            "scenes": Option(2000, 100, 200_000),
+            "test": Option(1000, 100, 200_000),
+            "distractors": Option(3, 0, 8),
+            "seed": Option(0, 0),
+        },
+    ),
+}
+
+
+def names() -> tuple[str, ...]:
+    """Names of all data sets."""
+    return tuple(sorted(SOURCES))
+
+
+def source(name: str) -> Source:
+    """The data set of that name; raises :class:`DataError` for an unknown one."""
+    if name not in SOURCES:
+        raise DataError(f"name: unknown data set '{name}'; {suggestion(name, SOURCES)}")
+    return SOURCES[name]
+
+
+def options(data: Data) -> dict[str, Scalar]:
+    """Options of ``data`` with the defaults filled in, checked for name, type and range."""
+    known = source(data.name).options
+    for name in data.options:
+        if name not in known:
+            hint = suggestion(name, known) if known else f"{data.name} has none, leave it out"
+            raise DataError(f"options.{name}: unknown option; {hint}")
+    return {
+        name: _checked(name, data.options.get(name, option.default), option) for name, option in known.items()
+    }
+
+
+def _checked(name: str, value: Scalar, option: Option) -> Scalar:
+    if type(value) is not type(option.default):
+        kind = "True or False" if isinstance(option.default, bool) else "a whole number"
+        raise DataError(f"options.{name}: {value!r} is not {kind}")
+    if option.low is not None and value < option.low:  # type: ignore[operator]
+        raise DataError(f"options.{name}: {value} is below {option.low}, the least")
+    if option.high is not None and value > option.high:  # type: ignore[operator]
+        raise DataError(f"options.{name}: {value} is above {option.high}, the most")
+    return value
+
+
+def root(data: Data) -> Path:
+    """Where the data set lies; raises :class:`DataError` if ``data`` does not say so."""
+    if data.root is None:
+        raise DataError(f"root: missing; {data.name} needs {source(data.name).holds}")
+    return Path(data.root).expanduser()
+
+
+def check(data: Data) -> None:
+    """Raise :class:`DataError` if ``data`` names no usable data set; files are looked for, not read."""
+    known = source(data.name)
+    chosen = options(data)
+    if data.split_seed < 0:
+        raise DataError(f"split_seed: {data.split_seed} is below 0")
+    if known.num_classes is not None:
+        check_classes(data, known.num_classes)
+    if known.holds is None:
+        if data.root is not None:
+            raise DataError(f"root: {data.name} is generated; leave it out")
+    elif not chosen.get("download"):
+        check_files(data)
+    else:
+        root(data)
+
+
+def check_files(data: Data) -> None:
+    """Raise :class:`DataError` unless ``root`` exists and looks like the data set."""
+    known, place = source(data.name), root(data)
+    remedy = f"{data.name} needs {known.holds}"
+    if "download" in known.options:
+        remedy += ", or options.download=True"
+    if not place.exists():
+        raise DataError(f"root: {place} does not exist; {remedy}")
+    if place.is_dir() != bool(known.layout):
+        raise DataError(f"root: {place} is a {'folder' if place.is_dir() else 'file'}; {remedy}")
+    for path in known.layout:
+        if not (place / path).exists():
+            raise DataError(f"root: {place} holds no {path}; {remedy}")
+
+
+def check_classes(data: Data, num_classes: int) -> None:
+    """Raise :class:`DataError` unless the data set has the classes that ``data.classes`` asks for."""
+    if isinstance(data.classes, int) and data.classes > num_classes:
+        raise DataError(f"classes: asks for {data.classes}, {data.name} has {num_classes}")
+    for index in data.classes if isinstance(data.classes, tuple) else ():
+        if not 0 <= index < num_classes:
+            raise DataError(f"classes: index {index} is outside 0..{num_classes - 1} of {data.name}")

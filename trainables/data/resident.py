@@ -1,0 +1,69 @@
+"""Splits whose images lie on the device as uint8 and are augmented there, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainables.config import Data
+from trainables.data.augment import apply_view
+from trainables.data.dataset import Batch, MakeSplit, Split, as_tensor
+from trainables.data.epochs import Plan
+from trainables.data.raw import RawData, Views
+from trainables.data.splits import Parts
+
+
+class ResidentSplit(Split):
+    """Rows of a store of images, [N,H,W,3] uint8 on the device, that splits share."""
+
+    views: int
+
+    def __init__(
+        self,
+        store: Tensor,
+        index: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        views: Views,
+        mean: Tensor,
+        std: Tensor,
+    ) -> None:
+        super().__init__(index, labels, store.device)
+        self.augmentation = views
+        self.views = views.count
+        self.plain = views.plain
+        self._store, self._mean, self._std = store, mean, std
+
+    def images(self, index: Tensor, view: Tensor) -> Tensor:
+        """Images at raw positions ``index`` [B] in views ``view`` [B], as batches show them: [B,3,H,W]."""
+        return apply_view(self._store[index], view, self.augmentation, self._mean, self._std)
+
+    def _show(self, plan: Plan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
+        rows = as_tensor(plan.rows, self.device)
+        index, labels = self.index[rows], self.labels[rows]
+        views = as_tensor(plan.views, self.device)
+        parts = (torch.split(part, plan.sizes) for part in (index, labels, views))
+        for index, target, view in zip(*parts, strict=True):
+            yield Batch(self.images(index, view), target, index, view)
+
+
+def resident_parts(
+    raw: RawData, data: Data, parts: Parts, device: torch.device
+) -> tuple[MakeSplit, MakeSplit]:
+    """Makers of splits of the train and of the test set, from rows."""
+    assert isinstance(raw.augmentation, Views)
+    none = Views(padding=0, flip=False)
+    augmentation = raw.augmentation if data.augment == "standard" else none
+    mean, std = torch.tensor(raw.mean, device=device), torch.tensor(raw.std, device=device)
+    train, test = as_tensor(raw.train_images, device), as_tensor(raw.test_images, device)
+
+    def make_train(rows: NDArray[np.int64]) -> ResidentSplit:
+        return ResidentSplit(train, rows, parts.train_labels, augmentation, mean, std)
+
+    def make_test(rows: NDArray[np.int64]) -> ResidentSplit:
+        return ResidentSplit(test, rows, parts.test_labels, none, mean, std)
+
+    return make_train, make_test

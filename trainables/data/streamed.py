@@ -1,0 +1,153 @@
+"""Splits that are read from image files anew in each epoch, by worker processes.
+
+The augmentation of an image depends on (seed, epoch, index) alone, whatever the number of workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+from torchvision.transforms import functional
+
+from trainables.config import Data
+from trainables.data.augment import normalise_planes
+from trainables.data.dataset import Batch, MakeSplit, Split, as_tensor
+from trainables.data.epochs import Plan
+from trainables.data.folders import read_rgb
+from trainables.data.raw import DataError, RawData, Streaming
+from trainables.data.registry import root
+from trainables.data.splits import Parts
+
+Item = tuple[int, tuple[int, int] | None]
+"""Raw position of an image, and the (seed, epoch) of its augmentation or None for evaluation."""
+
+Transform = Callable[[Image.Image], Image.Image]
+
+MOST_WORKERS = 8
+
+
+class ImageFiles(Dataset[Tensor]):
+    """Decoded images [3,size,size] uint8, by :data:`Item`; this is what worker processes hold."""
+
+    def __init__(self, folder: Path, paths: NDArray[np.str_], streaming: Streaming) -> None:
+        self.folder, self.paths = folder, paths
+        self.evaluation, self.training = evaluation(streaming), training(streaming)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, item: Item) -> Tensor:
+        index, seeds = item
+        image = read_rgb(self.folder / str(self.paths[index]))
+        if seeds is None:
+            return _pixels(self.evaluation(image))
+        state = torch.get_rng_state()
+        try:
+            words = np.random.SeedSequence((*seeds, index)).generate_state(1, np.uint64)
+            torch.default_generator.manual_seed(int(words[0]))
+            return _pixels(self.training(image))
+        finally:
+            torch.set_rng_state(state)
+
+
+def evaluation(streaming: Streaming) -> Transform:
+    """Resize and centre crop, as the papers evaluate."""
+    compose: Transform = transforms.Compose([_resize(streaming), transforms.CenterCrop(streaming.size)])
+    return compose
+
+
+def training(streaming: Streaming) -> Transform:
+    """Random crop and flip; draws from torch's global generator."""
+    if streaming.squash:
+        crop = [_resize(streaming), transforms.RandomCrop(streaming.size)]
+    else:
+        crop = [transforms.RandomResizedCrop(streaming.size)]
+    compose: Transform = transforms.Compose([*crop, transforms.RandomHorizontalFlip()])
+    return compose
+
+
+def _pixels(image: Image.Image) -> Tensor:
+    pixels: Tensor = functional.pil_to_tensor(image)
+    return pixels
+
+
+def _resize(streaming: Streaming) -> Any:
+    side = streaming.resize
+    return transforms.Resize((side, side) if streaming.squash else side)
+
+
+class StreamedSplit(Split):
+    """Rows of a list of image files."""
+
+    views = None
+    plain = -1
+
+    def __init__(
+        self,
+        files: ImageFiles,
+        index: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        mean: Tensor,
+        std: Tensor,
+        *,
+        augmented: bool,
+        workers: int,
+    ) -> None:
+        super().__init__(index, labels, mean.device)
+        self._files, self._mean, self._std = files, mean, std
+        self._augmented, self._workers = augmented, workers
+
+    def _show(self, plan: Plan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
+        rows = as_tensor(plan.rows, self.device)
+        index, labels = self.index[rows], self.labels[rows]
+        items = [(position, seeds if self._augmented else None) for position in index.tolist()]
+        parts = (torch.split(part, plan.sizes) for part in (index, labels, torch.full_like(index, -1)))
+        for images, index, target, view in zip(self._read(items, plan.sizes), *parts, strict=True):
+            images = images.to(self.device, non_blocking=True)
+            yield Batch(normalise_planes(images, self._mean, self._std), target, index, view)
+
+    def _read(self, items: list[Item], sizes: Sequence[int]) -> Iterator[Tensor]:
+        """Batches [B,3,H,W] uint8 on the CPU; a file that cannot be read is a one-line :class:`DataError`."""
+        ends = np.cumsum(sizes).tolist()
+        loader: DataLoader[Tensor] = DataLoader(
+            self._files,
+            batch_sampler=[items[end - size : end] for size, end in zip(sizes, ends, strict=True)],
+            num_workers=self._workers,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),
+        )
+        try:
+            yield from loader
+        except DataError as error:
+            lines = [line for line in str(error).splitlines() if "root: " in line]
+            raise DataError(lines[-1][lines[-1].index("root: ") :]) from None
+
+
+def streamed_parts(
+    raw: RawData, data: Data, parts: Parts, device: torch.device, workers: int | None
+) -> tuple[MakeSplit, MakeSplit]:
+    """Makers of splits of the train and of the test set, from rows."""
+    assert isinstance(raw.augmentation, Streaming)
+    folder, streaming = root(data), raw.augmentation
+    count = min(torch.get_num_threads(), MOST_WORKERS) if workers is None else workers
+    mean, std = torch.tensor(raw.mean, device=device), torch.tensor(raw.std, device=device)
+    train = ImageFiles(folder, raw.train_images, streaming)
+    test = ImageFiles(folder, raw.test_images, streaming)
+    augmented = data.augment == "standard"
+
+    def make_train(rows: NDArray[np.int64]) -> StreamedSplit:
+        return StreamedSplit(train, rows, parts.train_labels, mean, std, augmented=augmented, workers=count)
+
+    def make_test(rows: NDArray[np.int64]) -> StreamedSplit:
+        return StreamedSplit(test, rows, parts.test_labels, mean, std, augmented=False, workers=count)
+
+    return make_train, make_test
