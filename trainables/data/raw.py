@@ -64,7 +64,7 @@ class Streaming:
     squash: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RawData:
     """A data set, whole. Cheap to pickle and to share: its arrays are read, never written.
 

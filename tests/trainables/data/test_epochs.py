@@ -1,0 +1,62 @@
+"""The plan of a pass: order, views, batches, shares of workers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trainables.data.epochs import evaluation, trained, training
+
+
+def test_evaluation_is_in_order_and_whole() -> None:
+    plan = evaluation(10, 4, view=3)
+    assert plan.rows.tolist() == list(range(10))
+    assert plan.sizes == [4, 4, 2]
+    assert set(plan.views) == {3}
+
+
+def test_an_epoch_depends_on_seed_and_epoch_alone() -> None:
+    plan = training(50, 8, epoch=3, seed=7, views=162)
+    again = training(50, 8, epoch=3, seed=7, views=162)
+    assert np.array_equal(plan.rows, again.rows)
+    assert np.array_equal(plan.views, again.views)
+    for other in (training(50, 8, epoch=4, seed=7, views=162), training(50, 8, epoch=3, seed=8, views=162)):
+        assert not np.array_equal(plan.rows, other.rows)
+        assert not np.array_equal(plan.views, other.views)
+
+
+def test_the_order_does_not_hang_on_the_batch_size() -> None:
+    assert np.array_equal(
+        training(48, 8, epoch=0, seed=0, views=9).rows, training(48, 16, epoch=0, seed=0, views=9).rows
+    )
+
+
+@pytest.mark.parametrize(("size", "sizes"), [(16, [8, 8]), (17, [8, 8]), (18, [8, 8, 2]), (1, []), (2, [2])])
+def test_a_last_batch_of_one_image_is_dropped(size: int, sizes: list[int]) -> None:
+    plan = training(size, 8, epoch=0, seed=0, views=None)
+    assert plan.sizes == sizes
+    assert len(set(plan.rows)) == sum(sizes) == trained(size, 8)
+    assert (plan.views == -1).all()
+
+
+def test_workers_share_each_batch_evenly() -> None:
+    shares = [training(23, 8, epoch=1, seed=0, views=9, worker=(rank, 2)) for rank in range(2)]
+    whole = training(23, 8, epoch=1, seed=0, views=9)
+    assert [share.sizes for share in shares] == [[4, 4, 3]] * 2
+    together = np.concatenate([share.rows for share in shares])
+    assert set(together) == set(whole.rows[:22])
+    assert set(shares[0].rows[:4]) | set(shares[1].rows[:4]) == set(whole.rows[:8])
+    with pytest.raises(ValueError, match="a batch of 8 cannot be shared evenly by 3 workers"):
+        training(23, 8, epoch=1, seed=0, views=9, worker=(0, 3))
+
+
+def test_workers_evaluate_every_image_once() -> None:
+    shares = [evaluation(9, 4, 0, worker=(rank, 2)) for rank in range(2)]
+    assert sorted(np.concatenate([share.rows for share in shares])) == list(range(9))
+    assert [share.sizes for share in shares] == [[2, 2, 1], [2, 2]]
+
+
+def test_all_views_come_up_about_equally() -> None:
+    counts = np.bincount(training(20_000, 64, epoch=0, seed=0, views=10).views, minlength=10)
+    assert counts.min() > 1800
+    assert counts.max() < 2200

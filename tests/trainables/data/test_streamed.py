@@ -1,0 +1,88 @@
+"""Images read anew in each epoch: the same whatever the number of workers, as torchvision shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torchvision import transforms
+
+from trainables.config import Data
+from trainables.data import Batch, DataError, load, load_raw
+from trainables.data.raw import IMAGENET_MEAN, IMAGENET_STD
+
+
+def joined(batches: Iterable[Batch]) -> Batch:
+    return Batch(*(torch.cat(part) for part in zip(*batches, strict=True)))
+
+
+def test_an_epoch_does_not_hang_on_the_workers(imagenet: Data) -> None:
+    here, there = (load(imagenet, "cpu", workers=workers).train for workers in (0, 2))
+    first, second = (joined(part.batches(3, epoch=1, seed=4)) for part in (here, there))
+    for ours, theirs in zip(first, second, strict=True):
+        assert torch.equal(ours, theirs)
+    assert first.images.shape == (9, 3, 224, 224)
+    assert first.view.tolist() == [-1] * 9
+    assert here.views is None
+
+
+def test_an_image_is_augmented_by_seed_epoch_and_index_alone(imagenet: Data) -> None:
+    loaded = load(imagenet, "cpu", workers=0)
+    shown = {}
+    for part, size in ((loaded.train, 2), (loaded.all, 5)):
+        batch = joined(part.batches(size, epoch=0, seed=9))
+        shown[part] = dict(zip(batch.index.tolist(), batch.images, strict=True))
+    for index, image in shown[loaded.train].items():
+        if index in shown[loaded.all]:
+            assert torch.equal(image, shown[loaded.all][index])
+    other = joined(loaded.all.batches(5, epoch=1, seed=9))
+    index = int(other.index[0])
+    assert not torch.equal(other.images[0], shown[loaded.all].get(index, torch.zeros(1)))
+
+
+def test_the_global_generator_is_left_alone(imagenet: Data) -> None:
+    before = torch.get_rng_state()
+    list(load(imagenet, "cpu", workers=0).train.batches(3, epoch=0, seed=0))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(("name", "resize"), [("imagenet", 256), ("cub200", (256, 256))])
+def test_evaluation_is_torchvisions(name: str, resize: int, request: pytest.FixtureRequest) -> None:
+    data: Data = request.getfixturevalue(name)
+    raw = load_raw(data)
+    batch = joined(load(data, "cpu", workers=0).test.batches(2, epoch=None))
+    usual = transforms.Compose(
+        [
+            transforms.Resize(resize),
+            transforms.CenterCrop(224),
+            transforms.ToTensor(),
+            transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+        ]
+    )
+    for path, image in zip(raw.test_images, batch.images, strict=True):
+        expected = usual(Image.open(Path(str(data.root)) / path).convert("RGB"))
+        torch.testing.assert_close(image, expected, rtol=0, atol=1e-6)
+
+
+def test_without_augmentation_an_epoch_shows_the_plain_images(imagenet: Data) -> None:
+    train = load(replace(imagenet, augment="none"), "cpu", workers=0).train
+    shuffled, plain = joined(train.batches(3, epoch=0, seed=0)), joined(train.batches(3, epoch=None))
+    assert torch.equal(shuffled.images[shuffled.index.argsort()], plain.images)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_corrupted_image_is_one_line(imagenet: Data, workers: int) -> None:
+    path = Path(str(imagenet.root)) / "train/n02/0.JPEG"
+    path.write_bytes(path.read_bytes()[:500])
+    everything = load(imagenet, "cpu", workers=workers).all
+    with pytest.raises(DataError, match=r"\Aroot: [^\n]*0\.JPEG cannot be read[^\n]*\Z"):
+        list(everything.batches(4, epoch=None))
+
+
+def test_views_are_not_to_be_chosen(imagenet: Data) -> None:
+    with pytest.raises(ValueError, match="view 0 is not one of None"):
+        load(imagenet, "cpu", workers=0).train.batches(2, epoch=None, view=0)
