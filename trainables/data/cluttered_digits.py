@@ -2,8 +2,9 @@
 
 Each scene shows one large handwritten digit, the label, and a few smaller digits of other classes beside it
 and partly over it, on a noisy coloured background. So a region of the scene often speaks for another class
-than the whole, which is what scale-decoupled distillation is about. The handwriting is scikit-learn's ``load_digits`` (1,797 images of 8 x
-8 pixels, part of the package). Train, validation and test scenes use different handwritten digits.
+than the whole, which is what scale-decoupled distillation is about. The handwriting is scikit-learn's
+``load_digits`` (1,797 images of 8 x 8 pixels, part of the package). Train, validation and test scenes use
+different handwritten digits.
 
 Everything is drawn from ``Generator.random`` over PCG64 and made by element-wise arithmetic in single
 precision, so the scenes are the same, byte for byte, on every platform.
@@ -41,8 +42,8 @@ CONTRAST = (0.2, 0.5)
 NOISE = 0.06
 """Largest deviation of a pixel's channel, of a triangular distribution."""
 
-MEAN = (0.42, 0.42, 0.42)
-STD = (0.2, 0.2, 0.2)
+MEAN = (0.268, 0.268, 0.268)
+STD = (0.155, 0.155, 0.155)
 
 _CHUNK = 250
 """Scenes drawn at a time; a part of the generator's definition, as it orders the draws."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -154,8 +155,6 @@ def build(raw: RawData, data: Data, device: torch.device | str, workers: int | N
 
 def as_tensor(array: NDArray[np.generic], device: torch.device) -> Tensor:
     """``array`` on ``device``; on the CPU without a copy, so it must not be written into."""
-    import warnings
-
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*not writable", category=UserWarning)
         return torch.from_numpy(array).to(device)
