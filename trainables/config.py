@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from trainables.models.scales import check_scales
 from trainables.strict import ConfigError, from_plain, to_plain
 
 __all__ = ["ConfigError", "Data", "FeatureTerm", "LogitTerm", "Method", "Teacher", "Training", "TrialConfig"]
@@ -77,7 +78,8 @@ class Training:
         schedule: ``step`` multiplies by ``lr_decay`` at each of ``milestones`` (epochs done);
             ``cosine`` anneals to zero over ``epochs``.
         lr_warmup_epochs: the learning rate rises linearly to ``lr`` over this many epochs.
-        precision: ``float32``, or ``bf16`` autocast of forward passes; losses are float32 in either.
+        precision: ``float32``, or ``bf16`` autocast of forward passes; losses are float32 in either. ``auto``
+            stands in a study for bf16 where the device computes in it; in a trial it has been decided.
     """
 
     epochs: int = 240
@@ -90,7 +92,7 @@ class Training:
     milestones: tuple[int, ...] = (150, 180, 210)
     lr_decay: float = 0.1
     lr_warmup_epochs: int = 0
-    precision: Literal["float32", "bf16"] = "float32"
+    precision: Literal["auto", "float32", "bf16"] = "auto"
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, f"epochs: {self.epochs} is fewer than 1")
@@ -106,13 +108,6 @@ class Training:
         )
 
 
-def check_scales(scales: tuple[int, ...]) -> None:
-    """Raise :class:`ConfigError` unless ``scales`` is a non-empty tuple of different positive ints."""
-    require(bool(scales), "scales: needs at least one scale")
-    require(all(scale >= 1 for scale in scales), f"scales: {scales} holds a number below 1")
-    require(len(set(scales)) == len(scales), f"scales: {scales} names a scale twice")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogitTerm:
     """alpha * (D_con + beta * D_com), eq. 10 and 11 of the paper, for one base loss.
@@ -120,6 +115,7 @@ class LogitTerm:
     Attributes:
         base: per-sample logit loss: kd, dkd, nkd, or a registered one.
         options: its own parameters, such as ``temperature``.
+        code: hash of the source of a registered loss, so that an edited one is another trial.
         alpha: weight of the whole term.
         scales: the set M; a scale m splits the map into m x m regions. (1,) is the base loss itself.
         consistent_weight, complementary_weight: weights of D_con and D_com (beta).
@@ -130,6 +126,7 @@ class LogitTerm:
 
     base: str = "kd"
     options: Mapping[str, Scalar] = field(default_factory=dict)
+    code: str | None = None
     alpha: float = 1.0
     scales: tuple[int, ...] = (1,)
     consistent_weight: float = 1.0
@@ -139,7 +136,10 @@ class LogitTerm:
     warmup_epochs: int = 0
 
     def __post_init__(self) -> None:
-        check_scales(self.scales)
+        try:
+            check_scales(self.scales)
+        except ValueError as error:
+            raise ConfigError(str(error).replace("scales", "scales:", 1)) from None
         for name in ("alpha", "consistent_weight", "complementary_weight", "warmup_epochs"):
             require(getattr(self, name) >= 0, f"{name}: {getattr(self, name)} is below 0")
 
@@ -151,11 +151,21 @@ class LogitTerm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureTerm:
-    """weight * L_feature for one feature loss (fitnet, at, sp, rkd, pkt, crd, reviewkd)."""
+    """weight * L_feature for one feature loss (fitnet, at, sp, rkd, pkt, crd, reviewkd).
+
+    Attributes:
+        options: the loss's own parameters.
+        warmup_epochs: the term's weight rises linearly to ``weight`` over this many epochs.
+    """
 
     name: str
     weight: float
-    options: Mapping[str, Scalar] = field(default_factory=dict)
+    options: Mapping[str, Scalar | tuple[int, ...]] = field(default_factory=dict)
+    warmup_epochs: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.weight >= 0, f"weight: {self.weight} is below 0")
+        require(self.warmup_epochs >= 0, f"warmup_epochs: {self.warmup_epochs} is below 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,9 +200,10 @@ class TrialConfig:
     """One training run, whole.
 
     Attributes:
-        fit: train on ``train`` (what is left when the validation part is held out) or on ``all`` of it.
-        evaluate: split that is measured: ``validation`` after every epoch; ``test`` after the last one only,
-            unless ``watch_test`` asks for it after every epoch (for the "best test epoch" of published code).
+        fit: train on ``train`` (what is left when the validation part is held out), and measure the validation
+            part after every epoch; or train on ``all`` of it, which leaves nothing to measure.
+        test: when the test split is measured: ``never``, at the ``end``, or after ``every`` epoch (for the
+            "best test epoch" of published code, beside the honest number).
         seed: of initial weights, order of images and augmentation.
     """
 
@@ -200,16 +211,20 @@ class TrialConfig:
     student: str
     teacher: Teacher | None = None
     method: Method = field(default_factory=Method)
-    training: Training = field(default_factory=Training)
+    training: Training = field(default_factory=lambda: Training(precision="float32"))
     fit: Literal["train", "all"] = "train"
-    evaluate: Literal["validation", "test"] = "validation"
-    watch_test: bool = False
+    test: Literal["never", "end", "every"] = "never"
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require(
+            self.training.precision != "auto", "training.precision: 'auto' is undecided; float32 or bf16?"
+        )
         distils = self.method.logit is not None or bool(self.method.features)
         require(self.teacher is not None or not distils, "teacher: missing, the method distils from one")
-        require(self.fit == "train" or self.evaluate == "test", "fit: 'all' leaves no validation to evaluate")
+        require(
+            self.fit == "train" or self.test != "never", "fit: 'all' measures nothing where test is 'never'"
+        )
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TrialConfig:

@@ -1,0 +1,144 @@
+"""What trials reported, as an append-only file of JSON lines: the first place a report goes, and the truth.
+
+    {"type": "trial",  "key", "stage", "pair", "method", "role", "arm", "config", "time"}
+    {"type": "report", "key", "metrics", "time"}
+    {"type": "end",    "key", "status": "done" | "stopped" | "failed", "reason", "time"}
+
+A line is on disk before anything else hears of it. Reports may come again (a trial that goes on after a crash
+replays its epochs): each epoch of a key is kept once, the first time. A last line cut off by a crash is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from study.plan import Job
+
+Line = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Record:
+    """One trial of a study, folded from its lines.
+
+    Attributes:
+        status: running, done, stopped (early) or failed; ``reason`` says why it failed.
+        history: metrics of each epoch, in order.
+        times: when each of them arrived, seconds since 1970.
+    """
+
+    key: str
+    stage: str
+    pair: str
+    method: str
+    role: str
+    arm: str
+    config: dict[str, Any]
+    started: float
+    status: str = "running"
+    reason: str = ""
+    ended: float | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+
+    @property
+    def final(self) -> dict[str, float]:
+        """Metrics of the last epoch reported."""
+        return self.history[-1] if self.history else {}
+
+    def best(self, metric: str) -> float | None:
+        """The highest value of ``metric`` over the epochs; None where it was never reported."""
+        return max((metrics[metric] for metrics in self.history if metric in metrics), default=None)
+
+
+class Journal:
+    """The journal of one study, open for appending by one launcher."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.records = read_records(path)
+        _drop_torn_line(path)
+        self._file = path.open("ab")
+
+    def begin(self, job: Job) -> Line | None:
+        """Note that a trial has begun, or goes on."""
+        known = self.records.get(job.key)
+        if known is not None and known.status == "running":
+            return None
+        where = {"stage": job.stage, "pair": job.pair, "method": job.method, "role": job.role, "arm": job.arm}
+        return self._append({"type": "trial", "key": job.key, **where, "config": job.config.to_dict()})
+
+    def report(self, key: str, metrics: Mapping[str, float]) -> Line | None:
+        """Keep the metrics of an epoch; None when that epoch is already kept."""
+        if metrics["epoch"] <= len(self.records[key].history):
+            return None
+        return self._append({"type": "report", "key": key, "metrics": dict(metrics)})
+
+    def end(self, key: str, status: str, reason: str = "") -> Line:
+        """Note how a trial ended."""
+        return self._append({"type": "end", "key": key, "status": status, "reason": reason})
+
+    def close(self) -> None:
+        """Close the file; nothing is buffered."""
+        self._file.close()
+
+    def _append(self, line: Line) -> Line:
+        line["time"] = time.time()
+        self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        fold(self.records, line)
+        return line
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """The whole lines of a journal; nothing where there is none."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for raw in file:
+            if raw.endswith(b"\n"):
+                yield json.loads(raw)
+
+
+def read_records(path: Path) -> dict[str, Record]:
+    """The trials of a journal by key, in the order in which they began."""
+    records: dict[str, Record] = {}
+    for line in read_lines(path):
+        fold(records, line)
+    return records
+
+
+def fold(records: dict[str, Record], line: Line) -> None:
+    """Take one line into ``records``."""
+    key = line["key"]
+    if line["type"] == "trial":
+        fields = {name: line[name] for name in ("stage", "pair", "method", "role", "arm", "config")}
+        if key in records:
+            records[key].status, records[key].reason, records[key].ended = "running", "", None
+        else:
+            records[key] = Record(key=key, started=line["time"], **fields)
+        return
+    record = records[key]
+    if line["type"] == "report":
+        if line["metrics"]["epoch"] == len(record.history) + 1:
+            record.history.append(line["metrics"])
+            record.times.append(line["time"])
+    else:
+        record.status, record.reason, record.ended = line["status"], line["reason"], line["time"]
+
+
+def _drop_torn_line(path: Path) -> None:
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        data = file.read()
+        if data and not data.endswith(b"\n"):
+            file.truncate(data.rfind(b"\n") + 1)

@@ -1,0 +1,146 @@
+"""Run a study: python study/launch.py --space search_spaces/quickstart.py"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # run as a script: this folder must not lead sys.path
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+import argparse
+import signal
+import time
+from typing import Any
+
+from rich.console import Console
+
+from study.folder import StudyBusy, StudyFolder
+from study.loading import SpecError, load_space
+from trainables.strict import ConfigError
+
+EPILOG = """
+examples:
+  python study/launch.py --space search_spaces/quickstart.py
+  python study/launch.py --space quickstart --set search.trials=24 --set confirm.seeds=5
+  python study/launch.py --space search_spaces/quickstart.py --dry-run
+  python study/launch.py --space my_space.py --address auto --results /mnt/shared/results
+
+The same command again goes on where the last one stopped: finished trials are not run again, half-finished ones
+go on from their checkpoints. Ctrl-C is safe at any time.
+
+--set takes the path of a field as it stands in the space file and a Python literal, a domain or plain text:
+  search.trials=20   training.lr=0.02   pairs.0.student=resnet20   methods.1.beta=Float(1, 8)
+  methods.1.scales="Choice((1, 2), (1, 2, 4))"   search.stop=None
+
+MLflow: RESULTS/mlflow.db, or the server in MLFLOW_TRACKING_URI. Ray: local, or --address, or RAY_ADDRESS.
+
+exit codes: 0 done; 2 the input is wrong (nothing was run); 3 done, but trials failed; 130 interrupted, resumable.
+"""
+
+DONE, WRONG_INPUT, TRIALS_FAILED, INTERRUPTED = 0, 2, 3, 130
+TRACKING_TIMEOUT_S = 120.0
+INTERRUPT_TIMEOUT_S = 3.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``launch``."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "--space", required=True, metavar="FILE", help="space file, or the name of a shipped one"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        dest="overrides",
+        help="override one field of the spec; repeatable",
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="results folder (./results)"
+    )
+    parser.add_argument("--name", metavar="NAME", help="name of the study (the space file's)")
+    parser.add_argument("--address", metavar="ADDR", help="Ray cluster, such as auto; a local one by default")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the resolved study and what it would run; do nothing"
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse ``argv`` and run; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="launch.py", description=__doc__)
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Launch the study that ``args`` describe; user errors are one line and exit code 2."""
+    console = Console(highlight=False)
+    try:
+        return _launch(args, console)
+    except (SpecError, ConfigError, StudyBusy, *_late_errors()) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return WRONG_INPUT
+
+
+def _late_errors() -> tuple[type[Exception], ...]:
+    """User errors of modules that may not have been imported."""
+    known = (("study.tracking", "TrackingError"), ("study.runner", "ClusterError"))
+    return tuple(getattr(sys.modules[module], name) for module, name in known if module in sys.modules)
+
+
+def _launch(args: argparse.Namespace, console: Console) -> int:
+    overrides = [*args.overrides, *([f"name={args.name!r}"] if args.name else [])]
+    spec = load_space(args.space, overrides)
+    folder = StudyFolder(args.results.absolute(), spec.name)
+
+    from study.plan import resolve
+
+    try:
+        plan = resolve(spec)
+    except ConfigError as error:
+        raise SpecError(f"{args.space}: {error}") from None
+    if args.dry_run:
+        from study.describe import describe
+
+        console.print(describe(plan, folder), soft_wrap=True, markup=False)
+        return DONE
+    return _run(plan, folder, args, console)
+
+
+def _run(plan: Any, folder: StudyFolder, args: argparse.Namespace, console: Console) -> int:
+    from study.session import Session
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    began = time.monotonic()
+    session = Session(plan, folder, args.address, console)
+    try:
+        with session:
+            report = session.run()
+    except KeyboardInterrupt:
+        console.print(
+            f"interrupted; nothing is lost. Go on with:\n  {' '.join(_command(args))}", soft_wrap=True
+        )
+        return INTERRUPTED
+    return session.conclude(report, time.monotonic() - began)
+
+
+def _interrupt(signum: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _command(args: argparse.Namespace) -> list[str]:
+    """The command that was given, to give again."""
+    import shlex
+
+    return [shlex.quote(part) for part in [*_program(), *sys.argv[1:]]]
+
+
+def _program() -> list[str]:
+    return ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

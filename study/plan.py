@@ -1,0 +1,213 @@
+"""A study spec with everything it names looked up: from here on every trial is a :class:`TrialConfig`."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from study import methods
+from study.domains import options_of
+from study.methods import Distillation
+from study.spec import Pair, StudySpec
+from trainables.config import Data, Method, Teacher, Training, TrialConfig
+from trainables.data.raw import RawData, Streaming
+from trainables.losses.user_code import registered_sources
+from trainables.strict import ConfigError, to_plain
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One search: a method with domains, and the pair, or the pairs among which it may choose."""
+
+    method: Distillation
+    pairs: tuple[Pair, ...]
+    label: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what is searched; a changed space is a new Optuna study."""
+        text = json.dumps([to_plain(self.method), [pair.label for pair in self.pairs]], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One trial and where it belongs.
+
+    Attributes:
+        stage: teachers, search or confirm.
+        method: name of the table's row.
+        role: best, paper or baseline for confirmed configurations; empty for the others.
+        arm: label of the search it belongs to; empty outside a search.
+    """
+
+    config: TrialConfig
+    stage: str
+    pair: str
+    method: str
+    role: str = ""
+    arm: str = ""
+
+    @property
+    def key(self) -> str:
+        """The trial key of its configuration."""
+        return self.config.trial_key
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A spec and the data it was resolved against."""
+
+    spec: StudySpec
+    data: Data
+    raw: RawData = field(repr=False, compare=False)
+
+    @property
+    def num_classes(self) -> int:
+        """Classes in use."""
+        classes = self.data.classes
+        return (
+            len(self.raw.classes)
+            if classes is None
+            else classes
+            if isinstance(classes, int)
+            else len(classes)
+        )
+
+    @property
+    def image_size(self) -> int:
+        """Pixels of the longer side of what networks see."""
+        shown = self.raw.augmentation
+        return int(shown.size if isinstance(shown, Streaming) else max(self.raw.train_images.shape[1:3]))
+
+    @property
+    def user_code(self) -> tuple[str, ...]:
+        """Source files of the registered losses the methods use; trial processes run them."""
+        bases = {
+            str(base) for method in self.spec.methods for base in options_of(method.base) if base is not None
+        }
+        return registered_sources(sorted(bases))
+
+    @property
+    def arms(self) -> list[Arm]:
+        """The searches of the study."""
+        spec = self.spec
+        each = [(pair,) for pair in spec.pairs] if spec.search.pairs == "each" else [spec.pairs]
+        arms = []
+        for number, method in enumerate(spec.methods):
+            if method.searched:
+                repeated = sum(other.searched and other.label == method.label for other in spec.methods) > 1
+                label = f"{method.label}.{number}" if repeated else method.label
+                arms += [
+                    Arm(m, p, f"{p[0].label if len(p) == 1 else 'pairs'}/{label}")
+                    for m, p in zip([method] * len(each), each, strict=True)
+                ]
+        return arms
+
+    def teacher_job(self, pair: Pair) -> Job:
+        """The run that trains the teacher of ``pair``: on train without its held-out part."""
+        training = self.spec.teacher_training or self.spec.training
+        config = TrialConfig(
+            data=self.data, student=pair.teacher, method=Method(), training=training, test="end"
+        )
+        return Job(config, "teachers", pair.teacher, "CE")
+
+    def search_job(self, arm: Arm, pair: Pair, method: Distillation, teacher: Teacher) -> Job:
+        """A trial of a search: the held-out part of train is measured after every epoch."""
+        config = self._student(pair, method, teacher, self.spec.search.seed)
+        return Job(config, "search", pair.label, config.method.label, arm=arm.label)
+
+    def fixed_config(self, pair: Pair, method: Distillation, teacher: Teacher) -> TrialConfig:
+        """The configuration of a method without domains, or with those at the paper's values."""
+        fixed = methods.at_paper(method, (pair.teacher, pair.student))
+        return self._student(pair, fixed, teacher, self.spec.search.seed)
+
+    def undecoupled(self, pair: Pair, config: TrialConfig, teacher: Teacher) -> TrialConfig | None:
+        """The base loss of a decoupled ``config`` by itself, at its published weights; else None."""
+        logit = config.method.logit
+        if logit is None or not logit.decoupled:
+            return None
+        return self._student(pair, methods.plain(logit.base), teacher, config.seed)
+
+    def confirm_jobs(self, config: TrialConfig, pair: str, role: str) -> list[Job]:
+        """The runs that confirm ``config``: one a seed, on all of train, measured on the test split."""
+        confirm = self.spec.confirm
+        runs = [
+            dataclasses.replace(config, fit="all", test="every" if confirm.watch_test else "end", seed=seed)
+            for seed in range(1, confirm.seeds + 1)
+        ]
+        return [Job(run, "confirm", pair, run.method.label, role=role) for run in runs]
+
+    def _student(self, pair: Pair, method: Distillation, teacher: Teacher, seed: int) -> TrialConfig:
+        resolved = method.method(pair.teacher, pair.student)
+        distils = resolved.logit is not None or bool(resolved.features)
+        return TrialConfig(
+            data=self.data,
+            student=pair.student,
+            teacher=teacher if distils else None,
+            method=resolved,
+            training=pair.student_training(self.spec.training),
+            seed=seed,
+        )
+
+
+def resolve(spec: StudySpec) -> Plan:
+    """Look up what ``spec`` names and check that it fits together; creates nothing.
+
+    Raises:
+        ConfigError: the data cannot be read, or a scale does not fit a network's last map.
+    """
+    from trainables import data
+
+    root = str(Path(spec.data.root).expanduser().absolute()) if spec.data.root is not None else None
+    located = dataclasses.replace(spec.data, root=root)
+    try:
+        found = dataclasses.replace(located, fingerprint=data.fingerprint(located))
+        raw = data.load_raw(found)
+        data.check_classes(found, len(raw.classes))
+    except ConfigError as error:
+        raise ConfigError(f"data.{error}") from None
+    plan = Plan(_with_precision(spec), found, raw)
+    check_scales_fit(plan)
+    return plan
+
+
+def _with_precision(spec: StudySpec) -> StudySpec:
+    """``spec`` with ``auto`` precision decided for the devices of this machine."""
+    import torch
+
+    from trainables.engine import best_precision
+
+    best = best_precision(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    decided: dict[str, Training] = {
+        name: dataclasses.replace(training, precision=best)
+        for name in ("training", "teacher_training")
+        if (training := getattr(spec, name)) is not None and training.precision == "auto"
+    }
+    return dataclasses.replace(spec, **decided)  # type: ignore[arg-type]
+
+
+def check_scales_fit(plan: Plan) -> None:
+    """Refuse scales that cut the last map of a teacher or student into cells smaller than half a pixel.
+
+    The published runs pool MobileNetV2's 2x2 map at scale 4, which repeats each pixel; finer than that, every
+    further cell is a copy.
+    """
+    from trainables.models.shapes import final_map
+
+    for number, pair in enumerate(plan.spec.pairs):
+        for role, name in (("teacher", pair.teacher), ("student", pair.student)):
+            try:
+                side = min(final_map(name, plan.num_classes, plan.image_size))
+            except ValueError as error:
+                raise ConfigError(f"pairs.{number}.{role}: {error}") from None
+            for index, method in enumerate(plan.spec.methods):
+                finest = max((max(s) for s in options_of(method.scales) if s is not None), default=1)
+                if finest > 2 * side:
+                    raise ConfigError(
+                        f"methods.{index}.scales: scale {finest} does not fit the {side}x{side} map of {name}; "
+                        f"the finest that does is {2 * side}"
+                    )

@@ -1,0 +1,68 @@
+"""What happens in a study goes through here: to the journal first, then to whoever else listens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from study.journal import Journal, Record
+from study.plan import Job
+
+
+class Watcher(Protocol):
+    """Hears of a study after the journal has it."""
+
+    def stage(self, name: str, total: int, left: int) -> None:
+        """A stage of ``total`` trials begins; ``left`` of them are still to be run."""
+
+    def began(self, job: Job, record: Record) -> None:
+        """A trial runs."""
+
+    def reported(self, record: Record, epoch: int) -> None:
+        """Metrics of ``epoch`` (counted from 1) are in ``record``."""
+
+    def ended(self, record: Record) -> None:
+        """A trial is done, stopped or failed."""
+
+
+class Recorder:
+    """Keeps the journal and passes each event on to the watchers."""
+
+    def __init__(self, journal: Journal, watchers: list[Watcher]) -> None:
+        self.journal = journal
+        self.watchers = watchers
+
+    @property
+    def records(self) -> dict[str, Record]:
+        """The study's trials by key."""
+        return self.journal.records
+
+    def stage(self, name: str, total: int, left: int) -> None:
+        """A stage begins."""
+        for watcher in self.watchers:
+            watcher.stage(name, total, left)
+
+    def began(self, job: Job) -> None:
+        """A trial was given to a process."""
+        self.journal.begin(job)
+        for watcher in self.watchers:
+            watcher.began(job, self.records[job.key])
+
+    def reported(self, job: Job, metrics: Mapping[str, float]) -> None:
+        """A trial reports an epoch, perhaps one that is known from before a crash."""
+        if self.journal.report(job.key, metrics) is not None:
+            for watcher in self.watchers:
+                watcher.reported(self.records[job.key], int(metrics["epoch"]))
+
+    def ended(self, job: Job, status: str, reason: str = "") -> None:
+        """A trial ended."""
+        self.journal.end(job.key, status, reason)
+        for watcher in self.watchers:
+            watcher.ended(self.records[job.key])
+
+    def adopt(self, job: Job, result: Mapping[str, Any]) -> None:
+        """Take in a run that another study, or this one before it was interrupted, has finished."""
+        self.began(job)
+        for metrics in result["history"]:
+            self.reported(job, metrics)
+        self.ended(job, "done")

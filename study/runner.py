@@ -1,0 +1,204 @@
+"""Runs jobs on Ray Tune: builds the Tuner, listens to it, and tells the study what happened.
+
+The only file that knows ``trainables.driver``. Ray is started when the first job needs it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import ray
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from study.plan import Job, Plan
+from study.searcher import Interleaved
+from trainables.config import TrialConfig
+from trainables.store import Store
+
+QUIET = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the journal keeps what they would
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is ours to answer
+    "TUNE_GLOBAL_CHECKPOINT_S": "100000000",  # nothing is restored from Tune's snapshots
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+class ClusterError(Exception):
+    """Ray cannot be started or reached, or cannot run a trial of this study."""
+
+
+class Listener(Protocol):
+    """What hears of the trials of a run, in the order in which things happen."""
+
+    def began(self, job: Job) -> None:
+        """A trial was given to a process."""
+
+    def reported(self, job: Job, metrics: Mapping[str, float]) -> None:
+        """An epoch is done."""
+
+    def ended(self, job: Job, status: str, reason: str = "") -> None:
+        """A trial is done, stopped early or failed."""
+
+
+class Cluster:
+    """The Ray cluster a study runs on: a local one unless an address is given."""
+
+    def __init__(self, address: str | None) -> None:
+        self.address = address or os.environ.get("RAY_ADDRESS") or None
+        self.temp: Path | None = None
+
+    def connect(self) -> None:
+        """Start or reach Ray, once."""
+        if ray.is_initialized():
+            return
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if self.address is None:
+            options |= {"include_dashboard": False, "num_cpus": os.cpu_count()}
+        try:
+            ray.init(address=self.address, **options)
+        except Exception as error:
+            where = f"at {self.address}" if self.address else "here"
+            remedy = "is the cluster up, and the address right?" if self.address else "see the reason"
+            raise ClusterError(f"cannot reach Ray {where}: {first_line(error)}; {remedy}") from None
+        for noisy in ("ray.tune", "ray.train", "ray"):
+            logging.getLogger(noisy).setLevel(logging.ERROR)
+
+    def per_trial(self, plan: Plan) -> tuple[int, float]:
+        """CPUs and GPUs of one trial; raises :class:`ClusterError` if no node ever has as many."""
+        wanted, total = plan.spec.resources, ray.cluster_resources()
+        gpus = wanted.gpus_per_trial
+        if gpus is None:
+            gpus = 1.0 if total.get("GPU", 0) >= 1 else 0.0
+        for name, need in (("CPU", wanted.cpus_per_trial), ("GPU", gpus)):
+            most = max((node["Resources"].get(name, 0) for node in ray.nodes() if node["Alive"]), default=0)
+            if need > most and self.address is None:
+                raise ClusterError(
+                    f"resources: a trial needs {need:g} {name}, this machine has {most:g}; "
+                    f"lower resources.{name.lower()}s_per_trial"
+                )
+        return wanted.cpus_per_trial, gpus
+
+    def close(self) -> None:
+        """Let go of Ray; a local one is stopped."""
+        if ray.is_initialized():
+            ray.shutdown()
+        if self.temp is not None:
+            shutil.rmtree(self.temp, ignore_errors=True)
+
+
+class Runner:
+    """Runs the jobs of one plan on a cluster."""
+
+    def __init__(self, plan: Plan, store: Store, cluster: Cluster, listener: Listener) -> None:
+        self.plan = plan
+        self.store = store
+        self.cluster = cluster
+        self.listener = listener
+
+    def run_jobs(self, jobs: list[Job]) -> None:
+        """Run a list of jobs to their ends."""
+        by_key = {job.key: job for job in jobs}
+        space = {"trial": tune.grid_search([job.config.to_dict() for job in by_key.values()])}
+        self._run(by_key.__getitem__, param_space=space, scheduler=FIFOScheduler(), num_samples=1)
+
+    def run_search(self, search: Interleaved, scheduler: TrialScheduler) -> None:
+        """Run what is left of a search."""
+        self._run(search.job, search_alg=search, scheduler=scheduler, num_samples=search.left)
+
+    def _run(self, job_of: Callable[[str], Job], **tuning: Any) -> None:
+        from trainables.driver import trainable
+
+        self.cluster.connect()
+        cpus, gpus = self.cluster.per_trial(self.plan)
+        scratch = Path(tempfile.mkdtemp(prefix="sdd-tune-"))
+        self.cluster.temp = self.cluster.temp or scratch
+        space = tuning.pop("param_space", None)
+        tuner = tune.Tuner(
+            trainable(self.store.root, self.plan.raw, self.plan.user_code, cpus, gpus),
+            param_space=space,
+            tune_config=tune.TuneConfig(
+                max_concurrent_trials=self.plan.spec.resources.max_concurrent or most_at_once(cpus, gpus),
+                reuse_actors=True,
+                **tuning,
+            ),
+            run_config=tune.RunConfig(
+                name="study",
+                storage_path=str(scratch),
+                verbose=0,
+                callbacks=[_Relay(job_of, self.listener)],
+                failure_config=tune.FailureConfig(max_failures=0),
+            ),
+        )
+        try:
+            tuner.fit()
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def most_at_once(cpus: int, gpus: float) -> int:
+    """Trials that fit on the cluster at once."""
+    total = ray.cluster_resources()
+    fits = [total.get("CPU", 1) // cpus] + ([total.get("GPU", 0) // gpus] if gpus else [])
+    return max(1, int(min(fits)))
+
+
+class _Relay(tune.Callback):  # type: ignore[misc]
+    """Tune's callbacks, in the study's terms."""
+
+    def __init__(self, job_of: Callable[[str], Job], listener: Listener) -> None:
+        self._job_of = job_of
+        self._listener = listener
+        self._jobs: dict[str, Job] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its callbacks for a restore that this project does not use."""
+        return {}
+
+    def _job(self, trial: Any) -> Job:
+        if trial.trial_id not in self._jobs:
+            self._jobs[trial.trial_id] = self._job_of(TrialConfig.from_dict(trial.config["trial"]).trial_key)
+        return self._jobs[trial.trial_id]
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._listener.began(self._job(trial))
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        self._listener.reported(self._job(trial), own_metrics(result))
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        job = self._job(trial)
+        whole = trial.last_result.get("epoch", 0) >= job.config.training.epochs
+        self._listener.ended(job, "done" if whole else "stopped")
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._listener.ended(
+            self._job(trial), "failed", first_line(trial.get_error() or trial.get_pickled_error())
+        )
+
+
+def own_metrics(result: Mapping[str, Any]) -> dict[str, float]:
+    """What the trial itself reported: ``epoch``, ``lr`` and the names with a slash."""
+    return {name: value for name, value in result.items() if name in ("epoch", "lr") or "/" in name}
+
+
+def first_line(error: BaseException | None) -> str:
+    """The cause of an error in one line."""
+    while error is not None and (cause := getattr(error, "cause", None) or error.__cause__) is not None:
+        error = cause
+    if error is None:
+        return "the process died"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__

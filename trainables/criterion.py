@@ -1,0 +1,125 @@
+"""The whole training loss of one method: ce_weight * L_CE + alpha * L_SDD + weighted feature losses.
+
+Shape legend: B images, R regions with the global view first, K classes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainables.config import LogitTerm, Method
+from trainables.losses import linear_warmup, logit_loss, scale_decoupled
+from trainables.losses.features import Features, FeatureShapes, feature_loss
+from trainables.models.multiscale import region_logits
+
+
+class Outputs(NamedTuple):
+    """What a network says of a batch, so far as the method asks.
+
+    Attributes:
+        regions: logits [B, R, K] of the global view, then of the regions of each further scale.
+        features: its maps, or None where no feature loss wants them.
+    """
+
+    regions: Tensor
+    features: Features | None
+
+    @property
+    def logits(self) -> Tensor:
+        """Logits of the whole image, [B, K]."""
+        return self.regions[:, 0]
+
+
+class MultiScaleHead(nn.Module):
+    """Any network of ``trainables.models``, asked for the outputs a method needs: images -> :class:`Outputs`."""
+
+    def __init__(self, network: nn.Module, scales: tuple[int, ...] = (1,), *, features: bool = False) -> None:
+        super().__init__()
+        self.network = network
+        self.scales = (1, *(scale for scale in scales if scale != 1))
+        self.features = features
+
+    def forward(self, images: Tensor) -> Outputs:
+        """Images [B, 3, H, W], normalised."""
+        network = self.network
+        if not self.features:
+            final = network.forward_features(images)  # type: ignore[operator]
+            return Outputs(region_logits(final, network.classifier, self.scales), None)  # type: ignore[arg-type]
+        features = Features.from_stages(network.forward_stages(images))  # type: ignore[operator]
+        return Outputs(region_logits(features.maps[-1], network.classifier, self.scales), features)  # type: ignore[arg-type]
+
+
+class Criterion(nn.Module):
+    """The loss of a :class:`~trainables.config.Method`, its terms by name.
+
+    Feature losses with parameters of their own are submodules: they are trained and checkpointed with the
+    student and left out of what is exported.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        student: FeatureShapes | None = None,
+        teacher: FeatureShapes | None = None,
+        num_samples: int = 0,
+    ) -> None:
+        super().__init__()
+        self.method = method
+        self.base = logit_loss(method.logit.base, **method.logit.options) if method.logit else None
+        self.feature_losses = nn.ModuleList()
+        for term in method.features:
+            if student is None or teacher is None:
+                raise ValueError(f"feature loss {term.name} needs the shapes of the maps")
+            self.feature_losses.append(feature_loss(term.name, student, teacher, num_samples, **term.options))
+
+    def forward(
+        self, student: Outputs, teacher: Outputs | None, target: Tensor, index: Tensor, epoch: int
+    ) -> dict[str, Tensor]:
+        """Weighted terms, scalars in float32: ``ce``, ``logit``, ``feature``; the loss is their sum.
+
+        Args:
+            student, teacher: outputs for the same augmented images; no teacher for plain training.
+            target: labels [B].
+            index: position of each image in the train set [B].
+            epoch: counted from 1, for the warm-up.
+        """
+        terms = {"ce": self.method.ce_weight * functional.cross_entropy(student.logits.float(), target)}
+        if teacher is None:
+            return terms
+        if self.method.logit is not None:
+            weight = self.method.logit.alpha * linear_warmup(epoch, self.method.logit.warmup_epochs)
+            terms["logit"] = weight * self._decoupled(self.method.logit, student, teacher, target)
+        for term, loss in zip(self.method.features, self.feature_losses, strict=True):
+            weight = term.weight * linear_warmup(epoch, term.warmup_epochs)
+            value = weight * loss(student.features, teacher.features, target, index)
+            terms["feature"] = terms["feature"] + value if "feature" in terms else value
+        return terms
+
+    def _decoupled(self, term: LogitTerm, student: Outputs, teacher: Outputs, target: Tensor) -> Tensor:
+        first = 0 if 1 in term.scales else 1
+        assert self.base is not None
+        return scale_decoupled(
+            self.base,
+            student.regions[:, first:],
+            teacher.regions[:, first:],
+            target,
+            consistent_weight=term.consistent_weight,
+            complementary_weight=term.complementary_weight,
+            reduction=term.reduction,
+            agreement=term.agreement,
+            teacher_global=teacher.logits,
+        )
+
+
+@torch.no_grad()
+def feature_shapes(network: nn.Module, image_size: int) -> FeatureShapes:
+    """(C, h, w) of each stage's map for images of ``image_size`` pixels a side."""
+    training = network.training
+    device = next(network.parameters()).device
+    stages = network.eval().forward_stages(torch.zeros(2, 3, image_size, image_size, device=device))  # type: ignore[operator]
+    network.train(training)
+    return FeatureShapes.of(Features.from_stages(stages))

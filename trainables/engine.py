@@ -1,0 +1,147 @@
+"""One optimisation step and one evaluation pass, on a device, in a precision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainables.config import Training
+from trainables.criterion import Criterion, MultiScaleHead
+from trainables.data.dataset import Batch
+
+
+def best_precision(device: torch.device) -> Literal["float32", "bf16"]:
+    """bf16 where the device has matrix units for it (GPUs from Ampere on, CPUs with AMX or AVX512-BF16)."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return "bf16" if able.get("amx_bf16") or able.get("avx512_bf16") else "float32"
+
+
+def autocast(training: Training, device: torch.device) -> torch.autocast:
+    """The context forward passes run in: bf16 where the configuration says so."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=training.precision == "bf16")
+
+
+def learning_rate(training: Training, epochs_done: float) -> float:
+    """The learning rate after ``epochs_done`` epochs (fractions within an epoch count).
+
+    Step: lr * lr_decay^(milestones passed). Cosine: lr * (1 + cos(pi * epochs_done / epochs)) / 2. During the
+    warm-up either is multiplied by (epochs_done + 1) / (lr_warmup_epochs + 1).
+    """
+    lr = training.lr
+    if training.schedule == "cosine":
+        lr *= (1 + math.cos(math.pi * min(epochs_done / training.epochs, 1.0))) / 2
+    else:
+        lr *= training.lr_decay ** sum(epochs_done >= milestone for milestone in training.milestones)
+    return lr * min((epochs_done + 1) / (training.lr_warmup_epochs + 1), 1.0)
+
+
+class Totals:
+    """Sums over an epoch, kept on the device and read once, at its end."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.count = 0
+
+    def add(self, size: int, **values: Tensor) -> None:
+        """Add values that are already sums over ``size`` images."""
+        self.count += size
+        for name, value in values.items():
+            value = value.detach().float()
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+
+    def means(self) -> dict[str, float]:
+        """Means over all images."""
+        names = list(self.sums)
+        values = torch.stack([self.sums[name].double() for name in names]).tolist() if names else []
+        return {name: value / self.count for name, value in zip(names, values, strict=True)}
+
+
+class Engine:
+    """Trains one student against one teacher.
+
+    Attributes:
+        student: the student under a multi-scale head.
+        teacher: the teacher, frozen, under one; None for plain training.
+        criterion: the loss, and parameters of its own if it has any.
+    """
+
+    def __init__(
+        self,
+        student: MultiScaleHead,
+        teacher: MultiScaleHead | None,
+        criterion: Criterion,
+        training: Training,
+        device: torch.device,
+    ) -> None:
+        self.training = training
+        self.device = device
+        self.student = student.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.teacher = teacher.eval() if teacher is not None else None
+        self.criterion = criterion.to(device)
+        self.optimizer = torch.optim.SGD(
+            [*self.student.parameters(), *self.criterion.parameters()],
+            lr=training.lr,
+            momentum=training.momentum,
+            weight_decay=training.weight_decay,
+            nesterov=training.nesterov,
+        )
+
+    def train_epoch(self, batches: Iterable[Batch], steps: int, epoch: int) -> dict[str, float]:
+        """One epoch, counted from 1; means of the loss and its terms and the training top-1 in percent."""
+        self.student.train()
+        self.criterion.train()
+        totals = Totals()
+        for step, batch in enumerate(batches):
+            lr = learning_rate(self.training, epoch - 1 + step / steps)
+            for group in self.optimizer.param_groups:
+                group["lr"] = lr
+            terms, logits = self.step(batch, epoch)
+            size = len(batch.target)
+            losses = {f"train/loss_{name}": value.detach() * size for name, value in terms.items()}
+            hits = (logits.argmax(1) == batch.target).sum() * 100.0
+            totals.add(
+                size, **{"train/loss": torch.stack(list(losses.values())).sum(), **losses, "train/top1": hits}
+            )
+        return totals.means()
+
+    def step(self, batch: Batch, epoch: int) -> tuple[dict[str, Tensor], Tensor]:
+        """Forward, backward and update on one batch; the loss's terms and the student's logits [B, K]."""
+        images = batch.images.contiguous(memory_format=torch.channels_last)
+        with autocast(self.training, self.device):
+            with torch.no_grad():
+                teacher = self.teacher(images) if self.teacher is not None else None
+            student = self.student(images)
+        terms = self.criterion(student, teacher, batch.target, batch.index, epoch)
+        loss = torch.stack(list(terms.values())).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return terms, student.logits
+
+
+@torch.no_grad()
+def evaluate(
+    network: nn.Module, batches: Iterable[Batch], split: str, training: Training, device: torch.device
+) -> dict[str, float]:
+    """``split/loss`` (cross-entropy), ``split/top1`` and, from six classes on, ``split/top5``, in percent."""
+    network.eval()
+    totals = Totals()
+    for batch in batches:
+        with autocast(training, device):
+            logits = network(batch.images.contiguous(memory_format=torch.channels_last)).float()
+        target = batch.target
+        values = {
+            "loss": functional.cross_entropy(logits, target, reduction="sum"),
+            "top1": (logits.argmax(1) == target).sum() * 100.0,
+        }
+        if logits.shape[1] > 5:
+            values["top5"] = (logits.topk(5, dim=1).indices == target[:, None]).any(1).sum() * 100.0
+        totals.add(len(target), **{f"{split}/{name}": value for name, value in values.items()})
+    return totals.means()
