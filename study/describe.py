@@ -11,48 +11,48 @@ from trainables.strict import to_plain
 
 def describe(plan: Plan, folder: StudyFolder) -> str:
     """The resolved spec, the trials and their resources, the teachers that have to be trained."""
-    spec = plan.spec
-    lines = ["# resolved study", json.dumps(to_plain(spec), indent=2), "", "# what it would run"]
-    teachers = {}
-    for pair in spec.pairs:
+    spec, data = plan.spec, plan.data
+    rows = [("teachers", line) for line in describe_teachers(plan, folder)]
+    for arm in plan.arms:
+        pairs = ", ".join(pair.label for pair in arm.pairs)
+        count = f"{spec.search.trials} trials of up to {spec.training.epochs} epochs over {pairs}"
+        rows.append(("search", f"{arm.label}: {count}"))
+        rows += [("", f"{name} in {domain}") for name, _, domain in arm.method.domains()]
+    confirmed = f"up to {most_confirm_trials(plan)} trials of {spec.training.epochs} epochs"
+    rows.append(("confirm", f"{confirmed}: {spec.confirm.seeds} seeds of each configuration"))
+    gpus = spec.resources.gpus_per_trial
+    devices = "1 GPU where there is one" if gpus is None else f"{gpus:g} GPU"
+    rows.append(("resources", f"each trial: {spec.resources.cpus_per_trial} CPU, {devices}"))
+    images = f"{len(plan.raw.train_labels)} train and {len(plan.raw.test_labels)} test images"
+    rows.append(("data", f"{data.name}: {plan.num_classes} classes in use, {images} in all"))
+    rows.append(("results", str(folder.path)))
+    resolved = json.dumps(to_plain(spec), indent=2)
+    return "\n".join(["# resolved study", resolved, "", "# what it runs", *(f"{n:10}{t}" for n, t in rows)])
+
+
+def describe_teachers(plan: Plan, folder: StudyFolder) -> list[str]:
+    """A line for each teacher: where it comes from."""
+    lines = []
+    for pair in plan.spec.pairs:
         job = plan.teacher_job(pair)
         if pair.weights is not None:
-            teachers[pair.label] = f"{pair.teacher}: from {pair.weights}"
+            lines.append(f"{pair.teacher}: from {pair.weights}")
+        elif folder.store.run(job.key).result() is not None:
+            lines.append(f"{pair.teacher}: trained already ({job.key})")
         else:
-            known = folder.store.run(job.key).result() is not None
-            teachers[job.key] = (
-                f"{pair.teacher}: {'trained already' if known else f'to be trained, {job.config.training.epochs} epochs'} ({job.key})"
-            )
-    lines += [f"teachers  {line}" for line in teachers.values()]
-    for arm in plan.arms:
-        names = ", ".join(f"{name} in {domain}" for name, _, domain in arm.method.domains())
-        pairs = ", ".join(pair.label for pair in arm.pairs)
-        lines.append(
-            f"search    {arm.label}: {spec.search.trials} trials of up to {spec.training.epochs} epochs over {pairs}; {names}"
-        )
-    lines.append(
-        f"confirm   up to {confirm_trials(plan)} trials of {spec.training.epochs} epochs ({spec.confirm.seeds} seeds)"
-    )
-    resources = spec.resources
-    gpus = (
-        "1 GPU where there is one"
-        if resources.gpus_per_trial is None
-        else f"{resources.gpus_per_trial:g} GPU"
-    )
-    lines.append(f"resources each trial: {resources.cpus_per_trial} CPU, {gpus}")
-    lines.append(
-        f"data      {plan.data.name}: {plan.num_classes} classes, {len(plan.raw.train_labels)} train and {len(plan.raw.test_labels)} test images"
-    )
-    lines.append(f"results   {folder.path}")
-    return "\n".join(lines)
+            lines.append(f"{pair.teacher}: to be trained, {job.config.training.epochs} epochs ({job.key})")
+    return list(dict.fromkeys(lines))
 
 
-def confirm_trials(plan: Plan) -> int:
-    """The most trials the confirm stage can have."""
-    spec = plan.spec
-    searched = len(spec.searched)
-    winners = searched * spec.confirm.best
-    pairs = min(winners, len(spec.pairs)) if searched and spec.search.pairs == "search" else len(spec.pairs)
-    fixed = len(spec.methods) - searched
-    each = searched * (2 * spec.confirm.best + (2 if spec.confirm.paper else 0)) + fixed
-    return pairs * each * spec.confirm.seeds
+def most_confirm_trials(plan: Plan) -> int:
+    """The most trials the confirm stage can have.
+
+    Each winner and each paper configuration may bring its base loss by itself along.
+    """
+    confirm, searched = plan.spec.confirm, len(plan.spec.searched)
+    fixed = len(plan.spec.methods) - searched
+    pairs = len(plan.spec.pairs)
+    if searched and plan.spec.search.pairs == "search":
+        pairs = min(searched * confirm.best, pairs)
+    each = searched * 2 * (confirm.best + confirm.paper) + fixed
+    return pairs * each * confirm.seeds

@@ -14,11 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.errors import StudyBusy
 from trainables.store import Store
-
-
-class StudyBusy(Exception):
-    """Another launcher has the study open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ class StudyFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the study; raises :class:`StudyBusy` while another launcher does. A killed one lets go of it."""
+        """Hold the study; :class:`StudyBusy` while another launcher does. A killed one lets go of it."""
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("w") as file:
             try:

@@ -1,11 +1,12 @@
 """What trials reported, as an append-only file of JSON lines: the first place a report goes, and the truth.
 
-    {"type": "trial",  "key", "stage", "pair", "method", "role", "arm", "config", "time"}
+    {"type": "trial", "key", "stage", "pair", "method", "role", "arm", "config", "time"}
     {"type": "report", "key", "metrics", "time"}
     {"type": "end",    "key", "status": "done" | "stopped" | "failed", "reason", "time"}
 
-A line is on disk before anything else hears of it. Reports may come again (a trial that goes on after a crash
-replays its epochs): each epoch of a key is kept once, the first time. A last line cut off by a crash is dropped.
+A line is on disk before anything else hears of it. Reports may come again (a trial that goes on after a
+crash replays its epochs): each epoch of a key is kept once, the first time. A last line that a crash cut off is
+dropped.
 """
 
 from __future__ import annotations

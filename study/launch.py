@@ -9,15 +9,20 @@ if __name__ == "__main__":  # run as a script: this folder must not lead sys.pat
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import argparse
+import shlex
 import signal
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from study.folder import StudyBusy, StudyFolder
-from study.loading import SpecError, load_space
+from study.errors import SpecError, UserError
+from study.folder import StudyFolder
+from study.loading import load_space
 from trainables.strict import ConfigError
+
+if TYPE_CHECKING:
+    from study.plan import Plan
 
 EPILOG = """
 examples:
@@ -26,8 +31,8 @@ examples:
   python study/launch.py --space search_spaces/quickstart.py --dry-run
   python study/launch.py --space my_space.py --address auto --results /mnt/shared/results
 
-The same command again goes on where the last one stopped: finished trials are not run again, half-finished ones
-go on from their checkpoints. Ctrl-C is safe at any time.
+The same command again goes on where the last one stopped: finished trials are not run again, half-finished
+ones go on from their checkpoints. Ctrl-C is safe at any time.
 
 --set takes the path of a field as it stands in the space file and a Python literal, a domain or plain text:
   search.trials=20   training.lr=0.02   pairs.0.student=resnet20   methods.1.beta=Float(1, 8)
@@ -35,12 +40,10 @@ go on from their checkpoints. Ctrl-C is safe at any time.
 
 MLflow: RESULTS/mlflow.db, or the server in MLFLOW_TRACKING_URI. Ray: local, or --address, or RAY_ADDRESS.
 
-exit codes: 0 done; 2 the input is wrong (nothing was run); 3 done, but trials failed; 130 interrupted, resumable.
+exit codes: 0 done; 2 the input is wrong, nothing was run; 3 done, but trials failed; 130 interrupted.
 """
 
 DONE, WRONG_INPUT, TRIALS_FAILED, INTERRUPTED = 0, 2, 3, 130
-TRACKING_TIMEOUT_S = 120.0
-INTERRUPT_TIMEOUT_S = 3.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", metavar="NAME", help="name of the study (the space file's)")
     parser.add_argument("--address", metavar="ADDR", help="Ray cluster, such as auto; a local one by default")
     parser.add_argument(
-        "--dry-run", action="store_true", help="print the resolved study and what it would run; do nothing"
+        "--dry-run", action="store_true", help="print the resolved study and what it runs; do nothing"
     )
 
 
@@ -79,67 +82,49 @@ def run(args: argparse.Namespace) -> int:
     """Launch the study that ``args`` describe; user errors are one line and exit code 2."""
     console = Console(highlight=False)
     try:
-        return _launch(args, console)
-    except (SpecError, ConfigError, StudyBusy, *_late_errors()) as error:
+        plan, folder = prepare(args)
+        if args.dry_run:
+            from study.describe import describe
+
+            console.print(describe(plan, folder), soft_wrap=True, markup=False)
+            return DONE
+        return execute(plan, folder, args.address, console)
+    except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return WRONG_INPUT
 
 
-def _late_errors() -> tuple[type[Exception], ...]:
-    """User errors of modules that may not have been imported."""
-    known = (("study.tracking", "TrackingError"), ("study.runner", "ClusterError"))
-    return tuple(getattr(sys.modules[module], name) for module, name in known if module in sys.modules)
-
-
-def _launch(args: argparse.Namespace, console: Console) -> int:
-    overrides = [*args.overrides, *([f"name={args.name!r}"] if args.name else [])]
-    spec = load_space(args.space, overrides)
-    folder = StudyFolder(args.results.absolute(), spec.name)
-
+def prepare(args: argparse.Namespace) -> tuple[Plan, StudyFolder]:
+    """Load and resolve the study; creates nothing."""
     from study.plan import resolve
 
+    spec = load_space(args.space, [*args.overrides, *([f"name={args.name!r}"] if args.name else [])])
     try:
-        plan = resolve(spec)
+        return resolve(spec), StudyFolder(args.results.absolute(), spec.name)
     except ConfigError as error:
         raise SpecError(f"{args.space}: {error}") from None
-    if args.dry_run:
-        from study.describe import describe
-
-        console.print(describe(plan, folder), soft_wrap=True, markup=False)
-        return DONE
-    return _run(plan, folder, args, console)
 
 
-def _run(plan: Any, folder: StudyFolder, args: argparse.Namespace, console: Console) -> int:
+def execute(plan: Plan, folder: StudyFolder, address: str | None, console: Console) -> int:
+    """Run a resolved study to its end, or until it is interrupted."""
     from study.session import Session
 
     signal.signal(signal.SIGTERM, _interrupt)
     began = time.monotonic()
-    session = Session(plan, folder, args.address, console)
+    session = Session(plan, folder, address, console)
     try:
         with session:
-            report = session.run()
+            session.run()
     except KeyboardInterrupt:
-        console.print(
-            f"interrupted; nothing is lost. Go on with:\n  {' '.join(_command(args))}", soft_wrap=True
-        )
+        program = ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]
+        command = shlex.join([*program, *sys.argv[1:]])
+        console.print(f"interrupted; nothing is lost. Go on with:\n  {command}", soft_wrap=True, markup=False)
         return INTERRUPTED
-    return session.conclude(report, time.monotonic() - began)
+    return DONE if session.conclude(time.monotonic() - began) else TRIALS_FAILED
 
 
 def _interrupt(signum: int, frame: Any) -> None:
     raise KeyboardInterrupt
-
-
-def _command(args: argparse.Namespace) -> list[str]:
-    """The command that was given, to give again."""
-    import shlex
-
-    return [shlex.quote(part) for part in [*_program(), *sys.argv[1:]]]
-
-
-def _program() -> list[str]:
-    return ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ class Job:
     Attributes:
         stage: teachers, search or confirm.
         method: name of the table's row.
-        role: best, paper or baseline for confirmed configurations; empty for the others.
+        role: paper for the paper's configuration; best or baseline for other confirmed ones.
         arm: label of the search it belongs to; empty outside a search.
     """
 
@@ -95,16 +95,16 @@ class Plan:
     def arms(self) -> list[Arm]:
         """The searches of the study."""
         spec = self.spec
-        each = [(pair,) for pair in spec.pairs] if spec.search.pairs == "each" else [spec.pairs]
+        groups = [(pair,) for pair in spec.pairs] if spec.search.pairs == "each" else [spec.pairs]
         arms = []
         for number, method in enumerate(spec.methods):
-            if method.searched:
-                repeated = sum(other.searched and other.label == method.label for other in spec.methods) > 1
-                label = f"{method.label}.{number}" if repeated else method.label
-                arms += [
-                    Arm(m, p, f"{p[0].label if len(p) == 1 else 'pairs'}/{label}")
-                    for m, p in zip([method] * len(each), each, strict=True)
-                ]
+            if not method.searched:
+                continue
+            alone = sum(other.label == method.label for other in spec.searched) == 1
+            label = method.label if alone else f"{method.label}.{number}"
+            for pairs in groups:
+                where = pairs[0].label if len(pairs) == 1 else "pairs"
+                arms.append(Arm(method, pairs, f"{where}/{label}"))
         return arms
 
     def teacher_job(self, pair: Pair) -> Job:
@@ -118,7 +118,8 @@ class Plan:
     def search_job(self, arm: Arm, pair: Pair, method: Distillation, teacher: Teacher) -> Job:
         """A trial of a search: the held-out part of train is measured after every epoch."""
         config = self._student(pair, method, teacher, self.spec.search.seed)
-        return Job(config, "search", pair.label, config.method.label, arm=arm.label)
+        role = "paper" if config == self.fixed_config(pair, arm.method, teacher) else ""
+        return Job(config, "search", pair.label, config.method.label, role=role, arm=arm.label)
 
     def fixed_config(self, pair: Pair, method: Distillation, teacher: Teacher) -> TrialConfig:
         """The configuration of a method without domains, or with those at the paper's values."""
@@ -205,9 +206,9 @@ def check_scales_fit(plan: Plan) -> None:
             except ValueError as error:
                 raise ConfigError(f"pairs.{number}.{role}: {error}") from None
             for index, method in enumerate(plan.spec.methods):
-                finest = max((max(s) for s in options_of(method.scales) if s is not None), default=1)
+                finest = max((max(scales) for scales in options_of(method.scales) if scales), default=1)
                 if finest > 2 * side:
                     raise ConfigError(
-                        f"methods.{index}.scales: scale {finest} does not fit the {side}x{side} map of {name}; "
+                        f"methods.{index}.scales: {finest} does not fit the {side}x{side} map of {name}; "
                         f"the finest that does is {2 * side}"
                     )

@@ -23,8 +23,8 @@ class Progress:
 
     Args:
         metric: what the search maximises, such as ``val/top1``.
-        epochs: of a whole trial.
-        confirm_trials: an estimate of the runs the confirm stage will have.
+        epochs: of a whole trial of each stage.
+        trials: of each stage, so far as can be told beforehand.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Progress:
         self.counts: Counter[str] = Counter()
         self.running: dict[str, Record] = {}
         self.best: Record | None = None
-        self.paper: float | None = None
+        self.paper: dict[str, float] = {}
         self._arrivals: list[float] = []
         self._stage_epochs = 0
         self._last_line = 0.0
@@ -83,9 +83,10 @@ class Progress:
         self._arrivals.append(time.monotonic())
         self._stage_epochs += 1
         value = record.final.get(self.metric)
-        if record.stage == "search" and value is not None:
-            whole = epoch >= record.config["training"]["epochs"]
-            if whole and (self.best is None or value > self.best.final[self.metric]):
+        if record.stage == "search" and value is not None and epoch >= record.config["training"]["epochs"]:
+            if record.role == "paper":
+                self.paper[record.pair] = value
+            if self.best is None or value > self.best.final[self.metric]:
                 self.best = record
         if not self._live and time.monotonic() - self._last_line > LINE_EVERY_S:
             self._line()
@@ -99,18 +100,14 @@ class Progress:
         if record.status == "failed":
             self.say(f"failed: {record.pair} {record.method} {record.key}: {record.reason}")
         elif not self._live:
-            shown = [
-                f"{name} {record.final[name]:.2f}"
-                for name in (self.metric, "test/top1")
-                if name in record.final
+            names = (self.metric, "test/top1")
+            values = [f"{name} {record.final[name]:.2f}" for name in names if name in record.final]
+            said = [
+                f"{record.stage} {record.pair} {settings(record)}",
+                f"{len(record.history)} epochs",
+                *values,
             ]
-            self.say(
-                f"  {record.status:7} {record.stage} {record.pair} {settings(record)}, {len(record.history)} epochs, {', '.join(shown)}"
-            )
-
-    def note_paper(self, value: float | None) -> None:
-        """The validation value of the paper's configuration, once it is known."""
-        self.paper = value if value is not None else self.paper
+            self.say(f"  {record.status:7} {', '.join(said)}")
 
     @property
     def epochs_per_second(self) -> float:
@@ -129,29 +126,26 @@ class Progress:
         usual = self._stage_epochs / max(ended, 1) if self.stage_name == "search" and ended else None
         todo = 0.0
         for stage, trials in self.trials.items():
-            each = self.epochs[stage]
+            each = self.epochs.get(stage, 1)
             todo += trials * (min(usual, each) if usual and stage == self.stage_name else each)
         todo -= sum(len(record.history) for record in self.running.values())
         return max(todo, 0.0) / speed
 
     def _summary(self) -> list[tuple[str, str]]:
-        counts = self.counts
+        counts = {"running": len(self.running), **{name: self.counts[name] for name in ("stopped", "failed")}}
+        others = ", ".join(f"{number} {name}" for name, number in counts.items())
         rows = [
             ("stage", self.stage_name),
-            (
-                "trials",
-                f"{counts['done']} done, {len(self.running)} running, {counts['stopped']} stopped, {counts['failed']} failed of {self.total}",
-            ),
+            ("trials", f"{self.counts['done']} done, {others} of {self.total}"),
         ]
         if self.best is not None:
-            value = self.best.final[self.metric]
-            against = f" (paper's configuration {self.paper:.2f})" if self.paper is not None else ""
-            rows.append(
-                ("best", f"{self.metric} {value:.2f}{against}: {self.best.pair} {settings(self.best)}")
-            )
+            paper = self.paper.get(self.best.pair)
+            against = "" if paper is None else f" (the paper's configuration: {paper:.2f})"
+            value = f"{self.metric} {self.best.final[self.metric]:.2f}{against}"
+            rows.append(("best", f"{value}: {self.best.pair} {settings(self.best)}"))
         left = self.seconds_left
         speed = f"{self.epochs_per_second:.2f} epochs/s"
-        rows.append(("speed", speed + (f", about {duration(left)} left" if left is not None else "")))
+        rows.append(("speed", speed if left is None else f"{speed}, about {duration(left)} left"))
         return rows
 
     def _line(self) -> None:
@@ -166,11 +160,9 @@ class Progress:
             table.add_row(name, Text(text))
         for record in list(self.running.values())[:8]:
             value = record.final.get(self.metric)
-            done = f"{len(record.history)}/{record.config['training']['epochs']}"
-            table.add_row(
-                "  epoch " + done,
-                Text(f"{record.pair} {settings(record)}" + (f"  {value:.2f}" if value is not None else "")),
-            )
+            done = f"  epoch {len(record.history)}/{record.config['training']['epochs']}"
+            now = "" if value is None else f"  {value:.2f}"
+            table.add_row(done, Text(f"{record.pair} {settings(record)}{now}"))
         return Group(Text(f"{self.name}", style="bold"), table)
 
 
@@ -179,13 +171,11 @@ def settings(record: Record) -> str:
     logit = record.config["method"]["logit"]
     if logit is None:
         return record.method
-    scales = "{" + ",".join(map(str, logit["scales"])) + "}"
     knobs = f"alpha {logit['alpha']:.3g}"
-    return (
-        f"{record.method} {scales} {knobs} beta {logit['complementary_weight']:.3g}"
-        if record.method.startswith("SD-")
-        else f"{record.method} {knobs}"
-    )
+    if not record.method.startswith("SD-"):
+        return f"{record.method} {knobs}"
+    scales = ",".join(map(str, logit["scales"]))
+    return f"{record.method} {{{scales}}} {knobs} beta {logit['complementary_weight']:.3g}"
 
 
 def duration(seconds: float) -> str:

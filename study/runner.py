@@ -15,8 +15,9 @@ from typing import Any, Protocol
 
 import ray
 from ray import tune
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.schedulers import TrialScheduler
 
+from study.errors import ClusterError
 from study.plan import Job, Plan
 from study.searcher import Interleaved
 from trainables.config import TrialConfig
@@ -30,10 +31,6 @@ QUIET = {
     "RAY_DEDUP_LOGS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
-
-
-class ClusterError(Exception):
-    """Ray cannot be started or reached, or cannot run a trial of this study."""
 
 
 class Listener(Protocol):
@@ -76,12 +73,12 @@ class Cluster:
 
     def per_trial(self, plan: Plan) -> tuple[int, float]:
         """CPUs and GPUs of one trial; raises :class:`ClusterError` if no node ever has as many."""
-        wanted, total = plan.spec.resources, ray.cluster_resources()
+        wanted, total = plan.spec.resources, capacity()
         gpus = wanted.gpus_per_trial
         if gpus is None:
             gpus = 1.0 if total.get("GPU", 0) >= 1 else 0.0
         for name, need in (("CPU", wanted.cpus_per_trial), ("GPU", gpus)):
-            most = max((node["Resources"].get(name, 0) for node in ray.nodes() if node["Alive"]), default=0)
+            most = max((node["Resources"].get(name, 0) for node in ray.nodes() if node["Alive"]), default=0)  # type: ignore[no-untyped-call]
             if need > most and self.address is None:
                 raise ClusterError(
                     f"resources: a trial needs {need:g} {name}, this machine has {most:g}; "
@@ -110,7 +107,7 @@ class Runner:
         """Run a list of jobs to their ends."""
         by_key = {job.key: job for job in jobs}
         space = {"trial": tune.grid_search([job.config.to_dict() for job in by_key.values()])}
-        self._run(by_key.__getitem__, param_space=space, scheduler=FIFOScheduler(), num_samples=1)
+        self._run(by_key.__getitem__, param_space=space, scheduler=None, num_samples=1)
 
     def run_search(self, search: Interleaved, scheduler: TrialScheduler) -> None:
         """Run what is left of a search."""
@@ -146,14 +143,20 @@ class Runner:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
+def capacity() -> dict[str, float]:
+    """What the cluster has in all: CPU, GPU, ..."""
+    total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return total
+
+
 def most_at_once(cpus: int, gpus: float) -> int:
     """Trials that fit on the cluster at once."""
-    total = ray.cluster_resources()
+    total = capacity()
     fits = [total.get("CPU", 1) // cpus] + ([total.get("GPU", 0) // gpus] if gpus else [])
     return max(1, int(min(fits)))
 
 
-class _Relay(tune.Callback):  # type: ignore[misc]
+class _Relay(tune.Callback):
     """Tune's callbacks, in the study's terms."""
 
     def __init__(self, job_of: Callable[[str], Job], listener: Listener) -> None:

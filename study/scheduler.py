@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from study.spec import ASHA, Median, Search
@@ -9,7 +11,7 @@ from study.spec import ASHA, Median, Search
 
 def make_scheduler(search: Search, epochs: int) -> TrialScheduler:
     """The scheduler that stops trials of a search early, or never."""
-    common = {"time_attr": "epoch", "metric": search.maximize, "mode": "max"}
+    common: dict[str, Any] = {"time_attr": "epoch", "metric": search.maximize, "mode": "max"}
     if isinstance(search.stop, ASHA):
         grace = min(search.stop.grace, epochs)
         return ASHAScheduler(
@@ -19,4 +21,4 @@ def make_scheduler(search: Search, epochs: int) -> TrialScheduler:
         return MedianStoppingRule(
             grace_period=search.stop.grace, min_samples_required=search.stop.min_trials, **common
         )
-    return FIFOScheduler()
+    return FIFOScheduler()  # type: ignore[no-untyped-call]

@@ -1,14 +1,14 @@
 """The search: Optuna studies, one an arm, handed to Ray Tune through its ``OptunaSearch``.
 
-Optuna's storage outlives the launcher. On the next launch the same studies are opened, trials that a crash left
-running are closed and queued again, and only what is left of the budget is asked for.
+Optuna's storage outlives the launcher. On the next launch the same studies are opened, trials that a crash
+left running are closed and queued again, and only what is left of the budget is asked for.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
@@ -48,7 +48,7 @@ def make_sampler(search: Search, known: int = 0) -> BaseSampler:
         )
 
 
-class ArmSearch(OptunaSearch):  # type: ignore[misc]
+class ArmSearch(OptunaSearch):
     """One arm's Optuna study as a Tune searcher that suggests whole trial configurations.
 
     A trial that the scheduler stopped early is PRUNED in Optuna, with the value it had reached; Ray's own class
@@ -69,7 +69,7 @@ class ArmSearch(OptunaSearch):  # type: ignore[misc]
             storage=storage,
             study_name=study_name,
         )
-        self.study: optuna.Study = self._ot_study
+        self.study = cast(optuna.Study, self._ot_study)
         self.study.sampler = make_sampler(search, len(self.study.get_trials(deepcopy=False)))
         self._requeue_orphans()
         self._enqueue_paper()
@@ -132,7 +132,7 @@ def finished_trials(study: optuna.Study) -> int:
     )
 
 
-class Interleaved(Searcher):  # type: ignore[misc]
+class Interleaved(Searcher):
     """Several arms as one searcher: each suggestion comes from the arm that has the most left to ask."""
 
     def __init__(self, arms: list[ArmSearch]) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any
+from types import TracebackType
 
 from rich.console import Console
 from rich.table import Table
 
-from study.describe import confirm_trials
+from study.describe import most_confirm_trials
 from study.folder import StudyFolder
 from study.journal import Journal
-from study.methods import at_paper
+from study.mlflow_runs import connect
 from study.plan import Plan
 from study.progress import Progress, duration
 from study.recorder import Recorder
@@ -19,16 +19,19 @@ from study.report.tables import HEAD, shown
 from study.report.write import Report, write_csvs, write_report
 from study.runner import Cluster, Runner
 from study.stages import StageFailed, Stages
-from study.tracking import Tracker, connect, finish_parent
+from study.tracking import Tracker
 from trainables.store import write_json
 from trainables.strict import to_plain
+
+SEND_TIMEOUT_S = 600.0
+SEND_TIMEOUT_INTERRUPTED_S = 3.0
 
 
 class Session:
     """Context manager around one launch.
 
-    Entering checks MLflow and takes the study's lock before anything is written; leaving sends what is left to
-    MLflow and lets go of Ray.
+    Entering reaches for Ray and MLflow and takes the study's lock before anything is written; leaving sends
+    what is left to MLflow and lets go of Ray.
     """
 
     def __init__(self, plan: Plan, folder: StudyFolder, address: str | None, console: Console) -> None:
@@ -36,8 +39,8 @@ class Session:
         self.folder = folder
         self.console = console
         self.cluster = Cluster(address)
+        self.report: Report | None = None
         self._stack = ExitStack()
-        self._interrupted = False
 
     def __enter__(self) -> Session:
         plan, folder = self.plan, self.folder
@@ -50,36 +53,26 @@ class Session:
         write_json(folder.path / "study.json", spec)
         journal = Journal(folder.journal)
         self._stack.callback(journal.close)
-        epochs = plan.spec.training.epochs
-        teacher_epochs = (plan.spec.teacher_training or plan.spec.training).epochs
-        trials = {
-            "teachers": 0,
-            "search": plan.spec.search.trials * len(plan.arms),
-            "confirm": confirm_trials(plan),
-        }
-        self.progress = Progress(
-            self.console,
-            folder.name,
-            plan.spec.search.maximize,
-            {"teachers": teacher_epochs, "search": epochs, "confirm": epochs, "starting": epochs},
-            trials,
-        )
+        self.progress = self._stack.enter_context(make_progress(plan, self.console))
         self.tracker = Tracker(folder, spec, self.progress.say)
         self.tracker.replay(journal.records)
-        self.recorder = Recorder(journal, [self.progress, self.tracker, PaperWatch(plan, self.progress)])
-        self._stack.enter_context(self.progress)
+        self.recorder = Recorder(journal, [self.progress, self.tracker])
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        interrupted = kind is not None
-        if interrupted:
-            write_csvs(self.folder, self.recorder.records)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.cluster.close()
-        if not self.tracker.close(3.0 if interrupted else 600.0) and not interrupted:
-            self.console.print("MLflow has not got everything yet; the same command again sends the rest")
+        write_csvs(self.folder, self.recorder.records)
+        if self.report is not None:
+            sent = self.tracker.close(SEND_TIMEOUT_S, self.report.files)
+        else:
+            sent = self.tracker.close(SEND_TIMEOUT_INTERRUPTED_S)
         self._stack.close()
+        if not sent:
+            self.console.print("MLflow has not got everything yet; the same command again sends the rest")
 
-    def run(self) -> Report:
+    def run(self) -> None:
         """All stages, each doing what is not yet done."""
         runner = Runner(self.plan, self.folder.store, self.cluster, self.recorder)
         stages = Stages(self.plan, self.folder, runner, self.recorder)
@@ -90,54 +83,51 @@ class Session:
         except StageFailed as error:
             self.progress.say(str(error))
         spec = self.plan.spec
-        report = write_report(self.folder, self.recorder.records, spec.search.maximize, spec.confirm.seeds)
-        return report
-
-    def conclude(self, report: Report, seconds: float) -> int:
-        """Print the table and where everything is; returns the exit code."""
-        table = Table(
-            title=f"{self.folder.name}: test top-1 of confirmed configurations", title_justify="left"
+        self.report = write_report(
+            self.folder, self.recorder.records, spec.search.maximize, spec.confirm.seeds
         )
-        for number, name in enumerate(HEAD):
-            table.add_column(name, justify="right" if number >= 3 else "left")
-        for row in shown(report.table):
-            table.add_row(*row)
+
+    def conclude(self, seconds: float) -> bool:
+        """Print the table and where everything is; whether no trial failed."""
         say = self.console.print
-        say(table if report.table is not None and len(report.table) else "no configuration was confirmed")
-        failed = [record for record in self.recorder.records.values() if record.status == "failed"]
-        say(
-            f"{len(self.recorder.records)} trials, {len(failed)} failed, this launch took {duration(seconds)}"
-        )
-        say(f"CSVs, tables, figures  {self.folder.path}", soft_wrap=True)
-        say(f"MLflow                 mlflow ui --backend-store-uri {self.folder.mlflow_uri}", soft_wrap=True)
-        say(f"Optuna                 optuna-dashboard {self.folder.optuna_url}", soft_wrap=True)
-        finish_parent(self.tracker, report.files, {})
-        return 3 if failed else 0
+        if self.report is not None and len(self.report.table):
+            title = f"{self.folder.name}: test top-1 of confirmed configurations"
+            table = Table(title=title, title_justify="left")
+            for number, name in enumerate(HEAD):
+                table.add_column(name, justify="right" if number >= 3 else "left")
+            for row in shown(self.report.table):
+                table.add_row(*row)
+            say(table)
+        else:
+            say("no configuration was confirmed")
+        records = self.recorder.records.values()
+        failed = sum(record.status == "failed" for record in records)
+        say(f"{len(records)} trials, {failed} failed; this launch took {duration(seconds)}")
+        for what, where in (
+            ("CSVs, tables, figures", self.folder.path),
+            ("MLflow", f"mlflow ui --backend-store-uri {self.folder.mlflow_uri}"),
+            ("Optuna", f"optuna-dashboard {self.folder.optuna_url}"),
+        ):
+            say(f"{what:22} {where}", soft_wrap=True)
+        return failed == 0
 
 
-class PaperWatch:
-    """Notes the validation value of the paper's configuration when its trial is whole."""
-
-    def __init__(self, plan: Plan, progress: Progress) -> None:
-        self.plan = plan
-        self.progress = progress
-
-    def stage(self, name: str, total: int, left: int) -> None:
-        """Nothing to note."""
-
-    def began(self, job: Any, record: Any) -> None:
-        """Nothing to note."""
-
-    def reported(self, record: Any, epoch: int) -> None:
-        """Nothing to note."""
-
-    def ended(self, record: Any) -> None:
-        """The paper's configuration is one whose method equals the resolved paper method of its pair."""
-        metric = self.plan.spec.search.maximize
-        if record.stage != "search" or metric not in record.final:
-            return
-        pair = next(pair for pair in self.plan.spec.pairs if pair.label == record.pair)
-        for method in self.plan.spec.searched:
-            paper = at_paper(method, (pair.teacher, pair.student)).method(pair.teacher, pair.student)
-            if to_plain(paper) == record.config["method"]:
-                self.progress.note_paper(record.final[metric])
+def make_progress(plan: Plan, console: Console) -> Progress:
+    """The view of a study that begins."""
+    spec = plan.spec
+    epochs = spec.training.epochs
+    return Progress(
+        console,
+        spec.name,
+        spec.search.maximize,
+        epochs={
+            "teachers": (spec.teacher_training or spec.training).epochs,
+            "search": epochs,
+            "confirm": epochs,
+        },
+        trials={
+            "teachers": len({pair.teacher for pair in spec.pairs if pair.weights is None}),
+            "search": spec.search.trials * len(plan.arms),
+            "confirm": most_confirm_trials(plan),
+        },
+    )

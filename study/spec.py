@@ -1,7 +1,7 @@
 """What a study is: data, pairs, methods, how they are searched and confirmed, and on what.
 
-A space file holds one :class:`StudySpec` called ``STUDY``. Everything here is a frozen dataclass; every field has
-a default that suits the paper where the paper has one. Nothing here imports torch or Ray.
+A space file holds one :class:`StudySpec` called ``STUDY``. Everything here is a frozen dataclass; every field
+has a default that suits the paper where the paper has one. Nothing here imports torch or Ray.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from study import paper
 from study.domains import Choice, Domain, Float, Int, LogFloat
@@ -65,7 +65,7 @@ class Pair:
         """The training settings of this pair's student."""
         published = paper.learning_rate(self.student)
         usual = common.lr == Training().lr
-        own = {"lr": published} if published is not None and usual else {}
+        own: dict[str, Any] = {"lr": published} if published is not None and usual else {}
         return dataclasses.replace(common, **{**own, **self.training})
 
 
@@ -177,7 +177,7 @@ class StudySpec:
     data: Data
     pairs: tuple[Pair, ...]
     methods: tuple[Distillation, ...]
-    training: Training = Training()
+    training: Training = field(default_factory=Training)
     teacher_training: Training | None = None
     search: Search = Search()
     confirm: Confirm = Confirm()

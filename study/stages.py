@@ -1,4 +1,4 @@
-"""teachers -> search -> confirm: each stage does what is not yet done, and can be called again at any time."""
+"""teachers -> search -> confirm: each does what is not yet done, and can be called again at any time."""
 
 from __future__ import annotations
 

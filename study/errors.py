@@ -1,0 +1,23 @@
+"""Errors that are the user's to mend: each is shown as one line, and the command ends with exit code 2."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """What is wrong, where, and the remedy, in one line."""
+
+
+class SpecError(UserError):
+    """The study is wrong; names file and field."""
+
+
+class StudyBusy(UserError):
+    """Another launcher has the study open."""
+
+
+class ClusterError(UserError):
+    """Ray cannot be started or reached, or cannot run a trial of this study."""
+
+
+class TrackingError(UserError):
+    """MLflow cannot be reached."""
