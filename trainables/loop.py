@@ -1,8 +1,9 @@
 """One configuration -> one trained student: epochs, evaluation, reports, checkpoints. Plain torch.
 
-Whatever happened before, a call of :func:`run_trial` reports every epoch of the trial from the first, in order:
-those a checkpoint or a finished result already holds are replayed, the rest are trained. The numbers are the
-same in each case, to the last bit on a CPU, because all randomness of an epoch comes from (seed, epoch).
+Whatever happened before, a call of :func:`run_trial` reports every epoch of the trial from the first, in
+order: those a checkpoint or a finished result already holds are replayed, the rest are trained. The numbers
+are the same in each case, to the last bit on a CPU, because all randomness of an epoch comes from (seed,
+epoch).
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ def _train(
     for problem in problems:
         say(problem)
     history = _restore(engine, state) if state is not None else []
-    for metrics in history:
-        report(metrics)
+    for done in history:
+        report(done)
     split = data.train if config.fit == "train" else data.all
     for epoch in range(len(history) + 1, config.training.epochs + 1):
         began = time.perf_counter()
@@ -129,7 +130,7 @@ def build_engine(config: TrialConfig, store: Store, data: DataSet, device: torch
 
 
 def load_teacher(config: TrialConfig, store: Store, data: DataSet, device: torch.device) -> nn.Module:
-    """The filed teacher of ``config``, in eval mode and without gradients; its weights are checked by hash."""
+    """The filed teacher of ``config``, in eval mode, without gradients; its weights are checked by hash."""
     assert config.teacher is not None
     path = store.teacher(config.teacher.weights)
     if not path.exists():
@@ -139,7 +140,7 @@ def load_teacher(config: TrialConfig, store: Store, data: DataSet, device: torch
         raise MissingTeacher(f"{path} does not hold the weights it is named after; delete it and train again")
     network = models.build(config.teacher.name, data.num_classes, image_size=max(data.image_size))
     load_into(network, state)
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval().requires_grad_(False)
 
 
