@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from study import launch
+from study import launch, teachers
+from study.report import command
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,11 +27,15 @@ def main(argv: list[str] | None = None) -> int:
         "--metrics", action="store_true", help="every metric of every epoch instead of one row a trial"
     )
     export.set_defaults(run=run_export)
+    report = commands.add_parser("report", help="tables and figures of studies, the paper's numbers beside")
+    command.add_arguments(report)
+    report.set_defaults(run=command.run)
     listing = commands.add_parser("list", help="the studies of a results folder")
     listing.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="results folder (./results)"
     )
     listing.set_defaults(run=run_list)
+    teachers.add_commands(commands.add_parser("teachers", help="list teachers, or file a weight file as one"))
     args = parser.parse_args(argv)
     code: int = args.run(args)
     return code

@@ -2,7 +2,7 @@
 
 SDD(base=Choice("kd", "dkd"), alpha=LogFloat(0.25, 4), beta=Float(1, 8), scales=Choice((1, 2), (1, 2, 4)))
 KD()                                # the base loss alone: SDD with M = {1}, eq. 9
-Feature("crd", plus=KD())           # a feature loss, alone or added to a logit loss
+Feature("crd", plus=SDD())          # a feature loss, alone or added to a logit loss
 Supervised()                        # the student by itself
 """
 
@@ -15,12 +15,44 @@ from typing import Any
 
 from study import paper
 from study.domains import Choice, Domain, OptunaTrial, is_domain, options_of
-from trainables.config import FeatureTerm, LogitTerm, Method, require
-from trainables.losses import check_logit_loss, logit_loss_fingerprint
+from study.paper import ANY, Case
+from trainables.config import FeatureTerm, LogitTerm, Method, Scalar, require
+from trainables.losses import check_logit_loss, feature_loss_spec, logit_loss_fingerprint
 
 OptionMap = Mapping[str, Any]
 Point = dict[str, Any]
 """Values of a method's domains by name, as Optuna stores them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """A feature loss that a method adds; see :func:`Feature`.
+
+    Attributes:
+        weight: None means the published value.
+        options: the loss's own parameters.
+    """
+
+    name: str
+    weight: float | Domain | None = None
+    options: Mapping[str, Scalar | tuple[int, ...]] = field(default_factory=dict)
+    warmup_epochs: int = 0
+
+    def __post_init__(self) -> None:
+        low = next(options_of(self.weight), getattr(self.weight, "low", None))
+        require(low is None or low >= 0, f"weight: {low} is below 0")
+
+    @property
+    def weight_name(self) -> str:
+        """The name of the weight in a search: ``crd.weight``."""
+        return f"{self.name}.weight"
+
+    def term(self) -> FeatureTerm:
+        """The configuration of the data plane; the weight may hold no domain any more."""
+        weight: Any = feature_loss_spec(self.name).default_weight if self.weight is None else self.weight
+        return FeatureTerm(
+            name=self.name, weight=float(weight), options=self.options, warmup_epochs=self.warmup_epochs
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +61,7 @@ class Distillation:
 
     Attributes:
         base: kd, dkd, nkd or a registered loss; None for no logit loss.
-        alpha, ce_weight, warmup_epochs: None means the published value of the base.
+        alpha, ce_weight, warmup_epochs: None means the published value of the base, for the pair and data.
         scales: the set M; None means the paper's for the pair.
         beta: weight of the complementary term.
         options: parameters of the base losses, by base: ``{"dkd": {"beta": Float(2, 10)}}``; what is not
@@ -47,7 +79,7 @@ class Distillation:
     reduction: str | Choice = "mean"
     agreement: str | Choice = "released"
     warmup_epochs: int | Domain | None = None
-    features: tuple[FeatureTerm, ...] = ()
+    features: tuple[Added, ...] = ()
 
     def __post_init__(self) -> None:
         bases = list(options_of(self.base))
@@ -65,12 +97,7 @@ class Distillation:
         """The row's name where it is fixed: SD-KD, KD, FITNET; SDD where the base is searched."""
         if is_domain(self.base):
             return "SDD"
-        return at_paper(self).method("", "").label
-
-    @property
-    def decoupled(self) -> bool:
-        """Whether any of its settings decouples scales."""
-        return self.base is not None and (self.scales != (1,) or self.beta != 1.0)
+        return at_paper(self).method().label
 
     @property
     def searched(self) -> bool:
@@ -87,6 +114,9 @@ class Distillation:
             for name, value in options.items():
                 if is_domain(value):
                     yield f"{base}.{name}", base, value
+        for added in self.features:
+            if isinstance(added.weight, Domain):
+                yield added.weight_name, None, added.weight
 
     def suggest(self, trial: OptunaTrial) -> Distillation:
         """The method with each domain replaced by what ``trial`` suggests."""
@@ -97,44 +127,50 @@ class Distillation:
         return self.with_values(values)
 
     def with_values(self, values: Mapping[str, Any]) -> Distillation:
-        """The method with fields replaced; ``dkd.beta`` names an option of a base."""
-        fields = {name: value for name, value in values.items() if "." not in name}
+        """The method with fields replaced; ``dkd.beta`` is a base loss's, ``sp.weight`` a feature loss's."""
+        rest = dict(values)
+        features = tuple(
+            dataclasses.replace(added, weight=rest.pop(added.weight_name, added.weight))
+            for added in self.features
+        )
         options = {base: dict(of_base) for base, of_base in self.options.items()}
-        for name, value in values.items():
-            if "." in name:
-                base, option = name.split(".", 1)
-                options[base][option] = value
-        chosen = fields.get("base", self.base)
+        for name in [name for name in rest if "." in name]:
+            base, option = name.split(".", 1)
+            options[base][option] = rest.pop(name)
+        chosen = rest.get("base", self.base)
         if not is_domain(chosen):
             options = {base: of_base for base, of_base in options.items() if base == chosen}
-        return dataclasses.replace(self, **fields, options=options)
+        return dataclasses.replace(self, **rest, options=options, features=features)
 
-    def method(self, teacher: str, student: str) -> Method:
-        """The configuration of the data plane, for one pair; no field may hold a domain any more."""
+    def value(self, name: str) -> Any:
+        """What stands under a name of :meth:`domains`."""
+        for added in self.features:
+            if name == added.weight_name:
+                return added.weight
+        base, _, option = name.rpartition(".")
+        return self.options[base][option] if base else getattr(self, name)
+
+    def method(self, case: Case = ANY) -> Method:
+        """The configuration of the data plane in ``case``; no field may hold a domain any more."""
+        published = paper.base_loss(str(self.base), case)
+        ce_weight = published.ce_weight if self.ce_weight is None else _number(self.ce_weight)
+        features = tuple(added.term() for added in self.features)
         if self.base is None:
-            return Method(
-                ce_weight=1.0 if self.ce_weight is None else _number(self.ce_weight), features=self.features
-            )
+            return Method(ce_weight=ce_weight, features=features)
         base = str(self.base)
-        published = paper.base_loss(base)
-        warmup = self.warmup_epochs
-        if warmup is None:
-            warmup = published.warmup_epochs if self.decoupled else 0
-        scales: Any = self.scales if self.scales is not None else paper.scales(teacher, student)
         term: Any = {
             "base": base,
             "options": check_logit_loss(base, {**published.options, **self.options.get(base, {})}),
             "code": logit_loss_fingerprint(base),
             "alpha": published.alpha if self.alpha is None else self.alpha,
-            "scales": tuple(scales),
+            "scales": paper.scales(case) if self.scales is None else self.scales,
             "consistent_weight": self.consistent_weight,
             "complementary_weight": self.beta,
             "reduction": self.reduction,
             "agreement": self.agreement,
-            "warmup_epochs": warmup,
+            "warmup_epochs": published.warmup_epochs if self.warmup_epochs is None else self.warmup_epochs,
         }
-        ce_weight = published.ce_weight if self.ce_weight is None else _number(self.ce_weight)
-        return Method(ce_weight=ce_weight, logit=LogitTerm(**term), features=self.features)
+        return Method(ce_weight=ce_weight, logit=LogitTerm(**term), features=features)
 
 
 def _number(value: Any) -> float:
@@ -173,41 +209,41 @@ def Supervised() -> Distillation:
     return Distillation(base=None)
 
 
-def at_paper(method: Distillation, pair: tuple[str, str] = ("", "")) -> Distillation:
-    """``method`` with every domain at the paper's value for ``pair`` (teacher, student)."""
-    base = (
-        "kd" if is_domain(method.base) and "kd" in options_of(method.base) else next(options_of(method.base))
+def Feature(
+    name: str,
+    *,
+    plus: Distillation | None = None,
+    weight: float | Domain | None = None,
+    warmup_epochs: int = 0,
+    **options: Any,
+) -> Distillation:
+    """A feature loss beside the cross-entropy, or beside all that ``plus`` does: Feature("sp", plus=KD())."""
+    added = Added(name=name, weight=weight, options=options, warmup_epochs=warmup_epochs)
+    method = Supervised() if plus is None else plus
+    return dataclasses.replace(method, features=(*method.features, added))
+
+
+def at_paper(method: Distillation, case: Case = ANY) -> Distillation:
+    """``method`` with every domain at the paper's value in ``case``."""
+    bases = list(options_of(method.base))
+    base = "kd" if "kd" in bases else bases[0]
+    published = paper.base_loss(str(base), case)
+    known: dict[str, Any] = {item.name: item.default for item in dataclasses.fields(Distillation)}
+    known |= {name: getattr(published, name) for name in ("alpha", "ce_weight", "warmup_epochs")}
+    known |= {"base": base, "scales": paper.scales(case)}
+    known |= {added.weight_name: feature_loss_spec(added.name).default_weight for added in method.features}
+    if base is not None:
+        options = check_logit_loss(str(base), published.options)
+        known |= {f"{base}.{option}": value for option, value in options.items()}
+    return method.with_values(
+        {name: known[name] for name, of_base, _ in method.domains() if of_base in (None, base)}
     )
-    published = paper.base_loss(str(base))
-    defaults = {item.name: item.default for item in dataclasses.fields(Distillation)}
-    values: dict[str, Any] = {}
-    for name, of_base, domain in method.domains():
-        if of_base is not None:
-            if of_base == base:
-                option = name.split(".", 1)[1]
-                values[name] = published.options.get(
-                    option, next(options_of(domain), getattr(domain, "low", None))
-                )
-        elif name == "base":
-            values[name] = base
-        elif name == "scales":
-            values[name] = paper.scales(*pair)
-        elif name in ("alpha", "ce_weight", "warmup_epochs"):
-            values[name] = getattr(published, name)
-        else:
-            values[name] = defaults[name]
-    return method.with_values(values)
 
 
 def stored_point(method: Distillation, at: Distillation) -> Point | None:
     """The values of ``at`` for the domains of ``method`` as Optuna stores them; None if one lies outside."""
     point: Point = {}
     for name, base, domain in method.domains():
-        if base is not None and base != at.base:
-            continue
-        value = at.options[base][name.split(".", 1)[1]] if base is not None else getattr(at, name)
-        stored = domain.stored(value)
-        if stored is None:
-            return None
-        point[name] = stored
-    return point
+        if base in (None, at.base):
+            point[name] = domain.stored(at.value(name))
+    return None if None in point.values() else point

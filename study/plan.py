@@ -25,11 +25,14 @@ class Arm:
     method: Distillation
     pairs: tuple[Pair, ...]
     label: str
+    data: str
+    objectives: tuple[str, ...]
 
     @property
     def fingerprint(self) -> str:
-        """Hash of what is searched; a changed space is a new Optuna study."""
-        text = json.dumps([to_plain(self.method), [pair.label for pair in self.pairs]], sort_keys=True)
+        """Hash of what is searched, and for what; a changed space is a new Optuna study."""
+        pairs = [pair.label for pair in self.pairs]
+        text = json.dumps([to_plain(self.method), pairs, self.objectives], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -104,8 +107,16 @@ class Plan:
             label = method.label if alone else f"{method.label}.{number}"
             for pairs in groups:
                 where = pairs[0].label if len(pairs) == 1 else "pairs"
-                arms.append(Arm(method, pairs, f"{where}/{label}"))
+                arms.append(Arm(method, pairs, f"{where}/{label}", self.data.name, spec.search.objectives))
         return arms
+
+    def multiply_adds(self, pair: Pair) -> int:
+        """Of the pair's student, for one image."""
+        from trainables.models import build
+        from trainables.models.profile import multiply_adds
+
+        student = build(pair.student, self.num_classes, image_size=self.image_size)
+        return multiply_adds(student, self.image_size)
 
     def teacher_job(self, pair: Pair) -> Job:
         """The run that trains the teacher of ``pair``: on train without its held-out part."""
@@ -123,15 +134,16 @@ class Plan:
 
     def fixed_config(self, pair: Pair, method: Distillation, teacher: Teacher) -> TrialConfig:
         """The configuration of a method without domains, or with those at the paper's values."""
-        fixed = methods.at_paper(method, (pair.teacher, pair.student))
+        fixed = methods.at_paper(method, pair.case(self.data.name))
         return self._student(pair, fixed, teacher, self.spec.search.seed)
 
     def undecoupled(self, pair: Pair, config: TrialConfig, teacher: Teacher) -> TrialConfig | None:
-        """The base loss of a decoupled ``config`` by itself, at its published weights; else None."""
+        """The base loss of a decoupled ``config`` by itself, as published but for the warm-up; else None."""
         logit = config.method.logit
         if logit is None or not logit.decoupled:
             return None
-        return self._student(pair, methods.plain(logit.base), teacher, config.seed)
+        plain = methods.plain(logit.base, warmup_epochs=logit.warmup_epochs)
+        return self._student(pair, plain, teacher, config.seed)
 
     def confirm_jobs(self, config: TrialConfig, pair: str, role: str) -> list[Job]:
         """The runs that confirm ``config``: one a seed, on all of train, measured on the test split."""
@@ -143,7 +155,7 @@ class Plan:
         return [Job(run, "confirm", pair, run.method.label, role=role) for run in runs]
 
     def _student(self, pair: Pair, method: Distillation, teacher: Teacher, seed: int) -> TrialConfig:
-        resolved = method.method(pair.teacher, pair.student)
+        resolved = method.method(pair.case(self.data.name))
         distils = resolved.logit is not None or bool(resolved.features)
         return TrialConfig(
             data=self.data,
@@ -159,7 +171,8 @@ def resolve(spec: StudySpec) -> Plan:
     """Look up what ``spec`` names and check that it fits together; creates nothing.
 
     Raises:
-        ConfigError: the data cannot be read, or a scale does not fit a network's last map.
+        ConfigError: the data cannot be read, a teacher's weights are not its network's, or a scale does not
+            fit a network's last map.
     """
     from trainables import data
 
@@ -172,6 +185,7 @@ def resolve(spec: StudySpec) -> Plan:
     except ConfigError as error:
         raise ConfigError(f"data.{error}") from None
     plan = Plan(_with_precision(spec), found, raw)
+    check_weights_fit(plan)
     check_scales_fit(plan)
     return plan
 
@@ -189,6 +203,18 @@ def _with_precision(spec: StudySpec) -> StudySpec:
         if (training := getattr(spec, name)) is not None and training.precision == "auto"
     }
     return dataclasses.replace(spec, **decided)  # type: ignore[arg-type]
+
+
+def check_weights_fit(plan: Plan) -> None:
+    """Refuse a teacher's weight file that does not hold the weights of its network for these classes."""
+    from study.teachers import read_teacher
+
+    for number, pair in enumerate(plan.spec.pairs):
+        if pair.weights is not None:
+            try:
+                read_teacher(Path(pair.weights), pair.teacher, plan.num_classes, plan.image_size)
+            except ValueError as error:
+                raise ConfigError(f"pairs.{number}.weights: {error}") from None
 
 
 def check_scales_fit(plan: Plan) -> None:

@@ -7,7 +7,7 @@ left running are closed and queued again, and only what is left of the budget is
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import optuna
@@ -51,21 +51,29 @@ def make_sampler(search: Search, known: int = 0) -> BaseSampler:
 class ArmSearch(OptunaSearch):
     """One arm's Optuna study as a Tune searcher that suggests whole trial configurations.
 
-    A trial that the scheduler stopped early is PRUNED in Optuna, with the value it had reached; Ray's own class
-    would call it complete.
+    A trial that the scheduler stopped early is PRUNED in Optuna, with the value it had reached; Ray's own
+    class would call it complete. ``cost`` by pair is the second objective, where the search has one.
     """
 
     def __init__(
-        self, arm: Arm, search: Search, storage: BaseStorage, study_name: str, make_job: MakeJob
+        self,
+        arm: Arm,
+        search: Search,
+        storage: BaseStorage,
+        study_name: str,
+        make_job: MakeJob,
+        cost: Mapping[str, float] | None = None,
     ) -> None:
         self.arm = arm
+        self._maximize = search.maximize
+        self._cost = cost
         self.jobs: dict[str, Job] = {}
         self._make_job = make_job
         self._pairs = Choice(*arm.pairs) if len(arm.pairs) > 1 else None
         super().__init__(
             space=lambda trial: None,
-            metric=search.maximize,
-            mode="max",
+            metric=search.maximize if search.minimize is None else list(search.objectives),
+            mode="max" if search.minimize is None else ["max", "min"],
             storage=storage,
             study_name=study_name,
         )
@@ -95,12 +103,16 @@ class ArmSearch(OptunaSearch):
             return
         self._completed_trials.add(trial_id)
         trial = self._ot_trials.pop(trial_id)
-        if error or not result or self.metric not in result:
+        if error or not result or self._maximize not in result:
             self.study.tell(trial, state=TrialState.FAIL)
             return
-        value, epoch = float(result[self.metric]), int(result["epoch"])
+        value, epoch = float(result[self._maximize]), int(result["epoch"])
+        job = self.jobs[trial.user_attrs["trial_key"]]
+        if self._cost is not None:
+            self.study.tell(trial, [value, self._cost[job.pair]])
+            return
         trial.report(value, epoch)
-        if epoch >= self.jobs[trial.user_attrs["trial_key"]].config.training.epochs:
+        if epoch >= job.config.training.epochs:
             self.study.tell(trial, value)
         else:
             self.study.tell(trial, state=TrialState.PRUNED)
@@ -116,7 +128,7 @@ class ArmSearch(OptunaSearch):
         if self.study.get_trials(deepcopy=False):
             return
         for pair in self.arm.pairs:
-            paper = at_paper(self.arm.method, (pair.teacher, pair.student))
+            paper = at_paper(self.arm.method, pair.case(self.arm.data))
             point = stored_point(self.arm.method, paper)
             if point is not None:
                 pairs = {"pair": self._pairs.stored(pair)} if self._pairs else {}
@@ -136,7 +148,7 @@ class Interleaved(Searcher):
     """Several arms as one searcher: each suggestion comes from the arm that has the most left to ask."""
 
     def __init__(self, arms: list[ArmSearch]) -> None:
-        super().__init__(metric=arms[0].metric, mode="max")
+        super().__init__(metric=arms[0].metric, mode=arms[0].mode)
         self.arms = arms
         self._owner: dict[str, ArmSearch] = {}
 

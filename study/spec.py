@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from study import paper
 from study.domains import Choice, Domain, Float, Int, LogFloat
-from study.methods import DKD, KD, NKD, SDD, Distillation, Supervised
-from trainables.config import Data, FeatureTerm, Scalar, Training, require
+from study.methods import DKD, KD, NKD, SDD, Added, Distillation, Feature, Supervised
+from trainables.config import Data, Scalar, Training, require
 
 __all__ = [
     "ASHA",
@@ -22,12 +22,13 @@ __all__ = [
     "KD",
     "NKD",
     "SDD",
+    "Added",
     "Choice",
     "Confirm",
     "Data",
     "Distillation",
     "Domain",
-    "FeatureTerm",
+    "Feature",
     "Float",
     "Int",
     "LogFloat",
@@ -60,6 +61,10 @@ class Pair:
     def label(self) -> str:
         """``teacher-student``, as the paper writes it."""
         return f"{self.teacher}-{self.student}"
+
+    def case(self, data: str) -> paper.Case:
+        """What the paper's settings depend on, on data set ``data``."""
+        return paper.Case(self.teacher, self.student, data)
 
     def student_training(self, common: Training) -> Training:
         """The training settings of this pair's student."""
@@ -103,6 +108,9 @@ class Search:
 
     Attributes:
         maximize: metric of the held-out part of train.
+        minimize: a second objective, the cost of the student: multiply-adds of one image, counted from the
+            network. The winners are then the Pareto front. Early stopping compares accuracies alone and would
+            drop small students first, so that there is none.
         trials: trials for each search, finished ones of earlier launches included.
         pairs: ``each`` gives every pair a search of its own, ``search`` makes the pair a dimension.
         sampler: tpe (multivariate, grouped, constant liar) or random.
@@ -111,6 +119,7 @@ class Search:
     """
 
     maximize: Literal["val/top1", "val/top5"] = "val/top1"
+    minimize: Literal["student/multiply_adds"] | None = None
     trials: int = 40
     pairs: Literal["each", "search"] = "each"
     sampler: Literal["tpe", "random"] = "tpe"
@@ -119,6 +128,15 @@ class Search:
 
     def __post_init__(self) -> None:
         require(self.trials >= 1, f"trials: {self.trials} is fewer than 1")
+        require(
+            self.minimize is None or (self.stop is None and self.pairs == "search"),
+            "minimize: a second objective needs stop=None (it would drop small students) and pairs='search'",
+        )
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """What goes up, then what goes down if anything does."""
+        return (self.maximize,) if self.minimize is None else (self.maximize, self.minimize)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +144,8 @@ class Confirm:
     """Retraining on all of train over seeds; the test split is read here and nowhere else.
 
     Attributes:
-        best: configurations of each search that are confirmed.
+        best: configurations of each search that are confirmed; of a search with two objectives, all on the
+            Pareto front, unless it is 0.
         paper: whether the paper's configuration of each searched method is confirmed beside them.
         seeds: runs of each configuration.
         watch_test: measure the test split after every epoch, to report the "best test epoch" of published

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from study.folder import StudyFolder
 from study.journal import Record
@@ -12,6 +12,7 @@ from study.plan import Job, Plan
 from study.recorder import Recorder
 from study.runner import Runner
 from study.spec import Pair
+from study.teachers import file_teacher, read_teacher
 from trainables.config import Teacher, TrialConfig
 
 
@@ -41,7 +42,12 @@ class Stages:
         self._run("teachers", list(jobs.values()))
         for pair in self.plan.spec.pairs:
             if pair.weights is not None:
-                self.teachers[pair.label] = import_teacher(self.folder, pair.teacher, Path(pair.weights))
+                state = read_teacher(
+                    Path(pair.weights), pair.teacher, self.plan.num_classes, self.plan.image_size
+                )
+                self.teachers[pair.label] = file_teacher(
+                    self.folder.store, pair.teacher, state, {"file": Path(pair.weights).name}
+                )
             else:
                 self.teachers[pair.label] = self._file_trained(jobs[pair.label])
 
@@ -54,6 +60,7 @@ class Stages:
         if not self.plan.arms:
             return
         storage = open_storage(self.folder.optuna_url)
+        cost = self._cost()
         arms = [
             ArmSearch(
                 arm,
@@ -61,6 +68,7 @@ class Stages:
                 storage,
                 f"{spec.name}/{arm.label}@{arm.fingerprint}",
                 lambda arm, pair, method: self.plan.search_job(arm, pair, method, self.teachers[pair.label]),
+                cost,
             )
             for arm in self.plan.arms
         ]
@@ -78,10 +86,11 @@ class Stages:
         spec = self.plan.spec
         pairs = {pair.label: pair for pair in spec.pairs}
         chosen: list[tuple[TrialConfig, Pair, str]] = []
+        cost = self._cost()
         for arm in self.plan.arms:
-            for record in winners(self.recorder.records, arm.label, spec.search.maximize)[
-                : spec.confirm.best
-            ]:
+            ranked = winners(self.recorder.records, arm.label, spec.search.maximize, cost)
+            whole_front = cost is not None and spec.confirm.best > 0
+            for record in ranked if whole_front else ranked[: spec.confirm.best]:
                 chosen.append((TrialConfig.from_dict(record.config), pairs[record.pair], "best"))
         shown = {pair.label: pair for _, pair, _ in chosen} if chosen else pairs
         for pair in shown.values():
@@ -100,6 +109,12 @@ class Stages:
             for job in self.plan.confirm_jobs(config, pair.label, role):
                 jobs.setdefault(job.key, job)
         return list(jobs.values())
+
+    def _cost(self) -> dict[str, float] | None:
+        """The second objective of each pair, where the search has one."""
+        if self.plan.spec.search.minimize is None:
+            return None
+        return {pair.label: float(self.plan.multiply_adds(pair)) for pair in self.plan.spec.pairs}
 
     def _run(self, stage: str, jobs: list[Job]) -> None:
         """Run those of ``jobs`` that neither this study nor, by the store, any other has finished."""
@@ -137,25 +152,22 @@ class Stages:
         return Teacher(name=job.config.student, weights=result["weights"])
 
 
-def import_teacher(folder: StudyFolder, name: str, file: Path) -> Teacher:
-    """File the weights in ``file`` as teacher ``name``."""
-    import io
+def winners(
+    records: dict[str, Record], arm: str, metric: str, cost: Mapping[str, float] | None = None
+) -> list[Record]:
+    """Trials of an arm by their value after the last epoch, best first; unfinished ones only if all are.
 
-    import torch
-
-    from trainables.models.weights import load_published, state_sha256
-
-    state = load_published(file)
-    weights = state_sha256(state)
-    buffer = io.BytesIO()
-    torch.save({"model": state, "name": name}, buffer)
-    about: dict[str, Any] = {"name": name, "weights": weights, "file": file.name}
-    folder.store.file_teacher(weights, buffer.getvalue(), about)
-    return Teacher(name=name, weights=weights)
-
-
-def winners(records: dict[str, Record], arm: str, metric: str) -> list[Record]:
-    """Trials of an arm by their value after the last epoch, best first; unfinished ones only if all are."""
+    With a ``cost`` by pair, only the Pareto front: no other trial is as good at no higher cost.
+    """
     trials = [record for record in records.values() if record.arm == arm and metric in record.final]
     whole = [record for record in trials if record.status == "done"]
-    return sorted(whole or trials, key=lambda record: -record.final[metric])
+    ranked = sorted(
+        whole or trials, key=lambda record: (-record.final[metric], cost[record.pair] if cost else 0.0)
+    )
+    if cost is None:
+        return ranked
+    front: list[Record] = []
+    for record in ranked:
+        if all(cost[record.pair] < cost[better.pair] for better in front):
+            front.append(record)
+    return front
