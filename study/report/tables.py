@@ -1,66 +1,100 @@
-"""The study's table: pairs and methods, test top-1 over seeds, the gain of SD-X over X."""
+"""The study's summary: every confirmed configuration, test top-1 over seeds, the gain of SD-X over X."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
-SUMMARY_COLUMNS = ["pair", "method", "role", "scales", "alpha", "beta", "top1", "std", "n", "gain", "asked"]
-"""``top1``: mean test top-1 in percent after the last epoch; ``std`` with ddof 1; ``gain``: points over the base
-loss by itself on the same pair."""
+from study.report.cells import DASH, base_method, rounded
+from study.report.configurations import Configuration
+from study.report.grids import settings_label
+from study.report.paper import canonical
+from study.report.statistics import gain, mean, std
+
+SUMMARY_COLUMNS = [
+    "pair",
+    "method",
+    "role",
+    "scales",
+    "alpha",
+    "beta",
+    "top1",
+    "std",
+    "n",
+    "gain",
+    "asked",
+    "gain_p",
+    "gain_low",
+    "gain_high",
+    "data",
+    "epochs",
+]
+"""``top1``: mean test top-1 in percent after the last epoch; ``std`` with ddof 1; ``gain``: points over the
+base loss by itself on the same pair, with p of Welch's t-test and a bootstrap interval of 95 %."""
+
+HEAD = ["pair", "method", "settings", "test top-1, %", "n", "gain"]
+ORDER = {"baseline": 0, "paper": 1, "best": 2}
 
 
-def summary(trials: pd.DataFrame, asked: int) -> pd.DataFrame:
-    """One row for each confirmed configuration.
+def summary(found: Sequence[Configuration]) -> pd.DataFrame:
+    """One row for each confirmed configuration; a run counts where it is finished, its key once."""
+    students = [item for item in found if item.method != "teacher" and item.values("top1", "last")]
+    plain = {_kind(item, canonical(item.method)): item for item in reversed(students)}
+    rows = []
+    for item in students:
+        values = item.values("top1", "last")
+        base = plain.get(_kind(item, base_method(item.method) or ""))
+        over = gain(values, base.values("top1", "last")) if base is not None else None
+        rows.append(
+            {
+                "pair": item.pair,
+                "method": item.method,
+                "role": item.role,
+                "scales": item.scales,
+                "alpha": item.alpha,
+                "beta": item.beta,
+                "top1": mean(values),
+                "std": std(values),
+                "n": len(values),
+                "gain": over and over.points,
+                "asked": item.asked,
+                "gain_p": over and over.p,
+                "gain_low": over and over.low,
+                "gain_high": over and over.high,
+                "data": item.data,
+                "epochs": item.epochs,
+            }
+        )
+    rows.sort(key=lambda row: (row["pair"], ORDER.get(str(row["role"]), len(ORDER))))
+    frame = pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
+    numbers = ["alpha", "beta", "top1", "std", "gain", "gain_p", "gain_low", "gain_high"]
+    return frame.astype(dict.fromkeys(numbers, "float64"))
 
-    Args:
-        trials: ``study.report.frames.trials_frame``; only finished trials of the confirm stage count, a trial
-            key once.
-        asked: seeds the study asked for, beside the ``n`` there are.
-    """
-    confirmed = trials[(trials["stage"] == "confirm") & (trials["status"] == "done")].drop_duplicates(
-        "trial_key"
-    )
-    if confirmed.empty:
-        return pd.DataFrame(columns=SUMMARY_COLUMNS)
-    keys = ["pair", "method", "role", "base", "scales", "alpha", "beta"]
-    cells = confirmed.groupby(keys, sort=False, dropna=False)["test/top1"]
-    table = cells.agg(top1="mean", std="std", n="count").reset_index()
-    table["asked"] = asked
-    table["gain"] = [_gain(row, table) for _, row in table.iterrows()]
-    order = table["role"].map({"baseline": 0, "paper": 1, "best": 2})
-    return (
-        table.assign(order=order)
-        .sort_values(["pair", "order"], kind="stable")[SUMMARY_COLUMNS]
-        .reset_index(drop=True)
-    )
 
-
-def _gain(row: pd.Series, table: pd.DataFrame) -> float:
-    if not str(row["method"]).startswith("SD-"):
-        return math.nan
-    plain = table[(table["pair"] == row["pair"]) & (table["method"] == str(row["method"])[3:])]
-    return float(row["top1"] - plain["top1"].iloc[0]) if len(plain) else math.nan
+def _kind(item: Configuration, method: str) -> tuple[str, str, str, str, int]:
+    return (item.teacher, item.student, method, item.data, item.epochs)
 
 
 def shown(table: pd.DataFrame) -> list[list[str]]:
-    """The summary as text cells: pair, method, configuration, top-1 mean ± std (n), gain."""
+    """The summary as text cells: pair, method, configuration, top-1 mean ± std, n, gain."""
     rows = []
-    for _, row in table.iterrows():
-        method = str(row["method"]) + (" (paper)" if row["role"] == "paper" else "")
-        decoupled = method.startswith("SD-")
-        settings = f"{{{row['scales']}}} alpha {row['alpha']:.3g} beta {row['beta']:.3g}" if decoupled else ""
-        spread = "" if math.isnan(row["std"]) else f" ± {row['std']:.2f}"
+    for row in table.to_dict("records"):
+        method = str(row["method"])
+        spread = "" if math.isnan(row["std"]) else f" ± {rounded(row['std'])}"
         few = f" of {row['asked']}" if row["n"] < row["asked"] else ""
-        gain = "—" if math.isnan(row["gain"]) else f"{row['gain']:+.2f}"
         rows.append(
-            [str(row["pair"]), method, settings, f"{row['top1']:.2f}{spread}", f"{row['n']}{few}", gain]
+            [
+                str(row["pair"]),
+                method + (" (paper)" if row["role"] == "paper" else ""),
+                settings_label(method, row["scales"], row["alpha"], row["beta"]),
+                f"{rounded(row['top1'])}{spread}",
+                f"{row['n']}{few}",
+                DASH if math.isnan(row["gain"]) else rounded(row["gain"], signed=True),
+            ]
         )
     return rows
-
-
-HEAD = ["pair", "method", "settings", "test top-1, %", "n", "gain"]
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -1,23 +1,28 @@
-"""The report stage: CSVs, the table and the figures of a study, from its records."""
+"""The report stage: CSVs, tables and figures of a study, or of several together."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from study.errors import UserError
 from study.folder import StudyFolder
 from study.journal import Record
-from study.report import figures
-from study.report.frames import metrics_frame, trials_frame
-from study.report.tables import markdown, shown, summary
+from study.report.configurations import confirmed
+from study.report.frames import Runs, from_records, gather, metrics_frame, trials_frame
+from study.report.grids import Grid, paper_grids, study_grid
+from study.report.render_text import markdown, tidy, wide
+from study.report.tables import markdown as summary_markdown
+from study.report.tables import summary
 from trainables.store import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was written."""
+    """What was written; ``table`` is the summary."""
 
     table: pd.DataFrame
     files: list[Path]
@@ -35,37 +40,84 @@ def write_csvs(folder: StudyFolder, records: dict[str, Record]) -> list[Path]:
 
 
 def write_report(folder: StudyFolder, records: dict[str, Record], metric: str, seeds: int) -> Report:
-    """Everything a study leaves behind to be read.
+    """The last stage of a study: all it leaves behind to be read.
 
     Args:
         metric: what the search maximised.
         seeds: runs of each configuration that the study asked for.
     """
     files = write_csvs(folder, records)
-    table = summary(trials_frame(folder.name, records.values()), seeds)
-    tables = folder.path / "tables"
-    write_atomically(tables / "summary.csv", table.to_csv(index=False).encode())
-    write_atomically(tables / "summary.md", markdown(table).encode())
-    drawn = folder.path / "figures"
-    drawn.mkdir(exist_ok=True)
-    made = [
-        figures.search_curves(records.values(), metric, drawn / "search.png"),
-        figures.confirm_dots(_seeds(table, records), drawn / "confirm.png"),
+    report = write_tables(from_records(folder.name, records.values(), seeds, metric), folder.path)
+    return Report(report.table, files + report.files)
+
+
+def report_studies(
+    studies: Sequence[str],
+    results: Path,
+    tracking_uri: str | None,
+    out: Path,
+    protocols: Sequence[str] = ("last",),
+) -> Report:
+    """``sdd-study report``: read the studies, then write all of the paper's tables and those of the studies.
+
+    Raises:
+        UserError: a study is not there, or has no finished trial; nothing has been written.
+    """
+    from study.report.read_folder import read_folder
+
+    if tracking_uri is not None:
+        from study.report.read_mlflow import read_mlflow
+
+        sources = read_mlflow(tracking_uri, studies)
+    else:
+        sources = [read_folder(results, study) for study in studies]
+    runs = gather(sources)
+    check_finished(runs, studies)
+    files = [_write(out / "trials.csv", runs.trials.to_csv(index=False))]
+    report = write_tables(runs, out, protocols, everything=True)
+    return Report(report.table, files + report.files)
+
+
+def check_finished(runs: Runs, studies: Sequence[str]) -> None:
+    """Raise :class:`UserError` where there is nothing to report."""
+    names = ", ".join(f"'{study}'" for study in studies)
+    if runs.trials.empty:
+        raise UserError(f"study {names} has no trials yet; nothing to report")
+    if runs.counted.empty:
+        counts = runs.trials["status"].value_counts()
+        found = ", ".join(f"{number} {status}" for status, number in counts.items())
+        raise UserError(f"study {names} has no finished trial ({found}); nothing to report")
+
+
+def write_tables(
+    runs: Runs, out: Path, protocols: Sequence[str] = ("last",), everything: bool = False
+) -> Report:
+    """Tables and figures of ``runs`` under ``out``.
+
+    Args:
+        everything: the paper's tables too of which nothing was run.
+    """
+    found = confirmed(runs)
+    table = summary(found)
+    tables = out / "tables"
+    files = [
+        _write(tables / "summary.csv", table.to_csv(index=False)),
+        _write(tables / "summary.md", summary_markdown(table)),
     ]
-    files += [tables / "summary.csv", tables / "summary.md", *(path for path in made if path is not None)]
+    grids = [grid for grid in paper_grids(found, protocols) if everything or grid.ran]
+    for grid in [study_grid(found, protocols), *grids]:
+        files += [_write(tables / f"{grid.name}{ending}", render(grid)) for ending, render in FORMATS.items()]
     return Report(table, files)
 
 
-def _seeds(table: pd.DataFrame, records: dict[str, Record]) -> list[tuple[str, list[float]]]:
-    """Test top-1 of each run behind each row of the table."""
-    rows = []
-    for (_, row), cells in zip(table.iterrows(), shown(table), strict=True):
-        values = [
-            record.final["test/top1"]
-            for record in records.values()
-            if record.stage == "confirm"
-            and record.status == "done"
-            and (record.pair, record.method, record.role) == (row["pair"], row["method"], row["role"])
-        ]
-        rows.append((f"{cells[0]}\n{cells[1]}", values))
-    return rows
+FORMATS: dict[str, Callable[[Grid], str]] = {
+    ".csv": lambda grid: str(wide(grid).to_csv(index=False)),
+    ".tidy.csv": lambda grid: str(tidy(grid).to_csv(index=False)),
+    ".md": markdown,
+}
+"""Renderings of a table by the ending of their file."""
+
+
+def _write(path: Path, text: str) -> Path:
+    write_atomically(path, text.encode())
+    return path
