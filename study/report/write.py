@@ -12,11 +12,15 @@ from study.errors import UserError
 from study.folder import StudyFolder
 from study.journal import Record
 from study.report.configurations import confirmed
+from study.report.figures_study import study_figures
 from study.report.frames import Runs, from_records, gather, metrics_frame, trials_frame
 from study.report.grids import Grid, paper_grids, study_grid
+from study.report.page_charts import page_charts
+from study.report.render_html import page, plain_table
+from study.report.render_latex import latex
 from study.report.render_text import markdown, tidy, wide
+from study.report.tables import HEAD, shown, summary
 from study.report.tables import markdown as summary_markdown
-from study.report.tables import summary
 from trainables.store import write_atomically
 
 
@@ -104,9 +108,15 @@ def write_tables(
         _write(tables / "summary.csv", table.to_csv(index=False)),
         _write(tables / "summary.md", summary_markdown(table)),
     ]
-    grids = [grid for grid in paper_grids(found, protocols) if everything or grid.ran]
-    for grid in [study_grid(found, protocols), *grids]:
+    papers = [grid for grid in paper_grids(found, protocols) if everything or grid.ran]
+    grids = [study_grid(found, protocols), *papers]
+    for grid in grids:
         files += [_write(tables / f"{grid.name}{ending}", render(grid)) for ending, render in FORMATS.items()]
+    summary_html = plain_table(HEAD, shown(table)) if len(table) else ""
+    charts = page_charts(runs, table)
+    title = f"Report on {', '.join(dict.fromkeys(runs.trials['study']))}"
+    files.append(_write(out / "report.html", page(title, grids, charts, summary_html)))
+    files += study_figures(runs, found, out / "figures")
     return Report(table, files)
 
 
@@ -114,6 +124,8 @@ FORMATS: dict[str, Callable[[Grid], str]] = {
     ".csv": lambda grid: str(wide(grid).to_csv(index=False)),
     ".tidy.csv": lambda grid: str(tidy(grid).to_csv(index=False)),
     ".md": markdown,
+    ".tex": latex,
+    ".html": lambda grid: page(grid.title, [grid]),
 }
 """Renderings of a table by the ending of their file."""
 
