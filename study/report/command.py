@@ -30,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="when test accuracy is read: after the last epoch, at the epoch that is best on the held-out "
         "part, or at the best test epoch; repeat it to see them side by side (last)",
     )
+    parser.add_argument(
+        "--no-networks",
+        action="store_true",
+        help="leave out figures 3 to 6, which load the stored networks and the data set",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,7 +44,15 @@ def run(args: argparse.Namespace) -> int:
     studies = list(dict.fromkeys(args.study))
     protocols = list(dict.fromkeys(args.protocol or PROTOCOLS[:1]))
     try:
-        report = report_studies(studies, args.results, args.tracking_uri, args.out.absolute(), protocols)
+        report = report_studies(
+            studies,
+            args.results,
+            args.tracking_uri,
+            args.out.absolute(),
+            protocols,
+            networks=not args.no_networks,
+            say=lambda line: print(line, file=sys.stderr),
+        )
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

@@ -15,13 +15,16 @@ from study.report.configurations import confirmed
 from study.report.figures_study import study_figures
 from study.report.frames import Runs, from_records, gather, metrics_frame, trials_frame
 from study.report.grids import Grid, paper_grids, study_grid
+from study.report.importance import importances
 from study.report.page_charts import page_charts
 from study.report.render_html import page, plain_table
 from study.report.render_latex import latex
 from study.report.render_text import markdown, tidy, wide
 from study.report.tables import HEAD, shown, summary
 from study.report.tables import markdown as summary_markdown
-from trainables.store import write_atomically
+from trainables.store import Store, write_atomically
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,8 @@ def write_report(folder: StudyFolder, records: dict[str, Record], metric: str, s
         seeds: runs of each configuration that the study asked for.
     """
     files = write_csvs(folder, records)
-    report = write_tables(from_records(folder.name, records.values(), seeds, metric), folder.path)
+    runs = from_records(folder.name, records.values(), seeds, metric)
+    report = write_tables(runs, folder.path, store=folder.store)
     return Report(report.table, files + report.files)
 
 
@@ -61,8 +65,16 @@ def report_studies(
     tracking_uri: str | None,
     out: Path,
     protocols: Sequence[str] = ("last",),
+    networks: bool = True,
+    say: Say = print,
 ) -> Report:
     """``sdd-study report``: read the studies, then write all of the paper's tables and those of the studies.
+
+    Args:
+        results: holds the journals, unless ``tracking_uri`` says where MLflow has the trials; and the stored
+            networks.
+        networks: draw figures 3 to 6, which load the stored networks and the data set.
+        say: takes a line about what is left out.
 
     Raises:
         UserError: a study is not there, or has no finished trial; nothing has been written.
@@ -78,7 +90,8 @@ def report_studies(
     runs = gather(sources)
     check_finished(runs, studies)
     files = [_write(out / "trials.csv", runs.trials.to_csv(index=False))]
-    report = write_tables(runs, out, protocols, everything=True)
+    store = StudyFolder(results.absolute(), studies[0]).store if networks else None
+    report = write_tables(runs, out, protocols, everything=True, store=store, say=say)
     return Report(report.table, files + report.files)
 
 
@@ -94,12 +107,19 @@ def check_finished(runs: Runs, studies: Sequence[str]) -> None:
 
 
 def write_tables(
-    runs: Runs, out: Path, protocols: Sequence[str] = ("last",), everything: bool = False
+    runs: Runs,
+    out: Path,
+    protocols: Sequence[str] = ("last",),
+    everything: bool = False,
+    store: Store | None = None,
+    say: Say = print,
 ) -> Report:
     """Tables and figures of ``runs`` under ``out``.
 
     Args:
         everything: the paper's tables too of which nothing was run.
+        store: of the networks behind figures 3 to 6; without it they are left out.
+        say: takes a line about what is left out.
     """
     found = confirmed(runs)
     table = summary(found)
@@ -107,6 +127,7 @@ def write_tables(
     files = [
         _write(tables / "summary.csv", table.to_csv(index=False)),
         _write(tables / "summary.md", summary_markdown(table)),
+        _write(tables / "importances.csv", importances(runs).to_csv(index=False)),
     ]
     papers = [grid for grid in paper_grids(found, protocols) if everything or grid.ran]
     grids = [study_grid(found, protocols), *papers]
@@ -117,6 +138,10 @@ def write_tables(
     title = f"Report on {', '.join(dict.fromkeys(runs.trials['study']))}"
     files.append(_write(out / "report.html", page(title, grids, charts, summary_html)))
     files += study_figures(runs, found, out / "figures")
+    if store is not None:
+        from study.report.figures_networks import network_figures
+
+        files += network_figures(runs, store, out / "figures", say)
     return Report(table, files)
 
 
