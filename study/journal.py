@@ -5,8 +5,8 @@
     {"type": "end",    "key", "status": "done" | "stopped" | "failed", "reason", "time"}
 
 A line is on disk before anything else hears of it. Reports may come again (a trial that goes on after a
-crash replays its epochs): each epoch of a key is kept once, the first time. A last line that a crash cut off is
-dropped.
+crash replays its epochs): each epoch of a key is kept once, the first time. A last line that a crash cut off
+is dropped.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def _execute(file: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         raise SpecError(f"{file}, line {error.lineno}: {error.msg}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
         line = f", line {frames[-1].lineno}" if frames else ""
         raise SpecError(f"{file}{line}: {_explained(error)}") from None
@@ -98,7 +98,7 @@ def _execute(file: Path) -> ModuleType:
     return module
 
 
-def _explained(error: Exception) -> str:
+def _explained(error: BaseException) -> str:
     """The error's message, with a hint where a keyword of one of our classes is misspelt."""
     text = f"{error}" if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
     match = re.match(r"(?:\w+: )?(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", text)

@@ -31,6 +31,7 @@ class Mirror:
             if experiment is not None
             else client.create_experiment(folder.name, artifact_location=folder.mlflow_artifacts)
         )
+        self.client.set_experiment_tag(self.experiment, "mlflow.experimentKind", "custom_model_development")
         self.commit = git_commit()
         self.parent = self._open_parent(spec)
         self.runs: dict[str, tuple[str, int, str]] = {
@@ -53,9 +54,15 @@ class Mirror:
 
     def _open_parent(self, spec: dict[str, Any]) -> str:
         known = self._search(f"tags.study = '{self.folder.name}' and tags.stage = 'study'")
+        asked = {
+            "confirm_seeds": str(spec.get("confirm", {}).get("seeds", "")),
+            "maximize": str(spec.get("search", {}).get("maximize", "")),
+        }
         if known:
+            for name, value in asked.items():
+                self.client.set_tag(known[0].info.run_id, name, value)
             return str(known[0].info.run_id)
-        tags = {"study": self.folder.name, "stage": "study", "git_commit": self.commit}
+        tags = {**asked, "study": self.folder.name, "stage": "study", "git_commit": self.commit}
         run = self.client.create_run(self.experiment, run_name=self.folder.name, tags=tags)
         self.client.log_dict(run.info.run_id, spec, "study.json")
         return str(run.info.run_id)
@@ -121,20 +128,22 @@ class Mirror:
         self.client.set_terminated(run, state, int((record.ended or time.time()) * 1000))
 
     def finish_study(self, artifacts: list[Path]) -> None:
-        """Log the study's tables and figures to the parent run and close it."""
+        """Log the study's tables and figures to the parent run, show its summary there, and close it."""
         for path in artifacts:
             inside = path.parent.name if path.parent != self.folder.path else None
             self.client.log_artifact(self.parent, str(path), inside)
+            if path.name == "summary.md":
+                self.client.set_tag(self.parent, "mlflow.note.content", path.read_text())
         self.client.set_terminated(self.parent, "FINISHED")
 
 
 def connect(folder: StudyFolder) -> Any:
-    """An MLflow client for the study's tracking URI.
+    """An MLflow client for the study's tracking URI; raises :class:`TrackingError` if it does not answer."""
+    return client_at(folder.mlflow_uri)
 
-    Raises:
-        TrackingError: it does not answer.
-    """
-    uri = folder.mlflow_uri
+
+def client_at(uri: str) -> Any:
+    """An MLflow client for ``uri``; raises :class:`TrackingError` if it does not answer."""
     if uri.startswith("http"):
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
@@ -148,7 +157,7 @@ def connect(folder: StudyFolder) -> Any:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise TrackingError(
-            f"MLflow does not answer at {uri}: {reason}; start the server or unset MLFLOW_TRACKING_URI"
+            f"MLflow does not answer at {uri}: {reason}; start the server, or name another one (MLFLOW_TRACKING_URI, --tracking-uri)"
         ) from None
     return client
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -59,6 +61,8 @@ class Cluster:
             return
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
+        if self.address is not None:
+            check_answers(self.address)
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self.address is None:
             options |= {"include_dashboard": False, "num_cpus": os.cpu_count()}
@@ -92,6 +96,19 @@ class Cluster:
             ray.shutdown()
         if self.temp is not None:
             shutil.rmtree(self.temp, ignore_errors=True)
+
+
+def check_answers(address: str) -> None:
+    """Raise :class:`ClusterError` where nothing listens at ``host:port``; Ray itself would wait for minutes."""
+    match = re.fullmatch(r"(?:ray://)?\[?([^\]/]+)\]?:(\d+)", address)
+    if match is None:
+        return
+    try:
+        socket.create_connection((match[1], int(match[2])), timeout=5).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"cannot reach Ray at {address}: {first_line(error)}; is the cluster up, and the address right?"
+        ) from None
 
 
 class Runner:

@@ -1,0 +1,38 @@
+"""Small studies for the tests of the control plane: seconds a trial, made data, no downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SPACE = '''
+from study.spec import *
+
+STUDY = StudySpec(
+    data=Data(name="cluttered_digits", validation=0.2, options={{"scenes": 100, "test": 100}}),
+    pairs=[Pair("resnet8", "wrn_10_1"), Pair("resnet8", "resnet8")],
+    methods=[KD(), SDD(base=Choice("kd", "dkd"), alpha=LogFloat(0.25, 4), scales=Choice((1, 2), (1, 2, 4)))],
+    training=Training(epochs=2, batch_size=32, lr=0.05, milestones=(), precision="float32"),
+    search=Search(trials=3, pairs="search", stop=ASHA(grace=1, reduction=2)),
+    confirm=Confirm(best=1, paper=False, seeds=2),
+    {extra}
+)
+'''
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a small space file; ``extra`` are further fields, ``text`` replaces parts of it."""
+
+    def write(name: str = "small", extra: str = "", **replaced: str) -> Path:
+        text = SPACE.format(extra=extra)
+        for old, new in replaced.items():
+            assert old in text, f"{old} is not in the space"
+            text = text.replace(old, new)
+        file = tmp_path / f"{name}.py"
+        file.write_text(text)
+        return file
+
+    return write
