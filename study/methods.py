@@ -223,6 +223,10 @@ def Feature(
     return dataclasses.replace(method, features=(*method.features, added))
 
 
+PAPER_METHODS = tuple(row for base in paper.BASE_LOSSES for row in (plain(base), SDD(base=base)))
+"""KD, DKD and NKD, each by itself and decoupled: the rows that the paper's Tables 1 to 5 are about."""
+
+
 def at_paper(method: Distillation, case: Case = ANY) -> Distillation:
     """``method`` with every domain at the paper's value in ``case``."""
     bases = list(options_of(method.base))

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from study import paper
 from study.domains import Choice, Domain, Float, Int, LogFloat
-from study.methods import DKD, KD, NKD, SDD, Added, Distillation, Feature, Supervised
+from study.methods import DKD, KD, NKD, PAPER_METHODS, SDD, Added, Distillation, Feature, Supervised
 from trainables.config import Data, Scalar, Training, require
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "DKD",
     "KD",
     "NKD",
+    "PAPER_METHODS",
     "SDD",
     "Added",
     "Choice",

@@ -1,0 +1,38 @@
+"""Tables 3 and 4: ImageNet, ResNet34-ResNet18 and ResNet50-MobileNetV1.
+
+Teachers as torchvision publishes them: --set pairs.0.weights=resnet34-b627a593.pth, and pairs.1.weights for
+ResNet50; without them, teachers are trained first.
+"""
+
+from study import paper
+from study.spec import (
+    ASHA,
+    PAPER_METHODS,
+    SDD,
+    Confirm,
+    Data,
+    Float,
+    LogFloat,
+    Pair,
+    Resources,
+    Search,
+    StudySpec,
+    Supervised,
+)
+
+STUDY = StudySpec(
+    data=Data(name="imagenet", root="data/imagenet", validation=0.04),
+    pairs=(
+        Pair("torchvision:resnet34", "torchvision:resnet18"),
+        Pair("torchvision:resnet50", "MobileNetV1"),
+    ),
+    methods=(
+        Supervised(),
+        *PAPER_METHODS,
+        SDD(base="dkd", alpha=LogFloat(0.5, 2), beta=Float(1, 4), options={"dkd": {"beta": Float(0.25, 4)}}),
+    ),
+    training=paper.TRAINING["imagenet"],
+    search=Search(trials=9, stop=ASHA(grace=10, reduction=3)),
+    confirm=Confirm(seeds=1, watch_test=True),
+    resources=Resources(cpus_per_trial=12),
+)
