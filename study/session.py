@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import ExitStack
 from types import TracebackType
 
@@ -62,6 +63,8 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # this takes seconds, and must not be cut short
         self.cluster.close()
         write_csvs(self.folder, self.recorder.records)
         if self.report is not None:

@@ -163,6 +163,21 @@ def test_ctrl_c_ends_soon_and_the_same_command_goes_on(space: Write, tmp_path: P
     assert all([m["epoch"] for m in record.history] == [1, 2, 3, 4] for record in whole)
 
 
+@pytest.mark.ray
+def test_a_trial_that_fails_is_told_and_the_study_goes_on(space: Write, tmp_path: Path) -> None:
+    broken = ("--set", "pairs.0.training={'lr': 1e30}", "--set", "confirm.seeds=1", "--set", "search.stop=None")
+    done = launch("--space", space(), "--results", tmp_path / "results", *broken)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "NonFiniteLoss" in done.stdout
+    trials = pd.read_csv(tmp_path / "results" / "small" / "trials.csv")
+    failed = trials[trials["status"] == "failed"]
+    assert set(failed["pair"]) == {"resnet8-wrn_10_1"}
+    assert failed["reason"].str.contains("NonFiniteLoss: the loss is (?:nan|inf) in epoch 1").all()
+    confirmed = trials[trials["stage"] == "confirm"]
+    assert set(confirmed["pair"]) == {"resnet8-resnet8"}
+    assert (confirmed["status"] == "done").all()
+
+
 @pytest.mark.parametrize(
     ("args", "part"),
     [
