@@ -1,10 +1,23 @@
 """Real photographs on a laptop: ten classes of CIFAR-100 from a packed .npz, KD beside SD-KD.
 
-The file holds train_images [N,32,32,3] uint8, train_labels, test_images, test_labels and classes. Give another
-one with --set data.root=FILE.npz.
+The file holds train_images [N,32,32,3] uint8, train_labels, test_images, test_labels, classes. Another one:
+--set data.root=FILE.npz.
 """
 
-from study.spec import ASHA, KD, SDD, Choice, Confirm, Data, Float, LogFloat, Pair, Search, StudySpec, Training
+from study.spec import (
+    ASHA,
+    KD,
+    SDD,
+    Choice,
+    Confirm,
+    Data,
+    Float,
+    LogFloat,
+    Pair,
+    Search,
+    StudySpec,
+    Training,
+)
 
 STUDY = StudySpec(
     data=Data(name="packed", root="data/cifar100.npz", classes=10, validation=0.1),

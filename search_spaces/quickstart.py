@@ -20,8 +20,8 @@ from study.spec import (
 
 STUDY = StudySpec(
     data=Data(name="cluttered_digits", validation=0.2, options={"scenes": 1600}),
-    pairs=[Pair("resnet20", "resnet8"), Pair("resnet20", "wrn_10_1")],
-    methods=[
+    pairs=(Pair("resnet20", "resnet8"), Pair("resnet20", "wrn_10_1")),
+    methods=(
         KD(),
         SDD(
             base=Choice("kd", "dkd"),
@@ -30,7 +30,7 @@ STUDY = StudySpec(
             scales=Choice((1, 2), (1, 4), (1, 2, 4)),
             warmup_epochs=0,
         ),
-    ],
+    ),
     training=Training(epochs=8, batch_size=32, lr=0.1, schedule="cosine", lr_warmup_epochs=1),
     search=Search(trials=12, pairs="search", stop=ASHA(grace=3, reduction=2)),
     confirm=Confirm(best=1, paper=False, seeds=3),

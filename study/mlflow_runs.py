@@ -157,7 +157,8 @@ def client_at(uri: str) -> Any:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise TrackingError(
-            f"MLflow does not answer at {uri}: {reason}; start the server, or name another one (MLFLOW_TRACKING_URI, --tracking-uri)"
+            f"MLflow does not answer at {uri}: {reason}; start the server, or name another one "
+            "(MLFLOW_TRACKING_URI, --tracking-uri)"
         ) from None
     return client
 

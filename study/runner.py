@@ -65,9 +65,9 @@ class Cluster:
             check_answers(self.address)
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self.address is None:
-            options |= {"include_dashboard": False, "num_cpus": os.cpu_count()}
+            options |= {"include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))}
         try:
-            ray.init(address=self.address, **options)
+            ray.init(address=self.address or "local", **options)
         except Exception as error:
             where = f"at {self.address}" if self.address else "here"
             remedy = "is the cluster up, and the address right?" if self.address else "see the reason"
@@ -99,7 +99,7 @@ class Cluster:
 
 
 def check_answers(address: str) -> None:
-    """Raise :class:`ClusterError` where nothing listens at ``host:port``; Ray itself would wait for minutes."""
+    """Raise :class:`ClusterError` where nothing listens at ``host:port``; Ray would wait for minutes."""
     match = re.fullmatch(r"(?:ray://)?\[?([^\]/]+)\]?:(\d+)", address)
     if match is None:
         return

@@ -41,7 +41,9 @@ def run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 def test_make_study_is_the_command_shown() -> None:
     assert commands("make study")
     assert commands("make test")
-    printed = subprocess.run(["make", "-n", "study"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        ["make", "-n", "study"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     (shown,) = commands(".venv/bin/python study/launch.py")
     assert shlex.join(shown) in printed
 
@@ -49,7 +51,11 @@ def test_make_study_is_the_command_shown() -> None:
 def test_the_environment_is_made_as_shown() -> None:
     (shown,) = commands("python3.11 -m venv")
     printed = subprocess.run(
-        ["make", "-n", "-W", "requirements.lock", "venv"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "-n", "-W", "requirements.lock", "venv"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.replace("--quiet ", "")
     for part in shlex.join(shown).split(" '&&' "):
         assert part.replace("python3.11 ", "") in printed
@@ -64,7 +70,10 @@ def test_the_quickstart_command_runs(tmp_path: Path) -> None:
     for name in ("trials.csv", "metrics.csv", "tables/summary.csv", "optuna.db"):
         assert (tmp_path / "results" / "quickstart" / name).exists(), name
     (export,) = commands("sdd-study export")
-    out = run([sys.executable, "-m", "study.cli", *["quickstart" if w == "my_space" else w for w in export[1:]]], tmp_path)
+    out = run(
+        [sys.executable, "-m", "study.cli", *["quickstart" if w == "my_space" else w for w in export[1:]]],
+        tmp_path,
+    )
     assert out.returncode == 0, out.stderr
     assert (tmp_path / "trials.csv").read_bytes() == (tmp_path / "results/quickstart/trials.csv").read_bytes()
 
@@ -78,7 +87,12 @@ def test_the_study_shown_is_one(tmp_path: Path) -> None:
     spec = load_space(file, made)
     assert [pair.label for pair in spec.pairs] == ["resnet32x4-MobileNetV2", "wrn_40_2-vgg8"]
     (dry,) = [words for words in commands("python study/launch.py") if "--dry-run" in words]
-    words = [sys.executable, str(ROOT / dry[1]), *dry[2:], *(part for item in made for part in ("--set", item))]
+    words = [
+        sys.executable,
+        str(ROOT / dry[1]),
+        *dry[2:],
+        *(part for item in made for part in ("--set", item)),
+    ]
     done = run(words, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "resnet32x4: to be trained, 240 epochs" in done.stdout

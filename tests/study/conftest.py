@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SPACE = '''
+SPACE = """
 from study.spec import *
 
 STUDY = StudySpec(
@@ -19,7 +19,7 @@ STUDY = StudySpec(
     confirm=Confirm(best=1, paper=False, seeds=2),
     {extra}
 )
-'''
+"""
 
 
 @pytest.fixture

@@ -27,7 +27,11 @@ def command(*args: str | Path) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in ("MLFLOW_TRACKING_URI", "RAY_ADDRESS")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("MLFLOW_TRACKING_URI", "RAY_ADDRESS")
+    }
     return {**kept, "OMP_NUM_THREADS": "1", "COLUMNS": "160", **more}
 
 
@@ -65,7 +69,10 @@ class TestFinished:
         trials = pd.read_csv(results / "small" / "trials.csv")
         counts = trials.groupby("stage").size().to_dict()
         assert (counts["teachers"], counts["search"]) == (1, 3)
-        assert counts["confirm"] in (4, 6)  # the best and KD over 2 seeds, and DKD where the best is an SD-DKD
+        assert counts["confirm"] in (
+            4,
+            6,
+        )  # the best and KD over 2 seeds, and DKD where the best is an SD-DKD
         assert set(trials["status"]) <= {"done", "stopped"}
         confirmed = trials[trials["stage"] == "confirm"]
         assert confirmed["test/top1"].between(0, 100).all()
@@ -118,7 +125,9 @@ class TestFinished:
         done = launch("--space", file, "--results", results, "--name", "second", "--set", "search.trials=2")
         assert done.returncode == 0, done.stdout + done.stderr
         assert "teachers: 1 trials, 1 of them known" in done.stdout
-        first, second = (pd.read_csv(results / name / "trials.csv").set_index("trial_key") for name in ("small", "second"))
+        first, second = (
+            pd.read_csv(results / name / "trials.csv").set_index("trial_key") for name in ("small", "second")
+        )
         shared = first.index.intersection(second.index)
         assert len(shared) >= 3
         columns = ["val/top1", "test/top1"]
@@ -139,7 +148,9 @@ class TestFinished:
 def test_ctrl_c_ends_soon_and_the_same_command_goes_on(space: Write, tmp_path: Path) -> None:
     file, results = space(extra=""), tmp_path / "results"
     args = ("--space", file, "--results", results, "--set", "training.epochs=4", "--set", "search.trials=2")
-    process = subprocess.Popen(command(*args), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment())
+    process = subprocess.Popen(
+        command(*args), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
+    )
     journal = results / "small" / "journal.jsonl"
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and (not journal.exists() or journal.read_text().count('"report"') < 6):
@@ -165,7 +176,14 @@ def test_ctrl_c_ends_soon_and_the_same_command_goes_on(space: Write, tmp_path: P
 
 @pytest.mark.ray
 def test_a_trial_that_fails_is_told_and_the_study_goes_on(space: Write, tmp_path: Path) -> None:
-    broken = ("--set", "pairs.0.training={'lr': 1e30}", "--set", "confirm.seeds=1", "--set", "search.stop=None")
+    broken = (
+        "--set",
+        "pairs.0.training={'lr': 1e30}",
+        "--set",
+        "confirm.seeds=1",
+        "--set",
+        "search.stop=None",
+    )
     done = launch("--space", space(), "--results", tmp_path / "results", *broken)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "NonFiniteLoss" in done.stdout
@@ -185,11 +203,16 @@ def test_a_trial_that_fails_is_told_and_the_study_goes_on(space: Write, tmp_path
         (["--space", "quickstart", "--set", "search.trials=-1"], "search.trials: -1 is fewer than 1"),
         (["--space", "quickstart", "--set", "training.epoch=3"], "did you mean 'epochs'"),
         (["--space", "quickstart", "--set", "methods.1.scales=(1, 64)"], "64 does not fit the 8x8 map"),
-        (["--space", "quickstart", "--set", "data.name=packed", "--set", "data.options={}"], "data.root: missing"),
+        (
+            ["--space", "quickstart", "--set", "data.name=packed", "--set", "data.options={}"],
+            "data.root: missing",
+        ),
         (["--space", "quickstart", "--name", "a b"], "name: 'a b' may hold"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_2_and_leaves_nothing(tmp_path: Path, args: list[str], part: str) -> None:
+def test_bad_input_is_one_line_and_exit_2_and_leaves_nothing(
+    tmp_path: Path, args: list[str], part: str
+) -> None:
     done = launch(*args, "--results", tmp_path / "results")
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
@@ -222,5 +245,11 @@ def test_a_dry_run_tells_and_does_nothing(tmp_path: Path) -> None:
 def test_help_teaches() -> None:
     done = launch("--help")
     assert done.returncode == 0
-    for part in ("--set", "--dry-run", "exit codes", "goes on where the last one stopped", "MLFLOW_TRACKING_URI"):
+    for part in (
+        "--set",
+        "--dry-run",
+        "exit codes",
+        "goes on where the last one stopped",
+        "MLFLOW_TRACKING_URI",
+    ):
         assert part in done.stdout

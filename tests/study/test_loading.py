@@ -75,7 +75,10 @@ def test_an_override_replaces_one_field(
         ("methods.1.scales=(1, 1)", r"methods.1.scales: .*repeats one"),
         ("methods.1.scales=Choice((1, 2), (0,))", r"methods.1.scales: .*positive"),
         ("methods.1.base=kld", r"methods.1.base: logit loss 'kld' is unknown"),
-        ("methods.1.options={'kd': {'temprature': 1.0}}", r"methods.1.base: kd: option 'temprature' is unknown"),
+        (
+            "methods.1.options={'kd': {'temprature': 1.0}}",
+            r"methods.1.base: kd: option 'temprature' is unknown",
+        ),
         ("methods.1.reduction=max", r"methods.1: .*reduction: 'max' is not allowed"),
         ("search", r"write it as path=value"),
         ("name=a/b", r"name: 'a/b' may hold letters"),

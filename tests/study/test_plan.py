@@ -54,9 +54,7 @@ def test_a_key_depends_on_the_data_and_not_on_where_they_are(space: Write, tmp_p
 def test_what_decides_a_result_changes_the_key(space: Write, override: str) -> None:
     def key(*overrides: str) -> str:
         found = plan(space(), *overrides)
-        return found.search_job(
-            found.arms[0], found.spec.pairs[0], found.spec.methods[0], TEACHER
-        ).key
+        return found.search_job(found.arms[0], found.spec.pairs[0], found.spec.methods[0], TEACHER).key
 
     assert key() != key(override)
     assert key() == key("search.trials=9", "confirm.seeds=7", "resources.cpus_per_trial=2")
@@ -67,7 +65,10 @@ def test_confirmed_runs_use_all_of_train_and_read_the_test_split_once(space: Wri
     config = found.fixed_config(found.spec.pairs[0], found.spec.methods[1], TEACHER)
     assert (config.fit, config.test) == ("train", "never")
     jobs = found.confirm_jobs(config, "p", "best")
-    assert [(j.config.fit, j.config.test, j.config.seed) for j in jobs] == [("all", "end", 1), ("all", "end", 2)]
+    assert [(j.config.fit, j.config.test, j.config.seed) for j in jobs] == [
+        ("all", "end", 1),
+        ("all", "end", 2),
+    ]
 
 
 def test_the_papers_configuration_is_known_as_such(space: Write) -> None:
@@ -76,10 +77,21 @@ def test_the_papers_configuration_is_known_as_such(space: Write) -> None:
     paper = found.fixed_config(pair, arm.method, TEACHER)
     assert paper.method.logit is not None
     assert (paper.method.logit.scales, paper.method.logit.complementary_weight) == ((1, 2, 4), 2.0)
-    assert found.search_job(arm, pair, arm.method.with_values(
-        {"base": "kd", "alpha": paper.method.logit.alpha, "scales": (1, 2, 4)}), TEACHER).role == "paper"
-    assert found.search_job(arm, pair, arm.method.with_values(
-        {"base": "kd", "alpha": 0.5, "scales": (1, 2, 4)}), TEACHER).role == ""
+    assert (
+        found.search_job(
+            arm,
+            pair,
+            arm.method.with_values({"base": "kd", "alpha": paper.method.logit.alpha, "scales": (1, 2, 4)}),
+            TEACHER,
+        ).role
+        == "paper"
+    )
+    assert (
+        found.search_job(
+            arm, pair, arm.method.with_values({"base": "kd", "alpha": 0.5, "scales": (1, 2, 4)}), TEACHER
+        ).role
+        == ""
+    )
 
 
 def test_each_pair_gets_an_arm_of_its_own_where_asked(space: Write) -> None:

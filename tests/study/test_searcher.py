@@ -26,7 +26,9 @@ def plan(space: Write) -> Plan:
 def open_arms(plan: Plan, folder: Path) -> list[ArmSearch]:
     storage = open_storage(f"sqlite:///{folder / 'optuna.db'}")
     return [
-        ArmSearch(arm, plan.spec.search, storage, arm.label, lambda a, p, m: plan.search_job(a, p, m, TEACHER))
+        ArmSearch(
+            arm, plan.spec.search, storage, arm.label, lambda a, p, m: plan.search_job(a, p, m, TEACHER)
+        )
         for arm in plan.arms
     ]
 

@@ -1,4 +1,4 @@
-"""The journal in a real MLflow: complete, keyed, sent again without harm, patient with a server that is away."""
+"""The journal in a real MLflow: complete, keyed, sent again without harm, patient with an absent server."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_trial_arrives_whole_and_only_once(folder: StudyFolder) -> None:
 
 def test_an_unreachable_server_is_one_line(folder: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(TrackingError, match="does not answer at http://127.0.0.1") as caught:
+    with pytest.raises(TrackingError, match=r"does not answer at http://127\.0\.0\.1") as caught:
         connect(folder)
     assert "\n" not in str(caught.value)
 
