@@ -69,6 +69,7 @@ def embedding(shown: Exhibit) -> Any:
     """Figure 4: t-SNE of the students' features, with the silhouette of the classes before the embedding."""
     from sklearn.manifold import TSNE
     from sklearn.metrics import silhouette_score
+    from threadpoolctl import threadpool_limits
 
     classes = np.unique(shown.labels)[:MOST_CLASSES]
     rows = np.flatnonzero(np.isin(shown.labels, classes))[:MOST_EMBEDDED]
@@ -78,7 +79,7 @@ def embedding(shown: Exhibit) -> Any:
     figure, axes = new_figure(2, width=4.6, height=4.2)
     for axis, (name, outputs) in zip(axes, _students(shown), strict=True):
         features = outputs.features[rows]
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), threadpool_limits(1):  # threads that wait for each other cost more
             warnings.simplefilter("ignore")
             places = TSNE(perplexity=min(30.0, len(rows) / 4), random_state=0, init="pca").fit_transform(
                 features
