@@ -65,7 +65,7 @@ class ArmSearch(OptunaSearch):
         cost: Mapping[str, float] | None = None,
     ) -> None:
         self.arm = arm
-        self._maximize = search.maximize
+        self.maximize = search.maximize
         self._cost = cost
         self.jobs: dict[str, Job] = {}
         self._make_job = make_job
@@ -103,10 +103,10 @@ class ArmSearch(OptunaSearch):
             return
         self._completed_trials.add(trial_id)
         trial = self._ot_trials.pop(trial_id)
-        if error or not result or self._maximize not in result:
+        if error or not result or self.maximize not in result:
             self.study.tell(trial, state=TrialState.FAIL)
             return
-        value, epoch = float(result[self._maximize]), int(result["epoch"])
+        value, epoch = float(result[self.maximize]), int(result["epoch"])
         job = self.jobs[trial.user_attrs["trial_key"]]
         if self._cost is not None:
             self.study.tell(trial, [value, self._cost[job.pair]])
@@ -148,7 +148,7 @@ class Interleaved(Searcher):
     """Several arms as one searcher: each suggestion comes from the arm that has the most left to ask."""
 
     def __init__(self, arms: list[ArmSearch]) -> None:
-        super().__init__(metric=arms[0].metric, mode=arms[0].mode)
+        super().__init__(metric=arms[0].maximize, mode="max")  # what trials report; a cost is known before
         self.arms = arms
         self._owner: dict[str, ArmSearch] = {}
 

@@ -58,7 +58,7 @@ class At:
         return choices[-1 if self.high else 0]
 
 
-KNOBS: dict[str, Domain] = {
+KNOBS: dict[str, Any] = {
     "base": Choice("kd", "dkd", "nkd"),
     "alpha": LogFloat(0.25, 4),
     "beta": Float(1, 8),
