@@ -14,6 +14,7 @@ from torch.nn import functional
 from trainables.config import LogitTerm, Method
 from trainables.losses import linear_warmup, logit_loss, scale_decoupled
 from trainables.losses.features import Features, FeatureShapes, feature_loss
+from trainables.losses.precision import without_autocast
 from trainables.models.multiscale import region_logits
 
 
@@ -35,22 +36,46 @@ class Outputs(NamedTuple):
 
 
 class MultiScaleHead(nn.Module):
-    """Any network of ``trainables.models``, asked for the outputs a method needs: images -> :class:`Outputs`."""
+    """Any network of ``trainables.models``, asked for the outputs a method needs: images -> :class:`Outputs`.
 
-    def __init__(self, network: nn.Module, scales: tuple[int, ...] = (1,), *, features: bool = False) -> None:
+    Args:
+        scales: of the regions; the global view comes first, whether or not 1 is among them.
+        features: whether maps are wanted as well.
+        full_precision: pool and classify in float32, whatever the network computes in.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        scales: tuple[int, ...] = (1,),
+        *,
+        features: bool = False,
+        full_precision: bool = False,
+    ) -> None:
         super().__init__()
         self.network = network
-        self.scales = (1, *(scale for scale in scales if scale != 1))
+        self.scales = with_whole(scales)
         self.features = features
+        self.full_precision = full_precision
 
     def forward(self, images: Tensor) -> Outputs:
         """Images [B, 3, H, W], normalised."""
         network = self.network
         if not self.features:
-            final = network.forward_features(images)  # type: ignore[operator]
-            return Outputs(region_logits(final, network.classifier, self.scales), None)  # type: ignore[arg-type]
+            return Outputs(self._regions(network.forward_features(images)), None)  # type: ignore[operator]
         features = Features.from_stages(network.forward_stages(images))  # type: ignore[operator]
-        return Outputs(region_logits(features.maps[-1], network.classifier, self.scales), features)  # type: ignore[arg-type]
+        return Outputs(self._regions(features.maps[-1]), features)
+
+    def _regions(self, final: Tensor) -> Tensor:
+        if not self.full_precision:
+            return region_logits(final, self.network.classifier, self.scales)  # type: ignore[arg-type]
+        with without_autocast(final):
+            return region_logits(final.float(), self.network.classifier, self.scales)  # type: ignore[arg-type]
+
+
+def with_whole(scales: tuple[int, ...]) -> tuple[int, ...]:
+    """``scales`` with the global view first, whether or not it is among them."""
+    return (1, *(scale for scale in scales if scale != 1))
 
 
 class Criterion(nn.Module):

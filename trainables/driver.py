@@ -21,14 +21,21 @@ from trainables.data import RawData, prepare
 from trainables.data.dataset import DataSet
 from trainables.loop import Metrics, run_trial
 from trainables.losses.user_code import run_sources
+from trainables.remembering import Remembering
 from trainables.store import Store
+from trainables.warm import Warm
 
-_warm: dict[str, DataSet] = {}
-"""Data sets of this process by configuration and device; one is kept."""
+_warm = Warm()
+"""What this process keeps from trial to trial."""
 
 
 def trainable(
-    store: Path, raw: RawData, user_code: tuple[str, ...], cpus: int, gpus: float
+    store: Path,
+    raw: RawData,
+    user_code: tuple[str, ...],
+    cpus: int,
+    gpus: float,
+    room: Remembering | None = None,
 ) -> Callable[[dict[str, Any]], None]:
     """A Tune trainable for ``{"trial": TrialConfig.to_dict()}``, with its resources.
 
@@ -37,15 +44,25 @@ def trainable(
         raw: the data set; it goes into Ray's object store once and each node reads it there.
         user_code: source files that register losses of the user's own.
         cpus, gpus: of one trial; it computes with ``cpus`` threads.
+        room: for the teacher's remembered outputs.
     """
-    with_data = tune.with_parameters(train, raw=raw, store=str(store), user_code=user_code, threads=cpus)
+    with_data = tune.with_parameters(
+        train, raw=raw, store=str(store), user_code=user_code, threads=cpus, room=room
+    )
     resourced: Callable[[dict[str, Any]], None] = tune.with_resources(with_data, {"cpu": cpus, "gpu": gpus})
     return resourced
 
 
-def train(config: dict[str, Any], raw: RawData, store: str, user_code: tuple[str, ...], threads: int) -> None:
+def train(
+    config: dict[str, Any],
+    raw: RawData,
+    store: str,
+    user_code: tuple[str, ...],
+    threads: int,
+    room: Remembering | None,
+) -> None:
     """Run the trial in ``config["trial"]`` on Ray Train, in this process."""
-    settings = {"trial": config["trial"], "store": store, "threads": threads}
+    settings = {"trial": config["trial"], "store": store, "threads": threads, "room": room}
 
     run_sources(user_code)
 
@@ -59,7 +76,10 @@ def _run(settings: Mapping[str, Any], raw: RawData) -> None:
     torch.set_num_threads(settings["threads"])
     config = TrialConfig.from_dict(settings["trial"])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    run_trial(config, Store(Path(settings["store"])), lambda c, d: _data(raw, c.data, d), _report, device)
+    store = Store(Path(settings["store"]))
+    run_trial(
+        config, store, lambda c, d: _data(raw, c.data, d), _report, device, room=settings["room"], warm=_warm
+    )
 
 
 def _report(metrics: Metrics) -> None:
@@ -67,8 +87,4 @@ def _report(metrics: Metrics) -> None:
 
 
 def _data(raw: RawData, data: Data, device: torch.device) -> DataSet:
-    key = f"{data!r} {device}"
-    if key not in _warm:
-        _warm.clear()
-        _warm[key] = prepare(raw, data, device)
-    return _warm[key]
+    return _warm.get("data", f"{data!r} {device}", lambda: prepare(raw, data, device))

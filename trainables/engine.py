@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.config import Training
-from trainables.criterion import Criterion, MultiScaleHead
-from trainables.data.dataset import Batch
+from trainables.criterion import Criterion, MultiScaleHead, Outputs
+from trainables.data.dataset import Batch, Split
+from trainables.data.epochs import Plan
 
 
 def best_precision(device: torch.device) -> Literal["float32", "bf16"]:
@@ -63,19 +64,33 @@ class Totals:
         return {name: value / self.count for name, value in zip(names, values, strict=True)}
 
 
+class TeacherOutputs(Protocol):
+    """Where a trial's teacher outputs come from; see :mod:`trainables.teacher`."""
+
+    @property
+    def seconds(self) -> float:
+        """Time spent so far."""
+
+    def begin(self, split: Split, plan: Plan) -> None:
+        """An epoch begins, with these images in these views."""
+
+    def __call__(self, batch: Batch) -> Outputs:
+        """Outputs for the next batch of the epoch."""
+
+
 class Engine:
     """Trains one student against one teacher.
 
     Attributes:
         student: the student under a multi-scale head.
-        teacher: the teacher, frozen, under one; None for plain training.
+        teacher: the source of the teacher's outputs; None for plain training.
         criterion: the loss, and parameters of its own if it has any.
     """
 
     def __init__(
         self,
         student: MultiScaleHead,
-        teacher: MultiScaleHead | None,
+        teacher: TeacherOutputs | None,
         criterion: Criterion,
         training: Training,
         device: torch.device,
@@ -83,7 +98,7 @@ class Engine:
         self.training = training
         self.device = device
         self.student = student.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.teacher = teacher.eval() if teacher is not None else None
+        self.teacher = teacher
         self.criterion = criterion.to(device)
         self.optimizer = torch.optim.SGD(
             [*self.student.parameters(), *self.criterion.parameters()],
@@ -93,13 +108,16 @@ class Engine:
             nesterov=training.nesterov,
         )
 
-    def train_epoch(self, batches: Iterable[Batch], steps: int, epoch: int) -> dict[str, float]:
+    def train_epoch(self, split: Split, epoch: int, seed: int) -> dict[str, float]:
         """One epoch, counted from 1; means of the loss and its terms and the training top-1 in percent."""
         self.student.train()
         self.criterion.train()
         totals = Totals()
-        for step, batch in enumerate(batches):
-            lr = learning_rate(self.training, epoch - 1 + step / steps)
+        batch_size = self.training.batch_size
+        if self.teacher is not None:
+            self.teacher.begin(split, split.plan(batch_size, epoch=epoch, seed=seed))
+        for step, batch in enumerate(split.batches(batch_size, epoch=epoch, seed=seed)):
+            lr = learning_rate(self.training, epoch - 1 + step / split.steps(batch_size))
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
             terms, logits = self.step(batch, epoch)
@@ -113,10 +131,9 @@ class Engine:
 
     def step(self, batch: Batch, epoch: int) -> tuple[dict[str, Tensor], Tensor]:
         """Forward, backward and update on one batch; the loss's terms and the student's logits [B, K]."""
+        teacher = self.teacher(batch) if self.teacher is not None else None
         images = batch.images.contiguous(memory_format=torch.channels_last)
         with autocast(self.training, self.device):
-            with torch.no_grad():
-                teacher = self.teacher(images) if self.teacher is not None else None
             student = self.student(images)
         terms = self.criterion(student, teacher, batch.target, batch.index, epoch)
         loss = torch.stack(list(terms.values())).sum()

@@ -24,10 +24,13 @@ from trainables import checkpoint
 from trainables.config import TrialConfig
 from trainables.criterion import Criterion, MultiScaleHead, feature_shapes
 from trainables.data.dataset import DataSet
-from trainables.engine import Engine, evaluate
+from trainables.engine import Engine, TeacherOutputs, evaluate
 from trainables.losses.features import FeatureShapes
-from trainables.models.weights import load_into, load_published, state_sha256
+from trainables.models.weights import state_sha256
+from trainables.remembering import Remembering
 from trainables.store import RunFolder, Store
+from trainables.teacher import load_teacher, open_teacher
+from trainables.warm import Warm
 
 Metrics = dict[str, float]
 Report = Callable[[Metrics], None]
@@ -38,10 +41,6 @@ class NonFiniteLoss(Exception):
     """The loss became NaN or infinite; the trial has failed and says so."""
 
 
-class MissingTeacher(Exception):
-    """The configuration names a teacher whose weights are not filed in the store."""
-
-
 def run_trial(
     config: TrialConfig,
     store: Store,
@@ -49,6 +48,9 @@ def run_trial(
     report: Report,
     device: torch.device,
     say: Callable[[str], None] = print,
+    *,
+    room: Remembering | None = None,
+    warm: Warm | None = None,
 ) -> dict[str, Any]:
     """Train, or finish training, or replay ``config``; returns the record that is filed under its key.
 
@@ -56,7 +58,9 @@ def run_trial(
         load_data: gives the data set; a warm process keeps it.
         report: called with the metrics of each epoch, ``epoch`` counted from 1 among them. Whatever it
             raises ends the trial, which can be gone on with later.
-        say: takes a line about a damaged checkpoint.
+        say: takes a line about a damaged checkpoint and the like.
+        room: for the teacher's remembered outputs.
+        warm: what this process keeps from trial to trial.
 
     Raises:
         NonFiniteLoss: at the end of the epoch in which the loss became NaN or infinite.
@@ -69,82 +73,111 @@ def run_trial(
             for metrics in result["history"]:
                 report(metrics)
             return result
-        return _train(config, store, folder, load_data(config, device), report, device, say)
+        data = load_data(config, device)
+        engine = build_engine(config, store, data, device, room=room, warm=warm, say=say)
+        return _train(config, folder, engine, data, report, say)
 
 
 def _train(
     config: TrialConfig,
-    store: Store,
     folder: RunFolder,
+    engine: Engine,
     data: DataSet,
     report: Report,
-    device: torch.device,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    engine = build_engine(config, store, data, device)
     state, problems = checkpoint.load(folder.checkpoint)
     for problem in problems:
         say(problem)
     history = _restore(engine, state) if state is not None else []
+    result: dict[str, Any] = {}
+    if len(history) == config.training.epochs:
+        result = _finish(config, folder, engine.student.network, history, data)
     for done in history:
         report(done)
     split = data.train if config.fit == "train" else data.all
     for epoch in range(len(history) + 1, config.training.epochs + 1):
-        began = time.perf_counter()
         torch.manual_seed(_epoch_seed(config.seed, epoch))  # dropout and the like
-        batches = split.batches(config.training.batch_size, epoch=epoch, seed=config.seed)
-        metrics: Metrics = {
-            "epoch": epoch,
-            **engine.train_epoch(batches, split.steps(config.training.batch_size), epoch),
-        }
+        times = Times(engine)
+        metrics: Metrics = {"epoch": epoch, **engine.train_epoch(split, epoch, config.seed)}
         metrics["lr"] = engine.optimizer.param_groups[0]["lr"]
+        times.trained(split.steps(config.training.batch_size))
         if not math.isfinite(metrics["train/loss"]):
             raise NonFiniteLoss(f"the loss is {metrics['train/loss']} in epoch {epoch}")
-        metrics |= _measure(config, engine, data, epoch, device)
-        metrics["time/epoch_s"] = time.perf_counter() - began
+        metrics |= _measure(config, engine, data, epoch)
+        metrics |= times.evaluated()
         history.append(metrics)
-        checkpoint.save(folder.checkpoint, _state(engine, history))
+        if epoch < config.training.epochs:
+            checkpoint.save(folder.checkpoint, _state(engine, history))
+        else:  # before the report: a scheduler may end the trial in it
+            result = _finish(config, folder, engine.student.network, history, data)
         report(metrics)
-    return _finish(config, folder, engine.student.network, history, data)
+    return result
 
 
-def build_engine(config: TrialConfig, store: Store, data: DataSet, device: torch.device) -> Engine:
-    """The engine of ``config`` before its first step; the student's weights come from the seed alone."""
-    term, wants_maps = config.method.logit, bool(config.method.features)
-    scales = term.scales if term else (1,)
+class Times:
+    """How the seconds of an epoch were spent; what is neither training nor evaluation is idle.
+
+    time/epoch_s: training, teacher and evaluation. time/teacher_s: the teacher, run or looked up (a live
+    one on a GPU is part of the training). time/batch_ms: one step, without the teacher.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.began = time.perf_counter()
+        self.teacher = self._teacher()
+        self.times: Metrics = {}
+
+    def _teacher(self) -> float:
+        return self.engine.teacher.seconds if self.engine.teacher is not None else 0.0
+
+    def trained(self, steps: int) -> None:
+        """The training of the epoch is done, in so many steps."""
+        teacher = self._teacher() - self.teacher
+        train = time.perf_counter() - self.began - teacher
+        self.times = {
+            "time/train_s": train,
+            "time/teacher_s": teacher,
+            "time/batch_ms": 1000 * train / max(steps, 1),
+        }
+
+    def evaluated(self) -> Metrics:
+        """Everything is done; the times."""
+        whole = time.perf_counter() - self.began
+        spent = self.times["time/train_s"] + self.times["time/teacher_s"]
+        return {**self.times, "time/evaluate_s": whole - spent, "time/epoch_s": whole}
+
+
+def build_engine(
+    config: TrialConfig,
+    store: Store,
+    data: DataSet,
+    device: torch.device,
+    *,
+    room: Remembering | None = None,
+    warm: Warm | None = None,
+    say: Callable[[str], None] = print,
+) -> Engine:
+    """The engine of ``config`` before its first step; all initial weights come from the seed alone."""
+    size, term, wants_maps = max(data.image_size), config.method.logit, bool(config.method.features)
     torch.manual_seed(_epoch_seed(config.seed, 0))
-    student = models.build(config.student, data.num_classes, image_size=max(data.image_size))
-    teacher = load_teacher(config, store, data, device) if config.teacher is not None else None
-    size = max(data.image_size)
+    student = models.build(config.student, data.num_classes, image_size=size)
+    teacher: TeacherOutputs | None = None
     shapes: tuple[FeatureShapes | None, FeatureShapes | None] = (None, None)
-    if teacher is not None and wants_maps:
-        shapes = (feature_shapes(student, size), feature_shapes(teacher, size))
+    if config.teacher is not None:
+        warm = warm or Warm()
+        key = (str(store.root), config.teacher, data.num_classes, size, str(device))
+        network = warm.get("teacher", key, lambda: load_teacher(config, store, data, device), most=4)
+        teacher = open_teacher(network, config, store, data, device, room or Remembering(), warm, say)
+        if wants_maps:
+            shapes = (feature_shapes(student, size), feature_shapes(network, size))
+    torch.manual_seed(_epoch_seed(config.seed, 0))  # loading a teacher draws numbers, keeping one does not
     criterion = Criterion(config.method, *shapes, num_samples=int(data.all.index.max()) + 1)
-    return Engine(
-        MultiScaleHead(student, scales, features=wants_maps),
-        MultiScaleHead(teacher, scales, features=wants_maps) if teacher is not None else None,
-        criterion,
-        config.training,
-        device,
-    )
+    head = MultiScaleHead(student, term.scales if term else (1,), features=wants_maps)
+    return Engine(head, teacher, criterion, config.training, device)
 
 
-def load_teacher(config: TrialConfig, store: Store, data: DataSet, device: torch.device) -> nn.Module:
-    """The filed teacher of ``config``, in eval mode, without gradients; its weights are checked by hash."""
-    assert config.teacher is not None
-    path = store.teacher(config.teacher.weights)
-    if not path.exists():
-        raise MissingTeacher(f"no weights of teacher {config.teacher.name} are filed as {path.name}")
-    state = load_published(path)
-    if state_sha256(state) != config.teacher.weights:
-        raise MissingTeacher(f"{path} does not hold the weights it is named after; delete it and train again")
-    network = models.build(config.teacher.name, data.num_classes, image_size=max(data.image_size))
-    load_into(network, state)
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network.eval().requires_grad_(False)
-
-
-def _measure(config: TrialConfig, engine: Engine, data: DataSet, epoch: int, device: torch.device) -> Metrics:
+def _measure(config: TrialConfig, engine: Engine, data: DataSet, epoch: int) -> Metrics:
     """The metrics that are due after ``epoch``."""
     due = {"val": data.validation} if config.fit == "train" else {}
     if config.test == "every" or (config.test == "end" and epoch == config.training.epochs):
@@ -152,7 +185,7 @@ def _measure(config: TrialConfig, engine: Engine, data: DataSet, epoch: int, dev
     metrics: Metrics = {}
     for name, split in due.items():
         batches = split.batches(EVALUATION_BATCH, epoch=None)
-        metrics |= evaluate(engine.student.network, batches, name, config.training, device)
+        metrics |= evaluate(engine.student.network, batches, name, config.training, engine.device)
     return metrics
 
 

@@ -2,6 +2,7 @@
 
 STORE/runs/<trial_key>/   config.json  checkpoint.pt  checkpoint.previous.pt  student.pt  result.json
 STORE/teachers/<sha256>.pt, .json         weights and what they are, filed under the hash of the weights
+STORE/teachers/<sha256>.views/            its outputs, remembered; see ``trainables.remembering``
 """
 
 from __future__ import annotations
@@ -107,6 +108,10 @@ class Store:
     def teacher(self, weights: str) -> Path:
         """File of the teacher whose weights hash to ``weights``."""
         return self.root / "teachers" / f"{weights}.pt"
+
+    def teacher_views(self, weights: str) -> Path:
+        """Folder of what that teacher said of augmented views."""
+        return self.root / "teachers" / f"{weights}.views"
 
     def file_teacher(self, weights: str, data: bytes, about: Mapping[str, Any]) -> Path:
         """File a teacher's weights file under their hash, with what is known ``about`` them beside it."""

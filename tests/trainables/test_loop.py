@@ -17,9 +17,10 @@ from trainables.config import FeatureTerm, LogitTerm, Method, Teacher, TrialConf
 from trainables.data.dataset import Batch, DataSet, Split
 from trainables.data.epochs import Plan
 from trainables.engine import Engine
-from trainables.loop import MissingTeacher, NonFiniteLoss, build_engine, run_trial
+from trainables.loop import NonFiniteLoss, build_engine, run_trial
 from trainables.models.weights import load_published
 from trainables.store import RunFolder, Store
+from trainables.teacher import MissingTeacher
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -49,9 +50,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     epochs: list[int] = []
     train_epoch = Engine.train_epoch
 
-    def counted(self: Engine, batches: Iterator[Batch], steps: int, epoch: int) -> dict[str, float]:
+    def counted(self: Engine, split: Split, epoch: int, seed: int) -> dict[str, float]:
         epochs.append(epoch)
-        return train_epoch(self, batches, steps, epoch)
+        return train_epoch(self, split, epoch, seed)
 
     monkeypatch.setattr(Engine, "train_epoch", counted)
     return epochs

@@ -16,6 +16,7 @@ from trainables.data import load
 from trainables.data.dataset import DataSet
 from trainables.loop import Metrics, run_trial
 from trainables.models.weights import state_sha256
+from trainables.remembering import Remembering
 from trainables.store import Store
 
 CPU = torch.device("cpu")
@@ -55,14 +56,22 @@ class Run:
     """One call of ``run_trial``: what it reported and said, and its result."""
 
     def __init__(
-        self, config: TrialConfig, store: Store, data: DataSet, *, stop_after: int | None = None
+        self,
+        config: TrialConfig,
+        store: Store,
+        data: DataSet,
+        *,
+        stop_after: int | None = None,
+        room: Remembering | None = None,
     ) -> None:
         self.reports: list[Metrics] = []
         self.said: list[str] = []
         self.result: dict[str, Any] | None = None
         self.stop_after = stop_after
         with contextlib.suppress(Stopped):
-            self.result = run_trial(config, store, lambda c, d: data, self._report, CPU, self.said.append)
+            self.result = run_trial(
+                config, store, lambda c, d: data, self._report, CPU, self.said.append, room=room
+            )
 
     def _report(self, metrics: Metrics) -> None:
         self.reports.append(dict(metrics))

@@ -85,13 +85,16 @@ class Split(ABC):
             if view is not None and not 0 <= view < (self.views or 0):
                 raise ValueError(f"view {view} is not one of {self.views}")
             plan = epochs.evaluation(len(self), batch_size, self.plain if view is None else view, worker)
-        else:
-            if view is not None:
-                raise ValueError("a training epoch draws its views")
-            plan = epochs.training(
-                len(self), batch_size, epoch=epoch, seed=seed, views=self.views, worker=worker
-            )
-        return self._show(plan, None if epoch is None else (seed, epoch))
+            return self._show(plan, None)
+        if view is not None:
+            raise ValueError("a training epoch draws its views")
+        return self._show(self.plan(batch_size, epoch=epoch, seed=seed, worker=worker), (seed, epoch))
+
+    def plan(
+        self, batch_size: int, *, epoch: int, seed: int = 0, worker: tuple[int, int] = (0, 1)
+    ) -> epochs.Plan:
+        """What :meth:`batches` shows in a training epoch, without the images."""
+        return epochs.training(len(self), batch_size, epoch=epoch, seed=seed, views=self.views, worker=worker)
 
     @abstractmethod
     def _show(self, plan: epochs.Plan, seeds: tuple[int, int] | None) -> Iterator[Batch]:

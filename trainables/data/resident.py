@@ -37,6 +37,17 @@ class ResidentSplit(Split):
         self.plain = views.plain
         self._store, self._mean, self._std = store, mean, std
 
+    @property
+    def shown(self) -> list[float]:
+        """What decides, beside the raw image and the view, what :meth:`images` gives."""
+        normalised = torch.stack((self._mean, self._std)).flatten().tolist()
+        return [self.augmentation.padding, self.augmentation.flip, *normalised]
+
+    @property
+    def population(self) -> int:
+        """Number of raw images; positions are below it."""
+        return len(self._store)
+
     def images(self, index: Tensor, view: Tensor) -> Tensor:
         """Images at raw positions ``index`` [B] in views ``view`` [B], as batches show them: [B,3,H,W]."""
         return apply_view(self._store[index], view, self.augmentation, self._mean, self._std)

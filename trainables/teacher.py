@@ -1,0 +1,153 @@
+"""The teacher in training: run live on each batch, or remembered for each view.
+
+It is remembered wherever views are counted and no feature loss asks for its maps. Whether that is so follows
+from the trial's configuration and data alone; room on disk and device decides only what is computed again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+import trainables.models as models
+from trainables.config import Training, TrialConfig
+from trainables.criterion import MultiScaleHead, Outputs, feature_shapes, with_whole
+from trainables.data.dataset import Batch, DataSet, Split
+from trainables.data.epochs import Plan
+from trainables.data.resident import ResidentSplit
+from trainables.engine import TeacherOutputs, autocast
+from trainables.models.multiscale import pooling_commutes, region_logits
+from trainables.models.weights import load_into, load_published, state_sha256
+from trainables.remembering import Remembering, check, identity, places
+from trainables.store import Store
+from trainables.teacher_views import CHUNK, Layout, TeacherViews
+from trainables.warm import Warm
+
+WINDOW = 64 * CHUNK
+"""Images whose outputs are fetched ahead of the steps that use them."""
+
+
+class MissingTeacher(Exception):
+    """The configuration names a teacher whose weights are not filed in the store."""
+
+
+class LiveTeacher:
+    """The teacher, run on each batch."""
+
+    def __init__(self, head: MultiScaleHead, training: Training, device: torch.device) -> None:
+        self.head = head
+        self.training = training
+        self.device = device
+        self.seconds = 0.0
+
+    def begin(self, split: Split, plan: Plan) -> None:
+        """Nothing is known ahead."""
+
+    def __call__(self, batch: Batch) -> Outputs:
+        """Outputs for the batch's images; their time is counted on a CPU only, where calls wait for them."""
+        began = time.perf_counter()
+        images = batch.images.contiguous(memory_format=torch.channels_last)
+        with torch.no_grad(), autocast(self.training, self.device):
+            outputs: Outputs = self.head(images)
+        if self.device.type == "cpu":
+            self.seconds += time.perf_counter() - began
+        return outputs
+
+
+class RememberedTeacher:
+    """The teacher's outputs for each view, fetched a window of the epoch ahead."""
+
+    def __init__(self, views: TeacherViews, layout: Layout, scales: tuple[int, ...]) -> None:
+        self.views = views
+        self.layout = layout
+        self.scales = scales
+
+    @property
+    def seconds(self) -> float:
+        """Time spent so far."""
+        return self.views.seconds
+
+    def begin(self, split: Split, plan: Plan) -> None:
+        """The epoch's images and their views, in the order of their use."""
+        index = split.index.cpu().numpy()[plan.rows]
+        self._slots = index * self.views.views + plan.views
+        self._at = self._start = self._end = 0
+
+    def __call__(self, batch: Batch) -> Outputs:
+        """Outputs for the next images of the epoch."""
+        size = len(batch.target)
+        if self._at + size > self._end:
+            self._start, self._end = self._at, min(self._at + max(WINDOW, size), len(self._slots))
+            self._cells = self.views.cells(self._slots[self._start : self._end])
+        cells = self._cells[self._at - self._start :][:size]
+        self._at += size
+        return Outputs(self.layout.regions(cells, self.scales), None)
+
+
+def open_teacher(
+    network: nn.Module,
+    config: TrialConfig,
+    store: Store,
+    data: DataSet,
+    device: torch.device,
+    room: Remembering,
+    warm: Warm,
+    say: Callable[[str], None],
+) -> TeacherOutputs:
+    """The source of the teacher's outputs for ``config``; ``network`` is the teacher itself."""
+    term, wants_maps = config.method.logit, bool(config.method.features)
+    scales = with_whole(term.scales if term else (1,))
+    if wants_maps or not isinstance(data.all, ResidentSplit):
+        head = MultiScaleHead(network, scales, features=wants_maps, full_precision=True)
+        return LiveTeacher(head, config.training, device)
+    split = data.all
+    assert config.teacher is not None
+    classifier = network.classifier
+    _, *map_size = feature_shapes(network, max(data.image_size)).maps[-1]
+    layout = Layout.of(scales, (map_size[0], map_size[1]), pooling_commutes(classifier))
+    about = identity(config, split, layout.kept, device)
+    folder = store.teacher_views(config.teacher.weights)
+
+    def make() -> TeacherViews:
+        shape = (layout.cells, data.num_classes)
+        compute = chunks(network, split, layout, config.training, device)
+        where = places(folder, about, shape, split.population * split.views, room, device)
+        views = TeacherViews(compute, shape, split.views, device, where)
+        check(views, room.verify, say)
+        return views
+
+    views = warm.get("views", (str(folder), str(about), room), make, most=4)
+    return RememberedTeacher(views, layout, scales)
+
+
+def chunks(
+    network: nn.Module, split: ResidentSplit, layout: Layout, training: Training, device: torch.device
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """(raw positions [CHUNK], views [CHUNK]) -> kept logits [CHUNK, cells, K] in float16."""
+
+    @torch.no_grad()
+    def compute(index: Tensor, view: Tensor) -> Tensor:
+        images = split.images(index, view).contiguous(memory_format=torch.channels_last)
+        with autocast(training, device):
+            final = network.forward_features(images)  # type: ignore[operator]
+        return region_logits(final.float(), network.classifier, layout.kept).half()  # type: ignore[arg-type]
+
+    return compute
+
+
+def load_teacher(config: TrialConfig, store: Store, data: DataSet, device: torch.device) -> nn.Module:
+    """The filed teacher of ``config``, in eval mode, without gradients; its weights are checked by hash."""
+    assert config.teacher is not None
+    path = store.teacher(config.teacher.weights)
+    if not path.exists():
+        raise MissingTeacher(f"no weights of teacher {config.teacher.name} are filed as {path.name}")
+    state = load_published(path)
+    if state_sha256(state) != config.teacher.weights:
+        raise MissingTeacher(f"{path} does not hold the weights it is named after; delete it and train again")
+    network = models.build(config.teacher.name, data.num_classes, image_size=max(data.image_size))
+    load_into(network, state)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.eval().requires_grad_(False)
