@@ -41,10 +41,17 @@ def style(number: int) -> dict[str, Any]:
     return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
 
 
+def legend(axis: Any) -> None:
+    """A legend beside the axes, where it hides nothing and no place has to be searched for it."""
+    axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
 def save(figure: Figure, path: Path) -> list[Path]:
     """Write ``path`` as PNG and SVG; its own ending is left out."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files = [path.with_suffix(ending) for ending in ENDINGS]
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once, not again for each file
     for file in files:
         figure.savefig(file, dpi=DPI, metadata={"Date": None} if file.suffix == ".svg" else None)
     return files

@@ -12,7 +12,7 @@ import pandas as pd
 from study.report import charts
 from study.report.charts import fewer, groups_of
 from study.report.configurations import Configuration
-from study.report.figures import COLOURS, SEQUENTIAL, new_figure, save, style
+from study.report.figures import COLOURS, SEQUENTIAL, legend, new_figure, save, style
 from study.report.frames import Runs
 from study.report.grids import settings_label
 from study.report.page_charts import MOST_LINES, shown_of, unit
@@ -99,7 +99,7 @@ def pareto(trials: pd.DataFrame, metric: str) -> Any | None:
     figure = _scatter(trials, "seconds", "training time of the trial, s", metric)
     best = charts.front(trials)
     figure.axes[0].plot(best["seconds"], best["value"], "k--", lw=1, label="Pareto front")
-    figure.axes[0].legend(frameon=False, fontsize=8)
+    legend(figure.axes[0])
     return figure
 
 
@@ -110,7 +110,7 @@ def _scatter(trials: pd.DataFrame, x: str, label: str, metric: str) -> Any:
         part = shown[shown["group"] == group]
         axis.plot(part[x], part["value"], ls="", ms=5, alpha=0.8, label=group, **style(number))
     axis.set(xlabel=label, ylabel=unit(metric), title=shown_of(trials).rstrip("."))
-    axis.legend(frameon=False, fontsize=8)
+    legend(axis)
     return figure
 
 
@@ -206,4 +206,4 @@ def timeline(runs: Runs) -> Any | None:
 def _legend(axis: Any, groups: Sequence[str]) -> None:
     for number, group in enumerate(groups[:12]):
         axis.plot([], [], label=group, **style(number))
-    axis.legend(frameon=False, fontsize=8)
+    legend(axis)

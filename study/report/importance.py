@@ -19,7 +19,7 @@ COLUMNS = ["study", "parameter", "importance", "trials"]
 ``trials``: finished trials it was computed from."""
 
 FEWEST = 4
-MOST_TRIALS = 400
+MOST_TRIALS = 200
 
 
 def importances(runs: Runs) -> pd.DataFrame:

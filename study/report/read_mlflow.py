@@ -7,6 +7,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ STATUS = {"FINISHED": "done", "FAILED": "failed", "KILLED": "failed"}
 HISTORIES_AT_ONCE = 8
 PAGE = 1000
 ROWS_AT_ONCE = 20_000
+NO_RUN = -1
 
 
 @dataclass(slots=True)
@@ -45,11 +48,11 @@ class Points:
     epochs: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
 
-    def add(self, run: int, epoch: int, value: float) -> None:
-        """One more value."""
-        self.runs.append(run)
-        self.epochs.append(epoch)
-        self.values.append(value)
+    def add(self, runs: Iterable[int], epochs: Iterable[int], values: Iterable[float]) -> None:
+        """More values."""
+        self.runs.extend(runs)
+        self.epochs.extend(epochs)
+        self.values.extend(values)
 
 
 def read_mlflow(uri: str, studies: Iterable[str]) -> list[Source]:
@@ -89,7 +92,7 @@ def _curves(names: tuple[str, ...], runs: list[Run], points: Mapping[str, Points
     for column, name in enumerate(names):
         found = points[name]
         run, epoch = np.array(found.runs, dtype=np.int64), np.array(found.epochs, dtype=np.int64)
-        known = (epoch >= 1) & (epoch <= lengths[run])
+        known = (run != NO_RUN) & (epoch >= 1) & (epoch <= lengths[run])
         values[starts[run[known]] + epoch[known] - 1, column] = np.array(found.values)[known]
     return Curves(names, lengths, values)
 
@@ -124,6 +127,12 @@ def nested(params: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
+    value = _literal(text)
+    return list(value) if isinstance(value, list) else value
+
+
+@lru_cache(maxsize=10_000)
+def _literal(text: str) -> Any:
     if len(text) >= 32 and text.isalnum():
         return text  # a hash, whatever its digits look like
     try:
@@ -149,13 +158,14 @@ class Database:
 
         self._sql = sqlalchemy
         try:
-            self._connection = sqlalchemy.create_engine(uri).connect()
+            self._engine = sqlalchemy.create_engine(uri)
+            self._connection = self._engine.connect()
             self.experiments()
         except Exception as error:
             reason = " ".join(str(error).split())[:160]
             raise TrackingError(f"no MLflow database at {uri}: {reason}") from None
 
-    def _rows(self, table: str, columns: Sequence[str], **equal: Any) -> Iterator[Any]:
+    def _rows(self, table: str, columns: Sequence[str], **equal: Any) -> Iterator[Sequence[Any]]:
         """``columns`` of the rows in which others have the values given; ``experiment`` is the run's."""
         sql = self._sql
         source = sql.table(table, *map(sql.column, columns))
@@ -166,33 +176,36 @@ class Database:
             query = query.where(source.c.run_uuid.in_(sql.select(runs.c.run_uuid).where(ours)))
         for name, value in equal.items():
             query = query.where(sql.column(name) == value)
-        result = self._connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
-        for part in result.partitions():
-            yield from part
+        text = query.compile(dialect=self._engine.dialect, compile_kwargs={"literal_binds": True})
+        cursor = self._connection.connection.cursor()  # the driver's own: rows cost a tenth
+        cursor.execute(str(text))
+        while rows := cursor.fetchmany(ROWS_AT_ONCE):
+            yield rows
 
     def experiments(self) -> dict[str, str]:
         """Identifier of each study by name."""
-        rows = self._rows("experiments", ("name", "experiment_id"), lifecycle_stage="active")
-        return {name: str(number) for name, number in rows}
+        parts = self._rows("experiments", ("name", "experiment_id"), lifecycle_stage="active")
+        return {name: str(number) for rows in parts for name, number in rows}
 
     def runs(self, experiment: str) -> list[Run]:
         """All runs of an experiment."""
         columns = ("run_uuid", "status", "start_time", "end_time")
-        runs = {row[0]: Run(*row) for row in self._rows("runs", columns, experiment=experiment)}
+        parts = self._rows("runs", columns, experiment=experiment)
+        runs = {row[0]: Run(*row) for rows in parts for row in rows}
         for table in ("tags", "params"):
-            for run, name, value in self._rows(table, ("run_uuid", "key", "value"), experiment=experiment):
-                getattr(runs[run], table)[name] = value
+            for rows in self._rows(table, ("run_uuid", "key", "value"), experiment=experiment):
+                for run, name, value in rows:
+                    getattr(runs[run], table)[name] = value
         return list(runs.values())
 
     def history(self, experiment: str, runs: list[Run], name: str) -> Points:
         """Every value of a metric."""
         place = {run.run_id: number for number, run in enumerate(runs)}
         points = Points()
-        for run, step, value in self._rows(
-            "metrics", ("run_uuid", "step", "value"), experiment=experiment, key=name
-        ):
-            if run in place:
-                points.add(place[run], step, value)
+        columns = ("run_uuid", "step", "value")
+        for rows in self._rows("metrics", columns, experiment=experiment, key=name, is_nan=self._sql.false()):
+            numbers, epochs, values = zip(*rows, strict=True)
+            points.add(map(place.get, numbers, repeat(NO_RUN)), epochs, values)
         return points
 
 
@@ -235,8 +248,11 @@ class Server:
         with ThreadPoolExecutor(HISTORIES_AT_ONCE) as pool:
             found = pool.map(lambda run: self._client.get_metric_history(run.run_id, name), runs)
             for number, history in enumerate(found):
-                for item in history:
-                    points.add(number, item.step, item.value)
+                points.add(
+                    repeat(number, len(history)),
+                    [item.step for item in history],
+                    [item.value for item in history],
+                )
         return points
 
 
