@@ -200,8 +200,8 @@ class TrialConfig:
     """One training run, whole.
 
     Attributes:
-        fit: train on ``train`` (what is left when the validation part is held out), and measure the validation
-            part after every epoch; or train on ``all`` of it, which leaves nothing to measure.
+        fit: train on ``train`` (what is left when the validation part is held out), and measure that part
+            after every epoch; or train on ``all`` of it, which leaves nothing to measure.
         test: when the test split is measured: ``never``, at the ``end``, or after ``every`` epoch (for the
             "best test epoch" of published code, beside the honest number).
         seed: of initial weights, order of images and augmentation.

@@ -11,7 +11,7 @@ from trainables.models import build
 
 @functools.cache
 def final_map(name: str, num_classes: int, image_size: int) -> tuple[int, int]:
-    """Height and width of the last feature map of network ``name`` for images of ``image_size`` pixels a side.
+    """Height and width of the last map of network ``name`` for images of ``image_size`` pixels a side.
 
     Raises:
         ModelError: there is no such network, or it does not fit.
