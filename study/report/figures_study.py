@@ -184,13 +184,14 @@ def timeline(runs: Runs) -> Any | None:
     lanes = 1 + max(bar.lane for bar in bars)
     figure, (axis,) = new_figure(width=7.5, height=1.5 + min(0.3 * lanes, 10))
     groups = groups_of([bar.group for bar in bars])
-    for bar in bars:
+    for kind in dict.fromkeys((bar.group, bar.status == "done") for bar in bars):
+        alike = [bar for bar in bars if (bar.group, bar.status == "done") == kind]
         axis.barh(
-            bar.lane + 1,
-            bar.end - bar.start,
-            left=bar.start,
-            color=COLOURS[groups.index(bar.group) % 7],
-            hatch="" if bar.status == "done" else "////",
+            [bar.lane + 1 for bar in alike],
+            [bar.end - bar.start for bar in alike],
+            left=[bar.start for bar in alike],
+            color=COLOURS[groups.index(kind[0]) % 7],
+            hatch="" if kind[1] else "////",
             edgecolor="w",
             lw=0.5,
         )
