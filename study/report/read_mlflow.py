@@ -1,58 +1,22 @@
-"""Studies as MLflow has them: one query a table from a database, page by page from a server."""
+"""Studies as MLflow has them."""
 
 from __future__ import annotations
 
 import ast
-from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from itertools import repeat
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from study.errors import TrackingError, UserError
+from study.errors import UserError
 from study.journal import Record
 from study.report.curves import Curves
 from study.report.frames import WANTED, Source
+from study.report.mlflow_stores import NO_RUN, Points, Run, Store, open_store
 from trainables.strict import suggestion
 
-DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 STATUS = {"FINISHED": "done", "FAILED": "failed", "KILLED": "failed"}
-HISTORIES_AT_ONCE = 8
-PAGE = 1000
-ROWS_AT_ONCE = 20_000
-NO_RUN = -1
-
-
-@dataclass(slots=True)
-class Run:
-    """One run, whichever way it was read. ``started``, ``ended``: milliseconds since 1970."""
-
-    run_id: str
-    status: str
-    started: int | None
-    ended: int | None
-    tags: dict[str, str] = field(default_factory=dict)
-    params: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Points:
-    """Values of one metric: the run's position, the epoch from 1, the value."""
-
-    runs: array[int] = field(default_factory=lambda: array("q"))
-    epochs: array[int] = field(default_factory=lambda: array("q"))
-    values: array[float] = field(default_factory=lambda: array("d"))
-
-    def add(self, runs: Iterable[int], epochs: Iterable[int], values: Iterable[float]) -> None:
-        """More values."""
-        self.runs.extend(runs)
-        self.epochs.extend(epochs)
-        self.values.extend(values)
 
 
 def read_mlflow(uri: str, studies: Iterable[str]) -> list[Source]:
@@ -62,7 +26,7 @@ def read_mlflow(uri: str, studies: Iterable[str]) -> list[Source]:
         TrackingError: nothing answers at ``uri``.
         UserError: there is no such study.
     """
-    store = _open(uri)
+    store = open_store(uri)
     sources = []
     for study in studies:
         experiments = store.experiments()
@@ -139,121 +103,3 @@ def _literal(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
-
-
-def _open(uri: str) -> Store:
-    kind = uri.split(":", 1)[0].split("+", 1)[0]
-    if kind not in DATABASES:
-        return Server(uri)
-    if kind == "sqlite" and not Path(uri.split("sqlite:///", 1)[-1]).is_file():
-        raise TrackingError(f"no MLflow database at {uri}")
-    return Database(uri)
-
-
-class Database:
-    """An MLflow database, read directly: the client would ask for one run's metric at a time."""
-
-    def __init__(self, uri: str) -> None:
-        import sqlalchemy
-
-        self._sql = sqlalchemy
-        try:
-            self._engine = sqlalchemy.create_engine(uri)
-            self._connection = self._engine.connect()
-            self.experiments()
-        except Exception as error:
-            reason = " ".join(str(error).split())[:160]
-            raise TrackingError(f"no MLflow database at {uri}: {reason}") from None
-
-    def _rows(self, table: str, columns: Sequence[str], **equal: Any) -> Iterator[Sequence[Any]]:
-        """``columns`` of the rows in which others have the values given; ``experiment`` is the run's."""
-        sql = self._sql
-        source = sql.table(table, *map(sql.column, columns))
-        query = sql.select(*source.c)
-        if (experiment := equal.pop("experiment", None)) is not None:
-            runs = sql.table("runs", *map(sql.column, ("run_uuid", "experiment_id", "lifecycle_stage")))
-            ours = sql.and_(runs.c.experiment_id == int(experiment), runs.c.lifecycle_stage == "active")
-            query = query.where(source.c.run_uuid.in_(sql.select(runs.c.run_uuid).where(ours)))
-        for name, value in equal.items():
-            query = query.where(sql.column(name) == value)
-        text = query.compile(dialect=self._engine.dialect, compile_kwargs={"literal_binds": True})
-        cursor = self._connection.connection.cursor()  # the driver's own: rows cost a tenth
-        cursor.execute(str(text))
-        while rows := cursor.fetchmany(ROWS_AT_ONCE):
-            yield rows
-
-    def experiments(self) -> dict[str, str]:
-        """Identifier of each study by name."""
-        parts = self._rows("experiments", ("name", "experiment_id"), lifecycle_stage="active")
-        return {name: str(number) for rows in parts for name, number in rows}
-
-    def runs(self, experiment: str) -> list[Run]:
-        """All runs of an experiment."""
-        columns = ("run_uuid", "status", "start_time", "end_time")
-        parts = self._rows("runs", columns, experiment=experiment)
-        runs = {row[0]: Run(*row) for rows in parts for row in rows}
-        for table in ("tags", "params"):
-            for rows in self._rows(table, ("run_uuid", "key", "value"), experiment=experiment):
-                for run, name, value in rows:
-                    getattr(runs[run], table)[name] = value
-        return list(runs.values())
-
-    def history(self, experiment: str, runs: list[Run], name: str) -> Points:
-        """Every value of a metric."""
-        place = {run.run_id: number for number, run in enumerate(runs)}
-        points = Points()
-        columns = ("run_uuid", "step", "value")
-        for rows in self._rows("metrics", columns, experiment=experiment, key=name, is_nan=self._sql.false()):
-            numbers, epochs, values = zip(*rows, strict=True)
-            points.add(map(place.get, numbers, repeat(NO_RUN)), epochs, values)
-        return points
-
-
-class Server:
-    """An MLflow server, or a folder of files, through the client."""
-
-    def __init__(self, uri: str) -> None:
-        from study.mlflow_runs import client_at
-
-        self._client = client_at(uri)
-
-    def experiments(self) -> dict[str, str]:
-        """Identifier of each study by name."""
-        return {item.name: item.experiment_id for item in self._client.search_experiments()}
-
-    def runs(self, experiment: str) -> list[Run]:
-        """All runs of an experiment."""
-        runs: list[Run] = []
-        token = None
-        while True:
-            page = self._client.search_runs([experiment], max_results=PAGE, page_token=token)
-            runs += [
-                Run(
-                    run.info.run_id,
-                    run.info.status,
-                    run.info.start_time,
-                    run.info.end_time,
-                    dict(run.data.tags),
-                    dict(run.data.params),
-                )
-                for run in page
-            ]
-            token = page.token
-            if not token:
-                return runs
-
-    def history(self, experiment: str, runs: list[Run], name: str) -> Points:
-        """Every value of a metric, several runs at once."""
-        points = Points()
-        with ThreadPoolExecutor(HISTORIES_AT_ONCE) as pool:
-            found = pool.map(lambda run: self._client.get_metric_history(run.run_id, name), runs)
-            for number, history in enumerate(found):
-                points.add(
-                    repeat(number, len(history)),
-                    [item.step for item in history],
-                    [item.value for item in history],
-                )
-        return points
-
-
-Store = Database | Server

@@ -13,7 +13,7 @@ from study.errors import TrackingError, UserError
 from study.folder import StudyFolder
 from study.journal import Record, read_records
 from study.mlflow_runs import Mirror, client_at
-from study.report import read_mlflow
+from study.report import mlflow_stores, read_mlflow
 from study.report.curves import Curves
 from study.report.frames import Runs, data_label, from_records, gather, settings_hash
 from study.report.read_folder import read_folder
@@ -75,7 +75,7 @@ def test_mlflows_client_gives_the_same_as_its_database(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     direct = gather(read_mlflow.read_mlflow(database, ["made"]))
-    monkeypatch.setattr(read_mlflow, "DATABASES", ())
+    monkeypatch.setattr(mlflow_stores, "DATABASES", ())
     asked = gather(read_mlflow.read_mlflow(database, ["made"]))
     pd.testing.assert_frame_equal(frame(asked), frame(direct))
 
