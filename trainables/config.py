@@ -78,8 +78,9 @@ class Training:
         schedule: ``step`` multiplies by ``lr_decay`` at each of ``milestones`` (epochs done);
             ``cosine`` anneals to zero over ``epochs``.
         lr_warmup_epochs: the learning rate rises linearly to ``lr`` over this many epochs.
-        precision: ``float32``, or ``bf16`` autocast of forward passes; losses are float32 in either. ``auto``
-            stands in a study for bf16 where the device computes in it; in a trial it has been decided.
+        precision: ``float32``, ``tf32`` (float32 whose factors a GPU rounds to 10 bits in products), or
+            ``bf16`` autocast of forward passes; losses are float32 in each. ``auto`` stands in a study for
+            bf16 where the device computes in it; in a trial it has been decided.
     """
 
     epochs: int = 240
@@ -92,7 +93,7 @@ class Training:
     milestones: tuple[int, ...] = (150, 180, 210)
     lr_decay: float = 0.1
     lr_warmup_epochs: int = 0
-    precision: Literal["auto", "float32", "bf16"] = "auto"
+    precision: Literal["auto", "float32", "tf32", "bf16"] = "auto"
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, f"epochs: {self.epochs} is fewer than 1")
@@ -218,7 +219,8 @@ class TrialConfig:
 
     def __post_init__(self) -> None:
         require(
-            self.training.precision != "auto", "training.precision: 'auto' is undecided; float32 or bf16?"
+            self.training.precision != "auto",
+            "training.precision: 'auto' is undecided; float32, tf32 or bf16?",
         )
         distils = self.method.logit is not None or bool(self.method.features)
         require(self.teacher is not None or not distils, "teacher: missing, the method distils from one")

@@ -5,6 +5,7 @@ Shape legend: B images, R regions with the global view first, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -104,27 +105,59 @@ class Criterion(nn.Module):
     def forward(
         self, student: Outputs, teacher: Outputs | None, target: Tensor, index: Tensor, epoch: int
     ) -> dict[str, Tensor]:
+        """:meth:`terms` with the weights of ``epoch``."""
+        return self.terms(student, teacher, target, index, self.weights(epoch))
+
+    def weights(self, epoch: int) -> dict[str, float]:
+        """All weights in ``epoch``, counted from 1, warm-up included."""
+        weights = {"ce": self.method.ce_weight}
+        term = self.method.logit
+        if term is not None:
+            weights["logit"] = term.alpha * linear_warmup(epoch, term.warmup_epochs)
+            weights["consistent"], weights["complementary"] = (
+                term.consistent_weight,
+                term.complementary_weight,
+            )
+        for position, feature in enumerate(self.method.features):
+            weights[f"feature{position}"] = feature.weight * linear_warmup(epoch, feature.warmup_epochs)
+        return weights
+
+    def terms(
+        self,
+        student: Outputs,
+        teacher: Outputs | None,
+        target: Tensor,
+        index: Tensor,
+        weights: Mapping[str, float | Tensor],
+    ) -> dict[str, Tensor]:
         """Weighted terms, scalars in float32: ``ce``, ``logit``, ``feature``; the loss is their sum.
 
         Args:
             student, teacher: outputs for the same augmented images; no teacher for plain training.
             target: labels [B].
             index: position of each image in the train set [B].
-            epoch: counted from 1, for the warm-up.
+            weights: as :meth:`weights` gives them, or as scalars on the device.
         """
-        terms = {"ce": self.method.ce_weight * functional.cross_entropy(student.logits.float(), target)}
+        terms = {"ce": weights["ce"] * functional.cross_entropy(student.logits.float(), target)}
         if teacher is None:
             return terms
         if self.method.logit is not None:
-            weight = self.method.logit.alpha * linear_warmup(epoch, self.method.logit.warmup_epochs)
-            terms["logit"] = weight * self._decoupled(self.method.logit, student, teacher, target)
-        for term, loss in zip(self.method.features, self.feature_losses, strict=True):
-            weight = term.weight * linear_warmup(epoch, term.warmup_epochs)
-            value = weight * loss(student.features, teacher.features, target, index)
+            terms["logit"] = weights["logit"] * self._decoupled(
+                self.method.logit, student, teacher, target, weights
+            )
+        for position, loss in enumerate(self.feature_losses):
+            value = weights[f"feature{position}"] * loss(student.features, teacher.features, target, index)
             terms["feature"] = terms["feature"] + value if "feature" in terms else value
         return terms
 
-    def _decoupled(self, term: LogitTerm, student: Outputs, teacher: Outputs, target: Tensor) -> Tensor:
+    def _decoupled(
+        self,
+        term: LogitTerm,
+        student: Outputs,
+        teacher: Outputs,
+        target: Tensor,
+        weights: Mapping[str, float | Tensor],
+    ) -> Tensor:
         first = 0 if 1 in term.scales else 1
         assert self.base is not None
         return scale_decoupled(
@@ -132,8 +165,8 @@ class Criterion(nn.Module):
             student.regions[:, first:],
             teacher.regions[:, first:],
             target,
-            consistent_weight=term.consistent_weight,
-            complementary_weight=term.complementary_weight,
+            consistent_weight=weights["consistent"],
+            complementary_weight=weights["complementary"],
             reduction=term.reduction,
             agreement=term.agreement,
             teacher_global=teacher.logits,

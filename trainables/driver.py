@@ -16,6 +16,7 @@ from ray import tune
 from ray.train import ScalingConfig
 from ray.train.torch import TorchTrainer
 
+from trainables.compiled import Mode
 from trainables.config import Data, TrialConfig
 from trainables.data import RawData, prepare
 from trainables.data.dataset import DataSet
@@ -36,6 +37,7 @@ def trainable(
     cpus: int,
     gpus: float,
     room: Remembering | None = None,
+    engine: Mode = "auto",
 ) -> Callable[[dict[str, Any]], None]:
     """A Tune trainable for ``{"trial": TrialConfig.to_dict()}``, with its resources.
 
@@ -45,9 +47,10 @@ def trainable(
         user_code: source files that register losses of the user's own.
         cpus, gpus: of one trial; it computes with ``cpus`` threads.
         room: for the teacher's remembered outputs.
+        engine: whether steps are compiled.
     """
     with_data = tune.with_parameters(
-        train, raw=raw, store=str(store), user_code=user_code, threads=cpus, room=room
+        train, raw=raw, store=str(store), user_code=user_code, threads=cpus, room=room, engine=engine
     )
     resourced: Callable[[dict[str, Any]], None] = tune.with_resources(with_data, {"cpu": cpus, "gpu": gpus})
     return resourced
@@ -60,9 +63,10 @@ def train(
     user_code: tuple[str, ...],
     threads: int,
     room: Remembering | None,
+    engine: Mode,
 ) -> None:
     """Run the trial in ``config["trial"]`` on Ray Train, in this process."""
-    settings = {"trial": config["trial"], "store": store, "threads": threads, "room": room}
+    settings = {"trial": config["trial"], "store": store, "threads": threads, "room": room, "engine": engine}
 
     run_sources(user_code)
 
@@ -78,7 +82,14 @@ def _run(settings: Mapping[str, Any], raw: RawData) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     store = Store(Path(settings["store"]))
     run_trial(
-        config, store, lambda c, d: _data(raw, c.data, d), _report, device, room=settings["room"], warm=_warm
+        config,
+        store,
+        lambda c, d: _data(raw, c.data, d),
+        _report,
+        device,
+        room=settings["room"],
+        engine=settings["engine"],
+        warm=_warm,
     )
 
 

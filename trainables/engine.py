@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainables.compiled import CompiledStep
 from trainables.config import Training
 from trainables.criterion import Criterion, MultiScaleHead, Outputs
 from trainables.data.dataset import Batch, Split
 from trainables.data.epochs import Plan
+from trainables.precision import autocast, best_precision
 
-
-def best_precision(device: torch.device) -> Literal["float32", "bf16"]:
-    """bf16 where the device has matrix units for it (GPUs from Ampere on, CPUs with AMX or AVX512-BF16)."""
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return "bf16" if able.get("amx_bf16") or able.get("avx512_bf16") else "float32"
-
-
-def autocast(training: Training, device: torch.device) -> torch.autocast:
-    """The context forward passes run in: bf16 where the configuration says so."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=training.precision == "bf16")
+__all__ = ["Engine", "TeacherOutputs", "Totals", "autocast", "best_precision", "evaluate", "learning_rate"]
 
 
 def learning_rate(training: Training, epochs_done: float) -> float:
@@ -85,6 +76,7 @@ class Engine:
         student: the student under a multi-scale head.
         teacher: the source of the teacher's outputs; None for plain training.
         criterion: the loss, and parameters of its own if it has any.
+        compiled: the compiled forward pass and loss, of the modules of ``student``; None to run eager.
     """
 
     def __init__(
@@ -94,10 +86,12 @@ class Engine:
         criterion: Criterion,
         training: Training,
         device: torch.device,
+        compiled: CompiledStep | None = None,
     ) -> None:
         self.training = training
         self.device = device
-        self.student = student.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.compiled = compiled
+        self.student = student
         self.teacher = teacher
         self.criterion = criterion.to(device)
         self.optimizer = torch.optim.SGD(
@@ -106,6 +100,7 @@ class Engine:
             momentum=training.momentum,
             weight_decay=training.weight_decay,
             nesterov=training.nesterov,
+            fused=True,
         )
 
     def train_epoch(self, split: Split, epoch: int, seed: int) -> dict[str, float]:
@@ -131,16 +126,22 @@ class Engine:
 
     def step(self, batch: Batch, epoch: int) -> tuple[dict[str, Tensor], Tensor]:
         """Forward, backward and update on one batch; the loss's terms and the student's logits [B, K]."""
+        if self.compiled is not None and self.device.type == "cuda":
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         teacher = self.teacher(batch) if self.teacher is not None else None
         images = batch.images.contiguous(memory_format=torch.channels_last)
-        with autocast(self.training, self.device):
-            student = self.student(images)
-        terms = self.criterion(student, teacher, batch.target, batch.index, epoch)
+        if self.compiled is not None and len(images) == self.training.batch_size:
+            terms, logits = self.compiled(images, teacher, batch.target, batch.index, self.criterion, epoch)
+        else:
+            with autocast(self.training, self.device):
+                student = self.student(images)
+            logits = student.logits
+            terms = self.criterion(student, teacher, batch.target, batch.index, epoch)
         loss = torch.stack(list(terms.values())).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        return terms, student.logits
+        return terms, logits
 
 
 @torch.no_grad()

@@ -21,15 +21,18 @@ from torch import nn
 
 import trainables.models as models
 from trainables import checkpoint
+from trainables.compiled import Mode, step_for, worth_compiling
 from trainables.config import TrialConfig
 from trainables.criterion import Criterion, MultiScaleHead, feature_shapes
 from trainables.data.dataset import DataSet
 from trainables.engine import Engine, TeacherOutputs, evaluate
 from trainables.losses.features import FeatureShapes
 from trainables.models.weights import state_sha256
+from trainables.precision import set_matrix_units
 from trainables.remembering import Remembering
 from trainables.store import RunFolder, Store
 from trainables.teacher import load_teacher, open_teacher
+from trainables.times import Times
 from trainables.warm import Warm
 
 Metrics = dict[str, float]
@@ -50,6 +53,7 @@ def run_trial(
     say: Callable[[str], None] = print,
     *,
     room: Remembering | None = None,
+    engine: Mode = "auto",
     warm: Warm | None = None,
 ) -> dict[str, Any]:
     """Train, or finish training, or replay ``config``; returns the record that is filed under its key.
@@ -60,6 +64,7 @@ def run_trial(
             raises ends the trial, which can be gone on with later.
         say: takes a line about a damaged checkpoint and the like.
         room: for the teacher's remembered outputs.
+        engine: whether steps are compiled; decides how numbers are rounded.
         warm: what this process keeps from trial to trial.
 
     Raises:
@@ -74,8 +79,8 @@ def run_trial(
                 report(metrics)
             return result
         data = load_data(config, device)
-        engine = build_engine(config, store, data, device, room=room, warm=warm, say=say)
-        return _train(config, folder, engine, data, report, say)
+        built = build_engine(config, store, data, device, room=room, engine=engine, warm=warm, say=say)
+        return _train(config, folder, built, data, report, say)
 
 
 def _train(
@@ -115,39 +120,6 @@ def _train(
     return result
 
 
-class Times:
-    """How the seconds of an epoch were spent; what is neither training nor evaluation is idle.
-
-    time/epoch_s: training, teacher and evaluation. time/teacher_s: the teacher, run or looked up (a live
-    one on a GPU is part of the training). time/batch_ms: one step, without the teacher.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.began = time.perf_counter()
-        self.teacher = self._teacher()
-        self.times: Metrics = {}
-
-    def _teacher(self) -> float:
-        return self.engine.teacher.seconds if self.engine.teacher is not None else 0.0
-
-    def trained(self, steps: int) -> None:
-        """The training of the epoch is done, in so many steps."""
-        teacher = self._teacher() - self.teacher
-        train = time.perf_counter() - self.began - teacher
-        self.times = {
-            "time/train_s": train,
-            "time/teacher_s": teacher,
-            "time/batch_ms": 1000 * train / max(steps, 1),
-        }
-
-    def evaluated(self) -> Metrics:
-        """Everything is done; the times."""
-        whole = time.perf_counter() - self.began
-        spent = self.times["time/train_s"] + self.times["time/teacher_s"]
-        return {**self.times, "time/evaluate_s": whole - spent, "time/epoch_s": whole}
-
-
 def build_engine(
     config: TrialConfig,
     store: Store,
@@ -155,26 +127,36 @@ def build_engine(
     device: torch.device,
     *,
     room: Remembering | None = None,
+    engine: Mode = "auto",
     warm: Warm | None = None,
     say: Callable[[str], None] = print,
 ) -> Engine:
     """The engine of ``config`` before its first step; all initial weights come from the seed alone."""
     size, term, wants_maps = max(data.image_size), config.method.logit, bool(config.method.features)
+    warm = warm or Warm()
+    split = data.train if config.fit == "train" else data.all
+    compiled = worth_compiling(engine, config.training, split.steps(config.training.batch_size), device)
+    set_matrix_units(config.training)
     torch.manual_seed(_epoch_seed(config.seed, 0))
     student = models.build(config.student, data.num_classes, image_size=size)
     teacher: TeacherOutputs | None = None
     shapes: tuple[FeatureShapes | None, FeatureShapes | None] = (None, None)
     if config.teacher is not None:
-        warm = warm or Warm()
         key = (str(store.root), config.teacher, data.num_classes, size, str(device))
         network = warm.get("teacher", key, lambda: load_teacher(config, store, data, device), most=4)
-        teacher = open_teacher(network, config, store, data, device, room or Remembering(), warm, say)
+        teacher = open_teacher(
+            network, config, store, data, device, room or Remembering(), warm, say, compiled
+        )
         if wants_maps:
             shapes = (feature_shapes(student, size), feature_shapes(network, size))
     torch.manual_seed(_epoch_seed(config.seed, 0))  # loading a teacher draws numbers, keeping one does not
     criterion = Criterion(config.method, *shapes, num_samples=int(data.all.index.max()) + 1)
     head = MultiScaleHead(student, term.scales if term else (1,), features=wants_maps)
-    return Engine(head, teacher, criterion, config.training, device)
+    head.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    step = None
+    if compiled:
+        step = step_for(config, head, criterion, data.image_size, data.num_classes, device, warm, say)
+    return Engine(step.adopt(head) if step else head, teacher, criterion, config.training, device, step)
 
 
 def _measure(config: TrialConfig, engine: Engine, data: DataSet, epoch: int) -> Metrics:

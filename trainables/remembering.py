@@ -48,7 +48,7 @@ class Remembering:
 
 
 def identity(
-    config: TrialConfig, split: ResidentSplit, kept: tuple[int, ...], device: torch.device
+    config: TrialConfig, split: ResidentSplit, kept: tuple[int, ...], engine: str, device: torch.device
 ) -> dict[str, Any]:
     """All that decides a teacher's outputs, beside its weights."""
     return {
@@ -58,6 +58,7 @@ def identity(
         "scales": kept,
         "precision": config.training.precision,
         "chunk": CHUNK,
+        "engine": engine,
         "torch": torch.__version__,
         "hardware": hardware(device),
     }

@@ -13,14 +13,16 @@ import torch
 from torch import Tensor, nn
 
 import trainables.models as models
+from trainables.compiled import attempt, compile_static
 from trainables.config import Training, TrialConfig
 from trainables.criterion import MultiScaleHead, Outputs, feature_shapes, with_whole
 from trainables.data.dataset import Batch, DataSet, Split
 from trainables.data.epochs import Plan
 from trainables.data.resident import ResidentSplit
-from trainables.engine import TeacherOutputs, autocast
+from trainables.engine import TeacherOutputs
 from trainables.models.multiscale import pooling_commutes, region_logits
 from trainables.models.weights import load_into, load_published, state_sha256
+from trainables.precision import autocast
 from trainables.remembering import Remembering, check, identity, places
 from trainables.store import Store
 from trainables.teacher_views import CHUNK, Layout, TeacherViews
@@ -96,6 +98,7 @@ def open_teacher(
     room: Remembering,
     warm: Warm,
     say: Callable[[str], None],
+    compiled: bool = False,
 ) -> TeacherOutputs:
     """The source of the teacher's outputs for ``config``; ``network`` is the teacher itself."""
     term, wants_maps = config.method.logit, bool(config.method.features)
@@ -105,36 +108,59 @@ def open_teacher(
         return LiveTeacher(head, config.training, device)
     split = data.all
     assert config.teacher is not None
-    classifier = network.classifier
     _, *map_size = feature_shapes(network, max(data.image_size)).maps[-1]
-    layout = Layout.of(scales, (map_size[0], map_size[1]), pooling_commutes(classifier))
-    about = identity(config, split, layout.kept, device)
+    layout = Layout.of(scales, (map_size[0], map_size[1]), pooling_commutes(network.classifier))
     folder = store.teacher_views(config.teacher.weights)
 
     def make() -> TeacherViews:
         shape = (layout.cells, data.num_classes)
-        compute = chunks(network, split, layout, config.training, device)
+        compute, engine = None, "eager"
+        if compiled:
+            compute = attempt(
+                f"teacher {config.teacher and config.teacher.name}",
+                lambda: chunks(network, split, layout, config.training, device, compiled=True),
+                say,
+            )
+        if compute is not None:
+            engine = "compiled"
+        else:
+            compute = chunks(network, split, layout, config.training, device)
+        about = identity(config, split, layout.kept, engine, device)
         where = places(folder, about, shape, split.population * split.views, room, device)
         views = TeacherViews(compute, shape, split.views, device, where)
         check(views, room.verify, say)
         return views
 
-    views = warm.get("views", (str(folder), str(about), room), make, most=4)
-    return RememberedTeacher(views, layout, scales)
+    key = (str(folder), str(identity(config, split, layout.kept, str(compiled), device)), room)
+    return RememberedTeacher(warm.get("views", key, make, most=4), layout, scales)
 
 
 def chunks(
-    network: nn.Module, split: ResidentSplit, layout: Layout, training: Training, device: torch.device
+    network: nn.Module,
+    split: ResidentSplit,
+    layout: Layout,
+    training: Training,
+    device: torch.device,
+    *,
+    compiled: bool = False,
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """(raw positions [CHUNK], views [CHUNK]) -> kept logits [CHUNK, cells, K] in float16."""
 
-    @torch.no_grad()
-    def compute(index: Tensor, view: Tensor) -> Tensor:
-        images = split.images(index, view).contiguous(memory_format=torch.channels_last)
+    def look(images: Tensor) -> Tensor:
         with autocast(training, device):
             final = network.forward_features(images)  # type: ignore[operator]
         return region_logits(final.float(), network.classifier, layout.kept).half()  # type: ignore[arg-type]
 
+    run = compile_static(look, device, graphs=True, frozen=True) if compiled else look
+
+    @torch.no_grad()
+    def compute(index: Tensor, view: Tensor) -> Tensor:
+        logits: Tensor = run(split.images(index, view).contiguous(memory_format=torch.channels_last))
+        return logits.clone() if compiled else logits  # a CUDA graph writes into the same memory again
+
+    if compiled:
+        first = torch.zeros(CHUNK, dtype=torch.int64, device=device)
+        compute(first + split.index[0], first)
     return compute
 
 

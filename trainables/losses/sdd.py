@@ -50,8 +50,8 @@ def scale_decoupled(
     teacher: Tensor,
     target: Tensor,
     *,
-    consistent_weight: float = 1.0,
-    complementary_weight: float = 2.0,
+    consistent_weight: float | Tensor = 1.0,
+    complementary_weight: float | Tensor = 2.0,
     reduction: str = "mean",
     agreement: str = "released",
     teacher_global: Tensor | None = None,
@@ -73,7 +73,8 @@ def scale_decoupled(
         base: (student [N,K], teacher [N,K], target [N]) -> [N], as ``logit_loss`` returns; called once.
         student, teacher: region logits [B,R,K], the global view first.
         target: labels y [B].
-        consistent_weight, complementary_weight: weights, at least 0.
+        consistent_weight, complementary_weight: weights, at least 0; scalars on the device if a compiled step
+            is to serve several weights.
         reduction: over an image's regions, "mean" or "sum"; over images always the mean.
         agreement: "released" or "text", see :func:`complementary_regions`.
         teacher_global: the teacher's logits of the whole image [B,K]; needed when the scale set has no 1, so
@@ -82,14 +83,13 @@ def scale_decoupled(
     Returns:
         The loss, a scalar. Nothing that is not finite is replaced.
     """
-    check_scale_decoupled(
-        {
-            "consistent_weight": consistent_weight,
-            "complementary_weight": complementary_weight,
-            "reduction": reduction,
-            "agreement": agreement,
-        }
-    )
+    given = {
+        "consistent_weight": consistent_weight,
+        "complementary_weight": complementary_weight,
+        "reduction": reduction,
+        "agreement": agreement,
+    }
+    check_scale_decoupled({name: value for name, value in given.items() if not isinstance(value, Tensor)})
     if student.ndim != 3 or student.shape != teacher.shape or target.shape != student.shape[:1]:
         raise LossError(
             f"scale_decoupled: student {tuple(student.shape)} and teacher {tuple(teacher.shape)} must both "

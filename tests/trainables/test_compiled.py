@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from typing import Any
+
+import pytest
+import torch
+
+import trainables.models as models
+from tests.trainables.trials import CPU, CRD, SD_DKD, file_teacher, tiny
+from trainables import compiled as compiled_room
+from trainables.compiled import CompiledStep, Mode, attempt, kind_of_step, step_for, worth_compiling
+from trainables.config import LogitTerm, Method, Training, TrialConfig
+from trainables.criterion import Criterion, MultiScaleHead
+from trainables.data.dataset import DataSet
+from trainables.engine import Engine
+from trainables.loop import build_engine
+from trainables.store import Store
+from trainables.warm import Warm
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_failed_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled_room, "_failures", set())
+
+
+def trial(store: Store, **changes: Any) -> TrialConfig:
+    """A tiny distillation trial, slow enough that roundings do not grow."""
+    training = {"batch_size": 25, "lr": 1e-4} | changes.pop("training", {})
+    method = changes.pop("method", Method(logit=changes.pop("term", SD_DKD)))
+    return tiny(method, teacher=file_teacher(store), training=training, **changes)
+
+
+def losses(
+    config: TrialConfig, store: Store, data: DataSet, mode: Mode, warm: Warm | None = None, steps: int = 20
+) -> list[float]:
+    """The loss at each step; three steps are an epoch."""
+    engine = build_engine(config, store, data, CPU, engine=mode, warm=warm)
+    assert (engine.compiled is not None) == (mode == "compiled")
+    values: list[float] = []
+    for epoch in range(1, -(-steps // 3) + 1):
+        values += [
+            value
+            for _, value in zip(range(steps - len(values)), one_epoch(engine, data, epoch), strict=False)
+        ]
+    return values
+
+
+def one_epoch(engine: Engine, data: DataSet, epoch: int) -> list[float]:
+    engine.student.train()
+    if engine.teacher is not None:
+        engine.teacher.begin(data.train, data.train.plan(25, epoch=epoch))
+    values = []
+    for batch in data.train.batches(25, epoch=epoch):
+        terms, _ = engine.step(batch, epoch)
+        values.append(sum(value.item() for value in terms.values()))
+    return values
+
+
+@needs_compiler
+def test_compiled_steps_are_the_eager_ones_and_serve_other_trials(store: Store, digits: DataSet) -> None:
+    config = trial(store)
+    assert losses(config, store, digits, "compiled") == pytest.approx(
+        losses(config, store, digits, "eager"), rel=1e-5
+    )
+    term = dataclasses.replace(
+        SD_DKD,
+        alpha=0.5,
+        complementary_weight=2.0,
+        warmup_epochs=3,
+        options={"temperature": 2.0, "beta": 3.0},
+    )
+    other, warm = trial(store, term=term, seed=3), Warm()
+    losses(config, store, digits, "compiled", warm, steps=4)
+    reused = losses(other, store, digits, "compiled", warm)
+    assert len(warm._kept["step"]) == 1
+    assert reused == losses(other, store, digits, "compiled")
+    assert reused == pytest.approx(losses(other, store, digits, "eager"), rel=1e-5)
+
+
+SMALL_IMAGE = [name for name in models.names() if ":" not in name]
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.parametrize("name", SMALL_IMAGE)
+def test_compiled_networks_are_the_eager_ones(store: Store, digits: DataSet, name: str) -> None:
+    config = trial(store, student=name, term=LogitTerm(scales=(1, 2)))
+    assert losses(config, store, digits, "compiled") == pytest.approx(
+        losses(config, store, digits, "eager"), rel=1e-5
+    )
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.parametrize("base", ["kd", "dkd", "nkd"])
+@pytest.mark.parametrize("agreement", ["released", "text"])
+@pytest.mark.parametrize("scales", [(1,), (2,), (1, 2, 4)])
+def test_compiled_losses_are_the_eager_ones(
+    store: Store, digits: DataSet, base: str, agreement: Any, scales: tuple[int, ...]
+) -> None:
+    term = LogitTerm(base=base, scales=scales, complementary_weight=2.0, agreement=agreement, reduction="sum")
+    config = trial(store, term=term)
+    assert losses(config, store, digits, "compiled") == pytest.approx(
+        losses(config, store, digits, "eager"), rel=1e-5
+    )
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.parametrize(
+    "method", [Method(), Method(logit=LogitTerm(), features=(CRD,))], ids=["CE", "KD+CRD"]
+)
+def test_compiled_students_of_other_methods_are_the_eager_ones(
+    store: Store, digits: DataSet, method: Method
+) -> None:
+    config = trial(store, method=method)
+    assert losses(config, store, digits, "compiled") == pytest.approx(
+        losses(config, store, digits, "eager"), rel=1e-5
+    )
+
+
+def test_what_is_not_compiled_runs_eager_and_says_so_once(
+    store: Store, digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_compiler(*_: object, **__: object) -> Any:
+        raise RuntimeError("no working C++ compiler\nand a long trace")
+
+    monkeypatch.setattr(compiled_room, "compile_static", no_compiler)
+    monkeypatch.setattr("trainables.teacher.compile_static", no_compiler)
+    said: list[str] = []
+    config = trial(store)
+    for _ in range(2):
+        engine = build_engine(config, store, digits, CPU, engine="compiled", say=said.append)
+        assert engine.compiled is None
+        assert one_epoch(engine, digits, 1) == losses(config, store, digits, "eager", steps=3)
+    assert len(said) == 2
+    assert all(line.endswith("runs eager: no working C++ compiler") for line in said)
+
+
+def test_failed_attempts_are_not_made_again() -> None:
+    tries: list[int] = []
+
+    def fail() -> None:
+        tries.append(1)
+        raise ValueError("no")
+
+    said: list[str] = []
+    for _ in range(3):
+        assert attempt("a thing", fail, said.append) is None
+    assert (len(tries), len(said)) == (1, 1)
+
+
+def test_auto_compiles_long_trials() -> None:
+    training = Training(epochs=100, precision="float32")
+    assert not worth_compiling("auto", training, 10, torch.device("cuda"))
+    assert worth_compiling("auto", training, 100, torch.device("cuda"))
+    assert not worth_compiling("auto", training, 100, CPU)
+    assert worth_compiling("auto", training, 1000, CPU)
+    assert worth_compiling("compiled", training, 1, CPU)
+    assert not worth_compiling("eager", training, 10**6, torch.device("cuda"))
+
+
+def test_trials_that_differ_in_numbers_alone_are_of_one_kind(store: Store) -> None:
+    def kind(**changes: Any) -> str:
+        return kind_of_step(trial(store, **changes), (32, 32), 10, CPU)
+
+    numbers = dataclasses.replace(SD_DKD, alpha=3.0, warmup_epochs=5, options={"temperature": 1.5})
+    assert kind() == kind(term=numbers) == kind(seed=4) == kind(training={"lr": 0.3, "epochs": 9})
+    for term in (
+        dataclasses.replace(SD_DKD, scales=(1, 2)),
+        dataclasses.replace(SD_DKD, reduction="sum"),
+        dataclasses.replace(SD_DKD, agreement="text"),
+        LogitTerm(base="nkd", scales=(1, 2, 4)),
+        LogitTerm(base="nkd", scales=(1, 2, 4), options={"as_released": True}),
+    ):
+        assert kind(term=term) != kind()
+    assert kind(student="wrn_10_1") != kind()
+    assert kind(training={"precision": "bf16"}) != kind()
+    assert kind(training={"batch_size": 30}) != kind()
+
+
+def test_warming_up_leaves_no_trace(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled_room, "compile_static", lambda function, *_, **__: function)
+    config = trial(store)
+    head = MultiScaleHead(models.build("resnet8", 10), (1, 2, 4))
+    before = {name: value.clone() for name, value in head.state_dict().items()}
+    step = step_for(config, head, Criterion(config.method), (32, 32), 10, CPU, Warm(), print)
+    assert isinstance(step, CompiledStep)
+    assert all(torch.equal(value, before[name]) for name, value in step.student.state_dict().items())
+    assert all(parameter.grad is None for parameter in head.parameters())
