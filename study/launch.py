@@ -109,7 +109,8 @@ def execute(plan: Plan, folder: StudyFolder, address: str | None, console: Conso
     """Run a resolved study to its end, or until it is interrupted."""
     from study.session import Session
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    for signum in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore SIGINT by default
+        signal.signal(signum, _interrupt)
     began = time.monotonic()
     session = Session(plan, folder, address, console)
     try:
