@@ -1,0 +1,100 @@
+"""The decoupled loss alone, forward and backward: plain research code, ours eager, ours compiled.
+
+    python -m benchmarks.loss
+    python -m benchmarks.loss --classes 100 1000 --regions 1 21 --json result.json
+
+SD-KD of 64 images over K classes and R regions, in float32; R = 1, 5, 21, 85 are the scale sets {1}, {1,2},
+{1,2,4} and {1,2,4,8}. In one run, the three by turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.machine import device, machine, save, seconds, summary, table
+from benchmarks.reference import decoupled_kd
+from trainables.compiled import attempt, compile_static
+from trainables.losses import logit_loss, scale_decoupled
+
+BATCH, TEMPERATURE, BETA = 64, 4.0, 2.0
+
+
+def ours(student: Tensor, teacher: Tensor, target: Tensor) -> Tensor:
+    """The loss of regions [B, R, K]."""
+    base = logit_loss("kd", temperature=TEMPERATURE)
+    return scale_decoupled(base, student, teacher, target, complementary_weight=BETA)
+
+
+def theirs(student: Tensor, teacher: Tensor, target: Tensor) -> Tensor:
+    """The same, from the layout [B, K, R] of research code."""
+    return decoupled_kd(student.transpose(1, 2), teacher.transpose(1, 2), target, TEMPERATURE, BETA)
+
+
+def measure(classes: int, regions: int, repeats: int, *, compiled: bool) -> dict[str, Any]:
+    """Microseconds of forward and backward."""
+    on = device()
+    draw = torch.Generator().manual_seed(0)
+    student, teacher = (torch.randn(BATCH, regions, classes, generator=draw).to(on) for _ in range(2))
+    target = torch.randint(classes, (BATCH,), generator=draw).to(on)
+    student.requires_grad_()
+
+    def step(loss: Callable[..., Tensor]) -> Callable[[], None]:
+        def run() -> None:
+            student.grad = None
+            loss(student, teacher, target).backward()  # type: ignore[no-untyped-call]
+
+        run()
+        return run
+
+    runs: dict[str, Callable[[], None]] = {"reference": step(theirs), "eager": step(ours)}
+    if compiled:
+        made = attempt("the loss", lambda: step(compile_static(ours, on, graphs=True)), print)
+        runs |= {"compiled": made} if made is not None else {}
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            times[name].append(1e6 * seconds(run, on))
+    result: dict[str, Any] = {"classes": classes, "regions": regions}
+    return result | {f"{name}_us": summary(values) for name, values in times.items()}
+
+
+def row(result: dict[str, Any]) -> dict[str, Any]:
+    """What is shown of a result."""
+    shown: dict[str, Any] = {"K": result["classes"], "R": result["regions"]}
+    for name in ("reference", "eager", "compiled"):
+        if f"{name}_us" in result:
+            shown[f"{name}, us"] = result[f"{name}_us"]["median"]
+            shown[f"{name}, times faster"] = result["reference_us"]["median"] / result[f"{name}_us"]["median"]
+    del shown["reference, times faster"]
+    return shown
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Measure all sizes of ``args``, and print a table."""
+    whole: dict[str, Any] = {"benchmark": "loss", "machine": machine(), "batch": BATCH, "results": []}
+    for classes in args.classes:
+        for regions in args.regions:
+            whole["results"].append(measure(classes, regions, args.repeats, compiled=args.compiled))
+            save(args.json, whole)
+    print(table([row(result) for result in whole["results"]]), flush=True)
+    return whole
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made_of = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    made_of.add_argument("--classes", nargs="+", type=int, default=[100, 200, 1000])
+    made_of.add_argument("--regions", nargs="+", type=int, default=[1, 5, 21, 85])
+    made_of.add_argument("--repeats", type=int, default=20)
+    made_of.add_argument("--compiled", action=argparse.BooleanOptionalAction, default=True)
+    made_of.add_argument("--json", help="file for the result")
+    return made_of
+
+
+if __name__ == "__main__":
+    run(parser().parse_args())

@@ -1,0 +1,153 @@
+"""One training step: plain research code, ours with the teacher computed, ours with its views remembered.
+
+    python -m benchmarks.step                                   # all pairs
+    python -m benchmarks.step --pairs resnet32x4-resnet8x4 --steps 10 --json result.json
+
+Batch 64, 32x32 images, 100 classes, SD-KD; in one run, the three by turns, so that their ratio means
+something where the machine is shared. A step is everything from the next batch to the update: loading and
+augmentation as well. Ours is compiled unless ``--engine eager``; compilation is shown apart. Made images: the
+time does not depend on what they show.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import trainables.models as models
+from benchmarks import made
+from benchmarks.machine import device, machine, save, seconds, summary, table
+from benchmarks.reference import Reference
+from trainables.compiled import Mode
+from trainables.data import RawData, prepare
+from trainables.engine import Engine, best_precision
+from trainables.loop import build_engine
+from trainables.models.profile import multiply_adds
+from trainables.remembering import Remembering
+from trainables.store import Store
+from trainables.warm import Warm
+
+PAIRS = {
+    "resnet32x4-resnet8x4": (1, 2),
+    "resnet32x4-ShuffleV1": (1, 2, 4),
+    "wrn_40_2-vgg8": (1, 2, 4),
+    "ResNet50-MobileNetV2": (1, 2, 4),
+}
+"""The paper's scales of each pair."""
+
+
+class Ours:
+    """An engine on made images; :meth:`run` trains one epoch of ``steps`` whole batches.
+
+    Args:
+        warm: shared by the engines of a pair, so that they run the same compiled step.
+    """
+
+    def __init__(
+        self, pair: str, raw: RawData, store: Path, room: Remembering, mode: Mode, precision: str, warm: Warm
+    ) -> None:
+        on = device()
+        teacher, student = pair.split("-")
+        config = made.trial(store, teacher, student, PAIRS.get(pair, (1, 2, 4)), precision)
+        began = time.perf_counter()
+        self.data = warm.get("data", len(raw.train_images), lambda: prepare(raw, config.data, on))
+        self.engine: Engine = build_engine(
+            config, Store(store), self.data, on, room=room, engine=mode, warm=warm
+        )
+        self.built_s = time.perf_counter() - began
+
+    def run(self) -> None:
+        """One epoch, the same images in the same views each time."""
+        self.engine.train_epoch(self.data.train, 1, seed=0)
+
+
+def measure(pair: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Milliseconds a step of the three, by turns."""
+    on, batch = device(), 64
+    raw = made.raw(args.steps * batch, 100)
+    teacher, student = pair.split("-")
+    with tempfile.TemporaryDirectory() as folder:
+        reference = Reference(
+            raw, args.steps * batch, teacher, student, PAIRS.get(pair, (1, 2, 4)), on, workers=args.workers
+        )
+        warm = Warm()
+        live, views = (
+            Ours(pair, raw, Path(folder), room, args.engine, args.precision, warm)
+            for room in (Remembering("off"), Remembering())
+        )
+        runs = {"reference": lambda: reference.run(args.steps), "live": live.run, "remembered": views.run}
+        first = {name: seconds(run, on) for name, run in runs.items()}  # warm up; fill the views
+        times: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in range(args.rounds):
+            for name, run in runs.items():
+                times[name].append(1000 * seconds(run, on) / args.steps)
+        compiled = live.engine.compiled is not None
+    result: dict[str, Any] = {"pair": pair, "scales": PAIRS.get(pair, (1, 2, 4)), "compiled": compiled}
+    result |= {f"{name}_ms": summary(values) for name, values in times.items()}
+    middle = {name: result[f"{name}_ms"]["median"] for name in runs}
+    for name in ("live", "remembered"):
+        result[f"{name}_times_faster"] = middle["reference"] / middle[name]
+        result[f"{name}_tflops"] = 2e-9 * batch * step_cost(pair, live=name == "live") / middle[name]
+    return result | {"built_s": {"live": live.built_s, "remembered": views.built_s}, "first_s": first}
+
+
+def step_cost(pair: str, *, live: bool) -> int:
+    """Multiply-adds of a step for one image: the student forward and, twice that, backward; the teacher."""
+    teacher, student = (multiply_adds(models.build(name, made.CLASSES), 32) for name in pair.split("-"))
+    return 3 * student + (teacher if live else 0)
+
+
+def matrix_rate(precision: str, on: torch.device) -> float:
+    """TFLOP/s that a product of large square matrices reaches here, the best of ten."""
+    size = 8192 if on.type == "cuda" else 1024
+    a = torch.randn(size, size, device=on, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+    return 2e-12 * size**3 / min(seconds(lambda: a @ a, on) for _ in range(10))
+
+
+def row(result: dict[str, Any], rate: float) -> dict[str, Any]:
+    """What is shown of a result."""
+    shown: dict[str, Any] = {"pair": result["pair"]}
+    shown |= {f"{name}, ms": result[f"{name}_ms"]["median"] for name in ("reference", "live", "remembered")}
+    for name in ("live", "remembered"):
+        shown[f"{name}, times faster"] = result[f"{name}_times_faster"]
+        shown[f"{name}, of the matrix rate"] = f"{result[f'{name}_tflops'] / rate:.0%}"
+    return shown
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Measure the pairs of ``args``, and print a table."""
+    on = device()
+    args.precision = args.precision or best_precision(on)
+    whole: dict[str, Any] = {"benchmark": "step", "machine": machine(), "batch": 64, "steps": args.steps}
+    whole |= {"rounds": args.rounds, "precision": args.precision, "reference_workers": args.workers}
+    whole |= {"matrix_tflops": matrix_rate(args.precision, on), "results": []}
+    for pair in args.pairs:
+        whole["results"].append(measure(pair, args))
+        save(args.json, whole)
+        print(table([row(result, whole["matrix_tflops"]) for result in whole["results"]]), flush=True)
+    return whole
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made_of = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    made_of.add_argument("--pairs", nargs="+", default=list(PAIRS), metavar="TEACHER-STUDENT")
+    made_of.add_argument("--steps", type=int, default=8, help="steps of a turn")
+    made_of.add_argument("--rounds", type=int, default=5, help="turns of each")
+    made_of.add_argument("--workers", type=int, default=min(8, os.cpu_count() or 1), help="of the reference")
+    made_of.add_argument("--engine", choices=("auto", "eager", "compiled"), default="compiled")
+    made_of.add_argument(
+        "--precision", choices=("float32", "tf32", "bf16"), help="default: the device's best"
+    )
+    made_of.add_argument("--json", help="file for the result")
+    return made_of
+
+
+if __name__ == "__main__":
+    run(parser().parse_args())
