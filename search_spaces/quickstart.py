@@ -31,7 +31,7 @@ STUDY = StudySpec(
             warmup_epochs=0,
         ),
     ),
-    training=Training(epochs=8, batch_size=32, lr=0.1, schedule="cosine", lr_warmup_epochs=1),
+    training=Training(epochs=10, batch_size=32, lr=0.05, schedule="cosine", lr_warmup_epochs=1),
     search=Search(trials=12, pairs="search", stop=ASHA(grace=3, reduction=2)),
     confirm=Confirm(best=1, paper=False, seeds=3),
 )

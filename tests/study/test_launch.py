@@ -237,7 +237,7 @@ def test_a_dry_run_tells_and_does_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     spec, _, rest = done.stdout.partition("# what it runs")
     assert json.loads(spec.partition("\n")[2])["name"] == "quickstart"
-    for part in ("resnet20: to be trained", "12 trials of up to 8 epochs", "alpha in", "each trial: 1 CPU"):
+    for part in ("resnet20: to be trained", "12 trials of up to 10 epochs", "alpha in", "each trial: 1 CPU"):
         assert part in rest
     assert list(tmp_path.iterdir()) == []
 
