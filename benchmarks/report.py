@@ -206,7 +206,8 @@ def main() -> None:
             if tables[0] != tables[1]:
                 raise SystemExit("the two sources gave different tables")
     head = ["| runs | source | MB | seconds | computing, s | peak GiB |", "|---:|---|---:|---:|---:|---:|"]
-    text = "\n".join([*head, *rows, "", f"{EPOCHS} epochs a run; {machine()}.", ""])
+    title = "# sdd-study report: time and memory (benchmarks/report.py)"
+    text = "\n".join([title, "", *head, *rows, "", f"{EPOCHS} epochs a run; {machine()}.", ""])
     (ROOT / "benchmarks" / "results" / "report.md").write_text(text)
 
 

@@ -94,8 +94,10 @@ class _Reports:
 
     def take(self, raw: bytes) -> tuple[bytes, float, list[float]] | None:
         """(key, epoch, one number a name; NaN where it was not measured); None of a line of another kind."""
-        for pattern, columns in self.layouts:
+        for number, (pattern, columns) in enumerate(self.layouts):
             if (match := pattern.fullmatch(raw)) is not None:
+                if number:  # the next line is likely to be alike
+                    self.layouts.insert(0, self.layouts.pop(number))
                 key, epoch, *texts = match.groups()
                 values = [NAN] * len(self.names)
                 for column, text in zip(columns, texts, strict=True):
@@ -115,10 +117,10 @@ class _Reports:
         """A pattern for lines with these metrics, as ``study.journal`` writes them."""
         parts = []
         for name in metrics:
-            number = rb"([-+.\w]+)" if name == "epoch" or name in self.names else rb"[^,]+"
+            number = rb"([-+]?[.\d][-+.eE\d]*+)" if name == "epoch" or name in self.names else rb"[^,}]++"
             parts.append(b'"' + re.escape(name.encode()) + b'":' + number)
         head = rb'\{"type":"report","key":"(\w+)","metrics":\{'
-        pattern = re.compile(head + b",".join(parts) + rb'\},"time":[^,]+\}\n')
+        pattern = re.compile(head + b",".join(parts) + rb'\},"time":[^,}]++\}\n')
         columns = [self.names.index(name) for name in metrics if name in self.names]
         if next(iter(metrics)) == "epoch":
             self.layouts.append((pattern, columns))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RESAMPLES = 5000
+RESAMPLES = 2000
 LEVEL = 0.95
 
 

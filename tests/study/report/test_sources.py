@@ -131,3 +131,13 @@ def test_data_sets_are_named_with_what_is_left_out() -> None:
     data = {"name": "cifar100", "classes": 20, "fraction": 0.5, "options": {"download": True}}
     assert data_label(data) == "cifar100 (20 classes, 50% of train)"
     assert data_label({"name": "cifar100", "options": {}}) == "cifar100"
+
+
+def test_numbers_that_are_none_are_missing_and_layouts_may_change(tmp_path: Path) -> None:
+    item = search(PAIR, 2)[0]
+    item.history[1]["val/top1"] = float("nan")
+    item.history[2] = {"epoch": 3, "test/top1": 7.0, "val/top1": 1e-05}
+    write_folder(tmp_path, "odd", [item])
+    curves = read_folder(tmp_path, "odd").curves
+    np.testing.assert_array_equal(curves.of(0, "val/top1"), [40.0, np.nan, 1e-05, 49.0])
+    np.testing.assert_array_equal(curves.of(0, "test/top1"), [np.nan, np.nan, 7.0, np.nan])
