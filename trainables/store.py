@@ -20,12 +20,17 @@ from typing import Any
 from trainables.config import TrialConfig
 
 
+UMASK = os.umask(0)
+os.umask(UMASK)
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path`` so that a reader, or a crash, sees the old file or the new one, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o666 & ~UMASK)  # a temporary file is the owner's alone
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
