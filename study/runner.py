@@ -204,9 +204,19 @@ class _Relay(tune.Callback):
         self._listener.ended(job, "done" if whole else "stopped")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._listener.ended(
-            self._job(trial), "failed", first_line(trial.get_error() or trial.get_pickled_error())
-        )
+        # Tune's own get_error() reads where the file will have been copied to later
+        file = Path(trial.error_file) if trial.error_file else None
+        text = file.read_text() if file is not None and file.exists() else ""
+        self._listener.ended(self._job(trial), "failed", failure_reason(text))
+
+
+def failure_reason(text: str) -> str:
+    """The exception at the end of a trial's error file, ``Type: message``, in one line."""
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    for line in reversed(lines):
+        if match := re.match(r"(?:\w+\.)*([A-Z]\w*): (.+)", line):
+            return f"{match[1]}: {match[2]}"
+    return lines[-1].strip() if lines else "the process died"
 
 
 def own_metrics(result: Mapping[str, Any]) -> dict[str, float]:
@@ -214,11 +224,7 @@ def own_metrics(result: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in result.items() if name in ("epoch", "lr") or "/" in name}
 
 
-def first_line(error: BaseException | None) -> str:
-    """The cause of an error in one line."""
-    while error is not None and (cause := getattr(error, "cause", None) or error.__cause__) is not None:
-        error = cause
-    if error is None:
-        return "the process died"
+def first_line(error: BaseException) -> str:
+    """An error in one line: its type and the last line of its message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__
