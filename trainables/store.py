@@ -19,7 +19,6 @@ from typing import Any
 
 from trainables.config import TrialConfig
 
-
 UMASK = os.umask(0)
 os.umask(UMASK)
 
