@@ -53,7 +53,6 @@ class Cluster:
 
     def __init__(self, address: str | None) -> None:
         self.address = address or os.environ.get("RAY_ADDRESS") or None
-        self.temp: Path | None = None
 
     def connect(self) -> None:
         """Start or reach Ray, once."""
@@ -94,8 +93,6 @@ class Cluster:
         """Let go of Ray; a local one is stopped."""
         if ray.is_initialized():
             ray.shutdown()
-        if self.temp is not None:
-            shutil.rmtree(self.temp, ignore_errors=True)
 
 
 def check_answers(address: str) -> None:
@@ -136,7 +133,6 @@ class Runner:
         self.cluster.connect()
         cpus, gpus = self.cluster.per_trial(self.plan)
         scratch = Path(tempfile.mkdtemp(prefix="sdd-tune-"))
-        self.cluster.temp = self.cluster.temp or scratch
         space = tuning.pop("param_space", None)
         tuner = tune.Tuner(
             trainable(self.store.root, self.plan.raw, self.plan.user_code, cpus, gpus),
