@@ -6,6 +6,7 @@ The paper's rows over five seeds, and for each pair a search for a better decoup
 from study.spec import (
     PAPER_METHODS,
     SDD,
+    Budget,
     Choice,
     Confirm,
     Data,
@@ -46,6 +47,7 @@ STUDY = StudySpec(
             options={"dkd": {"beta": Float(2, 10)}, "nkd": {"gamma": Float(0.5, 3)}},
         ),
     ),
-    search=Search(maximize="val/top1", trials=40),
+    search=Search(maximize="val/top1"),
+    budget=Budget(trials=40),
     confirm=Confirm(best=1, seeds=5, watch_test=True),
 )

@@ -7,13 +7,13 @@ configurations.
 from study.spec import (
     PAPER_METHODS,
     SDD,
+    Budget,
     Choice,
     Confirm,
     Data,
     Float,
     LogFloat,
     Pair,
-    Search,
     StudySpec,
     Supervised,
 )
@@ -39,6 +39,6 @@ STUDY = StudySpec(
             options={"dkd": {"beta": Float(2, 10)}},
         ),
     ),
-    search=Search(trials=40),
+    budget=Budget(trials=40),
     confirm=Confirm(seeds=5, watch_test=True),
 )

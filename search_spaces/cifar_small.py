@@ -8,6 +8,7 @@ from study.spec import (
     ASHA,
     KD,
     SDD,
+    Budget,
     Choice,
     Confirm,
     Data,
@@ -27,6 +28,7 @@ STUDY = StudySpec(
         SDD(base="kd", alpha=LogFloat(0.25, 4), beta=Float(1, 8), scales=Choice((1, 2), (1, 4), (1, 2, 4))),
     ),
     training=Training(epochs=20, batch_size=64, lr=0.1, schedule="cosine", lr_warmup_epochs=1),
-    search=Search(trials=10, stop=ASHA(grace=5, reduction=2)),
+    search=Search(stop=ASHA(grace=5, reduction=2)),
+    budget=Budget(trials=10),
     confirm=Confirm(best=1, paper=True, seeds=3),
 )

@@ -3,6 +3,7 @@
 from study.spec import (
     PAPER_METHODS,
     SDD,
+    Budget,
     Choice,
     Confirm,
     Data,
@@ -10,7 +11,6 @@ from study.spec import (
     LogFloat,
     Pair,
     Resources,
-    Search,
     StudySpec,
     Supervised,
 )
@@ -34,7 +34,7 @@ STUDY = StudySpec(
             scales=Choice((1, 2), (1, 2, 4), (1, 2, 4, 7)),
         ),
     ),
-    search=Search(trials=24),
+    budget=Budget(trials=24),
     confirm=Confirm(seeds=5, watch_test=True),
     resources=Resources(cpus_per_trial=4),
 )

@@ -4,7 +4,7 @@ The student is a dimension of the search, and there are two objectives: accuracy
 the Pareto front, each student on it beside plain KD.
 """
 
-from study.spec import KD, SDD, Choice, Confirm, Data, Float, LogFloat, Pair, Search, StudySpec
+from study.spec import KD, SDD, Budget, Choice, Confirm, Data, Float, LogFloat, Pair, Search, StudySpec
 
 STUDENTS = ("resnet8x4", "resnet20", "wrn_16_2", "vgg8", "MobileNetV2", "ShuffleV1", "ShuffleV2")
 
@@ -20,8 +20,7 @@ STUDY = StudySpec(
             scales=Choice((1, 2), (1, 4), (1, 2, 4)),
         ),
     ),
-    search=Search(
-        maximize="val/top1", minimize="student/multiply_adds", trials=56, pairs="search", stop=None
-    ),
+    search=Search(maximize="val/top1", minimize="student/multiply_adds", pairs="search", stop=None),
+    budget=Budget(trials=56),
     confirm=Confirm(seeds=3),
 )

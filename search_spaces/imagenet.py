@@ -9,6 +9,7 @@ from study.spec import (
     ASHA,
     PAPER_METHODS,
     SDD,
+    Budget,
     Confirm,
     Data,
     Float,
@@ -32,7 +33,8 @@ STUDY = StudySpec(
         SDD(base="dkd", alpha=LogFloat(0.5, 2), beta=Float(1, 4), options={"dkd": {"beta": Float(0.25, 4)}}),
     ),
     training=paper.TRAINING["imagenet"],
-    search=Search(trials=9, stop=ASHA(grace=10, reduction=3)),
+    search=Search(stop=ASHA(grace=10, reduction=3)),
+    budget=Budget(trials=9),
     confirm=Confirm(seeds=1, watch_test=True),
     resources=Resources(cpus_per_trial=12),
 )

@@ -7,6 +7,7 @@ from study.spec import (
     ASHA,
     KD,
     SDD,
+    Budget,
     Choice,
     Confirm,
     Data,
@@ -32,6 +33,7 @@ STUDY = StudySpec(
         ),
     ),
     training=Training(epochs=10, batch_size=32, lr=0.05, schedule="cosine", lr_warmup_epochs=1),
-    search=Search(trials=12, pairs="search", stop=ASHA(grace=3, reduction=2)),
+    search=Search(pairs="search", stop=ASHA(grace=3, reduction=2)),
+    budget=Budget(trials=12),
     confirm=Confirm(best=1, paper=False, seeds=3),
 )

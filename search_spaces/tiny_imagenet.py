@@ -7,6 +7,7 @@ from study.spec import (
     ASHA,
     KD,
     SDD,
+    Budget,
     Choice,
     Confirm,
     Data,
@@ -34,6 +35,7 @@ STUDY = StudySpec(
         ),
     ),
     training=Training(epochs=120, milestones=(75, 90, 105)),
-    search=Search(trials=24, stop=ASHA(grace=15, reduction=3)),
+    search=Search(stop=ASHA(grace=15, reduction=3)),
+    budget=Budget(trials=24),
     confirm=Confirm(seeds=3),
 )

@@ -15,7 +15,7 @@ def describe(plan: Plan, folder: StudyFolder) -> str:
     rows = [("teachers", line) for line in describe_teachers(plan, folder)]
     for arm in plan.arms:
         pairs = ", ".join(pair.label for pair in arm.pairs)
-        count = f"{spec.search.trials} trials of up to {spec.training.epochs} epochs over {pairs}"
+        count = f"{spec.budget.trials} trials of up to {spec.training.epochs} epochs over {pairs}"
         rows.append(("search", f"{arm.label}: {count}"))
         rows += [("", f"{name} in {domain}") for name, _, domain in arm.method.domains()]
     confirmed = f"up to {most_confirm_trials(plan)} trials of {spec.training.epochs} epochs"

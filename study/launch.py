@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EPILOG = """
 examples:
   python study/launch.py --space search_spaces/quickstart.py
-  python study/launch.py --space quickstart --set search.trials=24 --set confirm.seeds=5
+  python study/launch.py --space quickstart --set budget.trials=24 --set confirm.seeds=5
   python study/launch.py --space search_spaces/quickstart.py --dry-run
   python study/launch.py --space my_space.py --address auto --results /mnt/shared/results
 
@@ -35,7 +35,7 @@ The same command again goes on where the last one stopped: finished trials are n
 ones go on from their checkpoints. Ctrl-C is safe at any time.
 
 --set takes the path of a field as it stands in the space file and a Python literal, a domain or plain text:
-  search.trials=20   training.lr=0.02   pairs.0.student=resnet20   methods.1.beta=Float(1, 8)
+  budget.trials=20   training.lr=0.02   pairs.0.student=resnet20   methods.1.beta=Float(1, 8)
   methods.1.scales="Choice((1, 2), (1, 2, 4))"   search.stop=None
 
 MLflow: RESULTS/mlflow.db, or the server in MLFLOW_TRACKING_URI. Ray: local, or --address, or RAY_ADDRESS.

@@ -25,7 +25,7 @@ def load_space(path: str | Path, overrides: Iterable[str] = ()) -> StudySpec:
 
     Args:
         path: a Python file that defines ``STUDY = StudySpec(...)``, or the name of a shipped space.
-        overrides: such as ``search.trials=20``, ``pairs.0.student=resnet20``, ``methods.1.beta=Float(1, 8)``.
+        overrides: such as ``budget.trials=20``, ``pairs.0.student=resnet20``, ``methods.1.beta=Float(1, 8)``.
 
     Raises:
         SpecError: the file is missing or broken, or a field is unknown, of the wrong type or out of range.

@@ -20,7 +20,7 @@ def apply_override(spec: Any, override: str) -> Any:
     """``spec`` with one field replaced: ``a.b.0.c=value``; the value is a literal, a domain or plain text."""
     target, equals, text = override.partition("=")
     if not equals or not target.strip():
-        raise ConfigError(f"--set {override}: write it as path=value, such as search.trials=20")
+        raise ConfigError(f"--set {override}: write it as path=value, such as budget.trials=20")
     return _replace(spec, target.strip().split("."), _parse(text.strip()), target.strip())
 
 

@@ -20,7 +20,7 @@ from ray.tune.search.optuna import OptunaSearch
 from study.domains import Choice
 from study.methods import at_paper, stored_point
 from study.plan import Arm, Job
-from study.spec import Pair, Search
+from study.spec import Pair, StudySpec
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 AGAIN = "again"
@@ -35,14 +35,14 @@ def open_storage(url: str) -> BaseStorage:
     return RDBStorage(url)
 
 
-def make_sampler(search: Search, known: int = 0) -> BaseSampler:
+def make_sampler(spec: StudySpec, known: int = 0) -> BaseSampler:
     """The sampler of a spec; ``known`` trials were asked for before, and their draws do not come again."""
-    seed = search.seed + 1000 * known
-    if search.sampler == "random":
+    seed = spec.search.seed + 1000 * known
+    if spec.search.sampler == "random":
         return RandomSampler(seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        startup = max(4, search.trials // 4)
+        startup = max(4, spec.budget.trials // 4)
         return TPESampler(
             multivariate=True, group=True, constant_liar=True, seed=seed, n_startup_trials=startup
         )
@@ -58,13 +58,14 @@ class ArmSearch(OptunaSearch):
     def __init__(
         self,
         arm: Arm,
-        search: Search,
+        spec: StudySpec,
         storage: BaseStorage,
         study_name: str,
         make_job: MakeJob,
         cost: Mapping[str, float] | None = None,
     ) -> None:
         self.arm = arm
+        search = spec.search
         self.maximize = search.maximize
         self._cost = cost
         self.jobs: dict[str, Job] = {}
@@ -78,10 +79,10 @@ class ArmSearch(OptunaSearch):
             study_name=study_name,
         )
         self.study = cast(optuna.Study, self._ot_study)
-        self.study.sampler = make_sampler(search, len(self.study.get_trials(deepcopy=False)))
+        self.study.sampler = make_sampler(spec, len(self.study.get_trials(deepcopy=False)))
         self._requeue_orphans()
         self._enqueue_paper()
-        self.left = max(0, search.trials - finished_trials(self.study))
+        self.left = max(0, spec.budget.trials - finished_trials(self.study))
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """A trial configuration under ``trial``; None once the budget is asked for."""

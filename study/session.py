@@ -130,7 +130,7 @@ def make_progress(plan: Plan, console: Console) -> Progress:
         },
         trials={
             "teachers": len({pair.teacher for pair in spec.pairs if pair.weights is None}),
-            "search": spec.search.trials * len(plan.arms),
+            "search": spec.budget.trials * len(plan.arms),
             "confirm": most_confirm_trials(plan),
         },
     )

@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from study import paper
 from study.domains import Choice, Domain, Float, Int, LogFloat
 from study.methods import DKD, KD, NKD, PAPER_METHODS, SDD, Added, Distillation, Feature, Supervised
+from study.strategy import ASHA, Budget, Median, Search
 from trainables.config import Data, Scalar, Training, require
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "PAPER_METHODS",
     "SDD",
     "Added",
+    "Budget",
     "Choice",
     "Confirm",
     "Data",
@@ -73,71 +75,6 @@ class Pair:
         usual = common.lr == Training().lr
         own: dict[str, Any] = {"lr": published} if published is not None and usual else {}
         return dataclasses.replace(common, **{**own, **self.training})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ASHA:
-    """Asynchronous successive halving (Li 2020): at each rung 1 of ``reduction`` trials goes on.
-
-    Attributes:
-        grace: epochs before the first rung; later rungs are at grace * reduction, grace * reduction^2, ...
-    """
-
-    grace: int = 30
-    reduction: int = 3
-
-    def __post_init__(self) -> None:
-        require(self.grace >= 1, f"grace: {self.grace} is fewer than 1 epoch")
-        require(self.reduction >= 2, f"reduction: {self.reduction} is below 2")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Median:
-    """Stops a trial whose best value is worse than the median of the others' averages at that epoch."""
-
-    grace: int = 30
-    min_trials: int = 3
-
-    def __post_init__(self) -> None:
-        require(self.grace >= 1, f"grace: {self.grace} is fewer than 1 epoch")
-        require(self.min_trials >= 2, f"min_trials: {self.min_trials} is below 2")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """How hyper-parameters are chosen; the paper's configuration is always the first trial.
-
-    Attributes:
-        maximize: metric of the held-out part of train.
-        minimize: a second objective, the cost of the student: multiply-adds of one image, counted from the
-            network. The winners are then the Pareto front. Early stopping compares accuracies alone and would
-            drop small students first, so that there is none.
-        trials: trials for each search, finished ones of earlier launches included.
-        pairs: ``each`` gives every pair a search of its own, ``search`` makes the pair a dimension.
-        sampler: tpe (multivariate, grouped, constant liar) or random.
-        stop: early stopping, or None.
-        seed: of the sampler and of the trials.
-    """
-
-    maximize: Literal["val/top1", "val/top5"] = "val/top1"
-    minimize: Literal["student/multiply_adds"] | None = None
-    trials: int = 40
-    pairs: Literal["each", "search"] = "each"
-    sampler: Literal["tpe", "random"] = "tpe"
-    stop: ASHA | Median | None = ASHA()
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        require(self.trials >= 1, f"trials: {self.trials} is fewer than 1")
-        require(
-            self.minimize is None or (self.stop is None and self.pairs == "search"),
-            "minimize: a second objective needs stop=None (it would drop small students) and pairs='search'",
-        )
-
-    @property
-    def objectives(self) -> tuple[str, ...]:
-        """What goes up, then what goes down if anything does."""
-        return (self.maximize,) if self.minimize is None else (self.maximize, self.minimize)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +136,8 @@ class StudySpec:
     methods: tuple[Distillation, ...]
     training: Training = field(default_factory=Training)
     teacher_training: Training | None = None
-    search: Search = Search()
+    search: Search = field(default_factory=Search)
+    budget: Budget = field(default_factory=Budget)
     confirm: Confirm = Confirm()
     resources: Resources = Resources()
     name: str = ""

@@ -64,7 +64,7 @@ class Stages:
         arms = [
             ArmSearch(
                 arm,
-                spec.search,
+                spec,
                 storage,
                 f"{spec.name}/{arm.label}@{arm.fingerprint}",
                 lambda arm, pair, method: self.plan.search_job(arm, pair, method, self.teachers[pair.label]),
@@ -73,7 +73,7 @@ class Stages:
             for arm in self.plan.arms
         ]
         search = Interleaved(arms)
-        self.recorder.stage("search", spec.search.trials * len(arms), search.left)
+        self.recorder.stage("search", spec.budget.trials * len(arms), search.left)
         if search.left:
             self.runner.run_search(search, make_scheduler(spec.search, spec.training.epochs))
 

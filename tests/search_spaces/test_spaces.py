@@ -123,7 +123,7 @@ def first_job(plan: Plan, teacher: Teacher) -> Job:
     costs = {pair.label: float(plan.multiply_adds(pair)) for pair in arm.pairs} if search.minimize else None
     searcher = ArmSearch(
         arm,
-        search,
+        plan.spec,
         InMemoryStorage(),
         arm.label,
         lambda arm, pair, method: plan.search_job(arm, pair, method, teacher),

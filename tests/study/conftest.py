@@ -15,7 +15,8 @@ STUDY = StudySpec(
     pairs=[Pair("resnet8", "wrn_10_1"), Pair("resnet8", "resnet8")],
     methods=[KD(), SDD(base=Choice("kd", "dkd"), alpha=LogFloat(0.25, 4), scales=Choice((1, 2), (1, 2, 4)))],
     training=Training(epochs=2, batch_size=32, lr=0.05, milestones=(), precision="float32"),
-    search=Search(trials=3, pairs="search", stop=ASHA(grace=1, reduction=2)),
+    search=Search(pairs="search", stop=ASHA(grace=1, reduction=2)),
+    budget=Budget(trials=3),
     confirm=Confirm(best=1, paper=False, seeds=2),
     {extra}
 )

@@ -122,7 +122,7 @@ class TestFinished:
 
     def test_another_study_finds_the_runs_of_this_one(self, finished: tuple[Path, Path, str]) -> None:
         file, results, _ = finished
-        done = launch("--space", file, "--results", results, "--name", "second", "--set", "search.trials=2")
+        done = launch("--space", file, "--results", results, "--name", "second", "--set", "budget.trials=2")
         assert done.returncode == 0, done.stdout + done.stderr
         assert "teachers: 1 trials, 1 of them known" in done.stdout
         first, second = (
@@ -147,7 +147,7 @@ class TestFinished:
 @pytest.mark.ray
 def test_ctrl_c_ends_soon_and_the_same_command_goes_on(space: Write, tmp_path: Path) -> None:
     file, results = space(extra=""), tmp_path / "results"
-    args = ("--space", file, "--results", results, "--set", "training.epochs=4", "--set", "search.trials=2")
+    args = ("--space", file, "--results", results, "--set", "training.epochs=4", "--set", "budget.trials=2")
     process = subprocess.Popen(
         command(*args), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
     )
@@ -200,7 +200,7 @@ def test_a_trial_that_fails_is_told_and_the_study_goes_on(space: Write, tmp_path
     ("args", "part"),
     [
         (["--space", "nowhere.py"], "nowhere.py: no such space file"),
-        (["--space", "quickstart", "--set", "search.trials=-1"], "search.trials: -1 is fewer than 1"),
+        (["--space", "quickstart", "--set", "budget.trials=-1"], "budget.trials: -1 is fewer than 1"),
         (["--space", "quickstart", "--set", "training.epoch=3"], "did you mean 'epochs'"),
         (["--space", "quickstart", "--set", "methods.1.scales=(1, 64)"], "64 does not fit the 8x8 map"),
         (

@@ -32,7 +32,7 @@ def test_a_shipped_space_loads_by_name() -> None:
 @pytest.mark.parametrize(
     ("override", "path", "value"),
     [
-        ("search.trials=7", ("search", "trials"), 7),
+        ("budget.trials=7", ("budget", "trials"), 7),
         ("training.lr=1", ("training", "lr"), 1.0),
         ("pairs.0.student=resnet20", ("pairs", 0, "student"), "resnet20"),
         ("search.stop=None", ("search", "stop"), None),
@@ -55,9 +55,9 @@ def test_an_override_replaces_one_field(
 @pytest.mark.parametrize(
     ("override", "part"),
     [
-        ("search.trails=7", r"search.trails: unknown field 'trails'; did you mean 'trials'"),
-        ("search.trials=many", r"search.trials: expected a whole number, got 'many'"),
-        ("search.trials=0", r"search.trials: 0 is fewer than 1"),
+        ("budget.trails=7", r"budget.trails: unknown field 'trails'; did you mean 'trials'"),
+        ("budget.trials=many", r"budget.trials: expected a whole number, got 'many'"),
+        ("budget.trials=0", r"budget.trials: 0 is fewer than 1"),
         ("search.sampler=tpee", r"search.sampler: 'tpee' is not one of"),
         ("search.stop.grace=0", r"search.stop.grace: 0 is fewer"),
         ("training.lr=-1", r"training.lr: -1.0 is not above 0"),

@@ -57,7 +57,7 @@ def test_what_decides_a_result_changes_the_key(space: Write, override: str) -> N
         return found.search_job(found.arms[0], found.spec.pairs[0], found.spec.methods[0], TEACHER).key
 
     assert key() != key(override)
-    assert key() == key("search.trials=9", "confirm.seeds=7", "resources.cpus_per_trial=2")
+    assert key() == key("budget.trials=9", "confirm.seeds=7", "resources.cpus_per_trial=2")
 
 
 def test_confirmed_runs_use_all_of_train_and_read_the_test_split_once(space: Write) -> None:

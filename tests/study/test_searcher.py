@@ -20,15 +20,13 @@ TEACHER = Teacher(name="resnet8", weights="0" * 64)
 
 @pytest.fixture
 def plan(space: Write) -> Plan:
-    return resolve(load_space(space(), ["search.trials=6"]))
+    return resolve(load_space(space(), ["budget.trials=6"]))
 
 
 def open_arms(plan: Plan, folder: Path) -> list[ArmSearch]:
     storage = open_storage(f"sqlite:///{folder / 'optuna.db'}")
     return [
-        ArmSearch(
-            arm, plan.spec.search, storage, arm.label, lambda a, p, m: plan.search_job(a, p, m, TEACHER)
-        )
+        ArmSearch(arm, plan.spec, storage, arm.label, lambda a, p, m: plan.search_job(a, p, m, TEACHER))
         for arm in plan.arms
     ]
 
@@ -91,7 +89,7 @@ def test_a_crash_costs_nothing_and_the_orphans_come_first(plan: Plan, tmp_path: 
 
 
 def test_arms_take_turns(space: Write, tmp_path: Path) -> None:
-    plan = resolve(load_space(space(), ["search.trials=3", "search.pairs=each"]))
+    plan = resolve(load_space(space(), ["budget.trials=3", "search.pairs=each"]))
     search = Interleaved(open_arms(plan, tmp_path))
     students = [ask(search, str(n)).student for n in range(6)]
     assert sorted(students[:2]) == sorted(students[2:4]) == sorted(students[4:]) == ["resnet8", "wrn_10_1"]
@@ -107,7 +105,7 @@ def test_options_of_a_base_are_asked_for_only_when_it_is_chosen(space: Write, tm
         "alpha=LogFloat(0.25, 4)", 'options={"dkd": {"beta": Float(2, 10)}}, alpha=LogFloat(0.25, 4)'
     )
     file.write_text(text)
-    plan = resolve(load_space(file, ["search.trials=12", "search.sampler=random"]))
+    plan = resolve(load_space(file, ["budget.trials=12", "search.sampler=random"]))
     (search,) = open_arms(plan, tmp_path)
     for n in range(12):
         logit = ask(search, str(n)).method.logit

@@ -20,7 +20,7 @@ from trainables.config import ConfigError, Teacher
 
 Write = Callable[..., Path]
 TEACHER = Teacher(name="resnet8", weights="0" * 64)
-TWO = ["search.stop=None", "search.minimize=student/multiply_adds", "search.trials=4"]
+TWO = ["search.stop=None", "search.minimize=student/multiply_adds", "budget.trials=4"]
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def opened(plan: Plan) -> ArmSearch:
     (arm,) = plan.arms
     return ArmSearch(
         arm,
-        plan.spec.search,
+        plan.spec,
         InMemoryStorage(),
         arm.label,
         lambda a, p, m: plan.search_job(a, p, m, TEACHER),

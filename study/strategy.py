@@ -1,0 +1,100 @@
+"""How a study searches: what it optimises, who proposes trials, when one is stopped early, when it ends."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from trainables.config import require
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What the search may spend; whichever comes first ends it, and the study says which it was.
+
+    Attributes:
+        trials: of each search (``pairs="each"``: of each pair's), finished ones of earlier launches included.
+        hours: wall-clock time of the search stage, over all launches.
+        device_hours: time of the search's trials, each times the devices it holds.
+        target: a value of the (first) objective; a search ends when one of its whole trials reaches it.
+        max_failures: trials that may fail, in the whole study, before it gives up; None never gives up.
+    """
+
+    trials: int = 40
+    hours: float | None = None
+    device_hours: float | None = None
+    target: float | None = None
+    max_failures: int | None = None
+
+    def __post_init__(self) -> None:
+        require(self.trials >= 1, f"trials: {self.trials} is fewer than 1")
+        for name in ("hours", "device_hours"):
+            value = getattr(self, name)
+            require(value is None or 0 < value < math.inf, f"{name}: {value} is not above 0")
+        require(
+            self.max_failures is None or self.max_failures >= 0,
+            f"max_failures: {self.max_failures} is below 0",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ASHA:
+    """Asynchronous successive halving (Li 2020): at each rung 1 of ``reduction`` trials goes on.
+
+    Attributes:
+        grace: epochs before the first rung; later rungs are at grace * reduction, grace * reduction^2, ...
+    """
+
+    grace: int = 30
+    reduction: int = 3
+
+    def __post_init__(self) -> None:
+        require(self.grace >= 1, f"grace: {self.grace} is fewer than 1 epoch")
+        require(self.reduction >= 2, f"reduction: {self.reduction} is below 2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Median:
+    """Stops a trial whose best value is worse than the median of the others' averages at that epoch."""
+
+    grace: int = 30
+    min_trials: int = 3
+
+    def __post_init__(self) -> None:
+        require(self.grace >= 1, f"grace: {self.grace} is fewer than 1 epoch")
+        require(self.min_trials >= 2, f"min_trials: {self.min_trials} is below 2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How hyper-parameters are chosen; the paper's configuration is always the first trial.
+
+    Attributes:
+        maximize: metric of the held-out part of train.
+        minimize: a second objective, the cost of the student: multiply-adds of one image, counted from the
+            network. The winners are then the Pareto front. Early stopping compares accuracies alone and would
+            drop small students first, so that there is none.
+        pairs: ``each`` gives every pair a search of its own, ``search`` makes the pair a dimension.
+        sampler: tpe (multivariate, grouped, constant liar) or random.
+        stop: early stopping, or None.
+        seed: of the sampler and of the trials.
+    """
+
+    maximize: Literal["val/top1", "val/top5"] = "val/top1"
+    minimize: Literal["student/multiply_adds"] | None = None
+    pairs: Literal["each", "search"] = "each"
+    sampler: Literal["tpe", "random"] = "tpe"
+    stop: ASHA | Median | None = ASHA()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require(
+            self.minimize is None or (self.stop is None and self.pairs == "search"),
+            "minimize: a second objective needs stop=None (it would drop small students) and pairs='search'",
+        )
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """What goes up, then what goes down if anything does."""
+        return (self.maximize,) if self.minimize is None else (self.maximize, self.minimize)
