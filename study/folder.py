@@ -7,15 +7,15 @@ RESULTS/mlflow.db, RESULTS/mlartifacts/    the MLflow default
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from study.errors import StudyBusy
+from study.errors import UserError
+from study.ownership import Launcher, hold, owner_of
 from trainables.store import Store
+from trainables.strict import suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +55,40 @@ class StudyFolder:
         """Where artifacts go; None leaves it to the tracking server."""
         return None if os.environ.get("MLFLOW_TRACKING_URI") else (self.results / "mlartifacts").as_uri()
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
+    @property
+    def stop_request(self) -> Path:
+        """A file that asks the launcher to stop."""
+        return self.path / "stop"
+
+    def lock(self) -> AbstractContextManager[None]:
         """Hold the study; :class:`StudyBusy` while another launcher does. A killed one lets go of it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StudyBusy(
-                    f"study '{self.name}' in {self.results} is being run by another launcher; "
-                    "wait for it, stop it, or give this one another --name"
-                ) from None
-            yield
+        return hold(
+            self.path / ".lock",
+            f"study '{self.name}' in {self.results}",
+            f"wait for it, stop it (sdd-study stop {self.name}), or give this one another --name",
+        )
+
+    @property
+    def launcher(self) -> Launcher | None:
+        """Who runs the study now; None where nobody does."""
+        return owner_of(self.path / ".lock")
 
 
 def open_folders(results: Path) -> list[StudyFolder]:
     """The studies of a results folder."""
-    return [StudyFolder(results, path.parent.name) for path in sorted(results.glob("*/study.json"))]
+    files = [path for name in ("study.json", "journal.jsonl") for path in results.glob(f"*/{name}")]
+    return [StudyFolder(results, name) for name in sorted({path.parent.name for path in files})]
+
+
+def find_study(results: Path, name: str) -> StudyFolder:
+    """The study ``name`` of a results folder.
+
+    Raises:
+        UserError: there is none; says which there are.
+    """
+    known = open_folders(results.absolute())
+    for folder in known:
+        if folder.name == name:
+            return folder
+    hint = suggestion(name, [item.name for item in known]) if known else "it holds no study"
+    raise UserError(f"no study '{name}' in {results}; {hint}")

@@ -4,6 +4,13 @@
     {"type": "report", "key", "metrics", "time"}
     {"type": "end",    "key", "status": "done" | "stopped" | "failed", "reason", "time"}
 
+Beside the trials, what the launches of the study did:
+
+    {"type": "launch", "host", "pid", "epochs", "trials", "time"}  both by stage, to guess what is left
+    {"type": "stage",  "stage", "total", "left", "time"}
+    {"type": "slots",  "slots", "cpus", "gpus", "time"}            trials at once, what each gets
+    {"type": "leave",  "outcome": "done" | "trials failed" | "interrupted" | "error", "time"}
+
 A line is on disk before anything else hears of it. Reports may come again (a trial that goes on after a
 crash replays its epochs): each epoch of a key is kept once, the first time. A last line that a crash cut off
 is dropped.
@@ -22,6 +29,8 @@ from typing import Any
 from study.plan import Job
 
 Line = dict[str, Any]
+NOTES = ("launch", "stage", "slots", "leave")
+"""Types of the lines that are about the study, not about a trial."""
 
 
 @dataclass(slots=True)
@@ -86,6 +95,10 @@ class Journal:
         """Note how a trial ended."""
         return self._append({"type": "end", "key": key, "status": status, "reason": reason})
 
+    def note(self, kind: str, **about: Any) -> Line:
+        """Keep what happened to the study itself; ``kind`` is one of :data:`NOTES`."""
+        return self._append({"type": kind, **about})
+
     def close(self) -> None:
         """Close the file; nothing is buffered."""
         self._file.close()
@@ -117,8 +130,19 @@ def read_records(path: Path) -> dict[str, Record]:
     return records
 
 
+def read_notes(path: Path) -> list[Line]:
+    """What the launches of a study did, in order; reports are passed over unread."""
+    if not path.exists():
+        return []
+    kinds = tuple(f'{{"type":"{kind}"'.encode() for kind in NOTES)
+    with path.open("rb") as file:
+        return [json.loads(raw) for raw in file if raw.startswith(kinds) and raw.endswith(b"\n")]
+
+
 def fold(records: dict[str, Record], line: Line) -> None:
     """Take one line into ``records``."""
+    if line["type"] in NOTES:
+        return
     key = line["key"]
     if line["type"] == "trial":
         fields = {name: line[name] for name in ("stage", "pair", "method", "role", "arm", "config")}

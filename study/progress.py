@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from study.journal import Record
+from study.pace import SPEED_WINDOW_S, Expected, epochs_left, speed
 from study.plan import Job
 
 LINE_EVERY_S = 15.0
-SPEED_WINDOW_S = 60.0
 
 
 class Progress:
@@ -23,18 +23,14 @@ class Progress:
 
     Args:
         metric: what the search maximises, such as ``val/top1``.
-        epochs: of a whole trial of each stage.
-        trials: of each stage, so far as can be told beforehand.
     """
 
-    def __init__(
-        self, console: Console, name: str, metric: str, epochs: dict[str, int], trials: dict[str, int]
-    ) -> None:
+    def __init__(self, console: Console, name: str, metric: str, expected: Expected) -> None:
         self.console = console
         self.name = name
         self.metric = metric
-        self.epochs = epochs
-        self.trials = dict(trials)
+        self.expected = expected
+        self.trials = dict(expected.trials)
         self.stage_name = "starting"
         self.total = self.left = 0
         self.counts: Counter[str] = Counter()
@@ -113,23 +109,19 @@ class Progress:
     def epochs_per_second(self) -> float:
         """Epochs of all trials together, over the last minute."""
         now = time.monotonic()
-        self._arrivals = [t for t in self._arrivals if now - t < SPEED_WINDOW_S]
-        return len(self._arrivals) / max(now - self._arrivals[0], 1.0) if len(self._arrivals) > 1 else 0.0
+        self._arrivals = [when for when in self._arrivals if now - when < SPEED_WINDOW_S]
+        return speed(self._arrivals, now)
 
     @property
     def seconds_left(self) -> float | None:
         """A guess from the epochs still to come, at the present speed; None before there is a speed."""
-        speed = self.epochs_per_second
-        if speed <= 0:
+        fast = self.epochs_per_second
+        if fast <= 0:
             return None
         ended = self.counts["stopped"] + self.counts["failed"] + self.counts["done"]
         usual = self._stage_epochs / max(ended, 1) if self.stage_name == "search" and ended else None
-        todo = 0.0
-        for stage, trials in self.trials.items():
-            each = self.epochs.get(stage, 1)
-            todo += trials * (min(usual, each) if usual and stage == self.stage_name else each)
-        todo -= sum(len(record.history) for record in self.running.values())
-        return max(todo, 0.0) / speed
+        running = sum(len(record.history) for record in self.running.values())
+        return epochs_left(self.expected, self.trials, self.stage_name, usual, running) / fast
 
     def _summary(self) -> list[tuple[str, str]]:
         counts = {"running": len(self.running), **{name: self.counts[name] for name in ("stopped", "failed")}}
@@ -144,8 +136,8 @@ class Progress:
             value = f"{self.metric} {self.best.final[self.metric]:.2f}{against}"
             rows.append(("best", f"{value}: {self.best.pair} {settings(self.best)}"))
         left = self.seconds_left
-        speed = f"{self.epochs_per_second:.2f} epochs/s"
-        rows.append(("speed", speed if left is None else f"{speed}, about {duration(left)} left"))
+        fast = f"{self.epochs_per_second:.2f} epochs/s"
+        rows.append(("speed", fast if left is None else f"{fast}, about {duration(left)} left"))
         return rows
 
     def _line(self) -> None:

@@ -39,8 +39,13 @@ class Recorder:
 
     def stage(self, name: str, total: int, left: int) -> None:
         """A stage begins."""
+        self.journal.note("stage", stage=name, total=total, left=left)
         for watcher in self.watchers:
             watcher.stage(name, total, left)
+
+    def slots(self, slots: int, cpus: int, gpus: float) -> None:
+        """Trials run from now on: so many at once, each with these resources."""
+        self.journal.note("slots", slots=slots, cpus=cpus, gpus=gpus)
 
     def began(self, job: Job) -> None:
         """A trial was given to a process."""

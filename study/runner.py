@@ -47,6 +47,9 @@ class Listener(Protocol):
     def ended(self, job: Job, status: str, reason: str = "") -> None:
         """A trial is done, stopped early or failed."""
 
+    def slots(self, slots: int, cpus: int, gpus: float) -> None:
+        """Trials run from now on: so many at once, each with these resources."""
+
 
 class Cluster:
     """The Ray cluster a study runs on: a local one unless an address is given."""
@@ -132,13 +135,15 @@ class Runner:
 
         self.cluster.connect()
         cpus, gpus = self.cluster.per_trial(self.plan)
+        at_once = self.plan.spec.resources.max_concurrent or most_at_once(cpus, gpus)
+        self.listener.slots(at_once, cpus, gpus)
         scratch = Path(tempfile.mkdtemp(prefix="sdd-tune-"))
         space = tuning.pop("param_space", None)
         tuner = tune.Tuner(
             trainable(self.store.root, self.plan.raw, self.plan.user_code, cpus, gpus),
             param_space=space,
             tune_config=tune.TuneConfig(
-                max_concurrent_trials=self.plan.spec.resources.max_concurrent or most_at_once(cpus, gpus),
+                max_concurrent_trials=at_once,
                 reuse_actors=True,
                 **tuning,
             ),

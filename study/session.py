@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import signal
 from contextlib import ExitStack
+from dataclasses import asdict
 from types import TracebackType
 
 from rich.console import Console
 from rich.table import Table
 
-from study.describe import most_confirm_trials
 from study.folder import StudyFolder
 from study.journal import Journal
 from study.mlflow_runs import connect
+from study.ownership import listening
+from study.pace import Expected
 from study.plan import Plan
 from study.progress import Progress, duration
 from study.recorder import Recorder
@@ -50,11 +54,16 @@ class Session:
         if folder.mlflow_uri.startswith("http"):
             connect(folder)
         self._stack.enter_context(folder.lock())
+        self._stack.enter_context(listening(folder.stop_request))
         spec = to_plain(plan.spec)
         write_json(folder.path / "study.json", spec)
         journal = Journal(folder.journal)
         self._stack.callback(journal.close)
-        self.progress = self._stack.enter_context(make_progress(plan, self.console))
+        expected = Expected.of(plan)
+        journal.note("launch", host=platform.node(), pid=os.getpid(), **asdict(expected))
+        self.progress = self._stack.enter_context(
+            Progress(self.console, plan.spec.name, plan.spec.search.maximize, expected)
+        )
         self.tracker = Tracker(folder, spec, self.progress.say)
         self.tracker.replay(journal.records)
         self.recorder = Recorder(journal, [self.progress, self.tracker])
@@ -63,9 +72,11 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # this takes seconds, and must not be cut short
+        if kind is KeyboardInterrupt:  # what follows takes seconds, and must not be cut short
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(signum, signal.SIG_IGN)
         self.cluster.close()
+        self.recorder.journal.note("leave", outcome=self._outcome(kind))
         write_csvs(self.folder, self.recorder.records)
         if self.report is not None:
             sent = self.tracker.close(SEND_TIMEOUT_S, self.report.files)
@@ -74,6 +85,13 @@ class Session:
         self._stack.close()
         if not sent:
             self.console.print("MLflow has not got everything yet; the same command again sends the rest")
+
+    def _outcome(self, kind: type[BaseException] | None) -> str:
+        """How the launch ends, as the journal's last line says it."""
+        if kind is not None:
+            return "interrupted" if kind is KeyboardInterrupt else "error"
+        failed = any(record.status == "failed" for record in self.recorder.records.values())
+        return "trials failed" if failed else "done"
 
     def run(self) -> None:
         """All stages, each doing what is not yet done."""
@@ -113,24 +131,3 @@ class Session:
         ):
             say(f"{what:22} {where}", soft_wrap=True)
         return failed == 0
-
-
-def make_progress(plan: Plan, console: Console) -> Progress:
-    """The view of a study that begins."""
-    spec = plan.spec
-    epochs = spec.training.epochs
-    return Progress(
-        console,
-        spec.name,
-        spec.search.maximize,
-        epochs={
-            "teachers": (spec.teacher_training or spec.training).epochs,
-            "search": epochs,
-            "confirm": epochs,
-        },
-        trials={
-            "teachers": len({pair.teacher for pair in spec.pairs if pair.weights is None}),
-            "search": spec.budget.trials * len(plan.arms),
-            "confirm": most_confirm_trials(plan),
-        },
-    )

@@ -6,6 +6,7 @@ Of the 240 times as many reports only the wanted numbers are read.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from array import array
@@ -15,13 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from study.errors import UserError
-from study.folder import StudyFolder, open_folders
+from study.folder import find_study
 from study.journal import Record, fold
 from study.report.curves import Curves
 from study.report.frames import WANTED, Source
 from trainables.store import read_json
-from trainables.strict import suggestion
 
 NAN = float("nan")
 MOST_LAYOUTS = 20
@@ -33,11 +32,7 @@ def read_folder(results: Path, study: str) -> Source:
     Raises:
         UserError: there is none.
     """
-    folder = StudyFolder(results.absolute(), study)
-    if not folder.journal.exists():
-        known = [item.name for item in open_folders(results)]
-        hint = suggestion(study, known) if known else "it holds no study"
-        raise UserError(f"no study '{study}' in {results}; {hint}")
+    folder = find_study(results, study)
     spec = read_json(folder.path / "study.json") or {}
     metric = spec.get("search", {}).get("maximize", WANTED[0])
     records, curves = read_journal(folder.journal, tuple(dict.fromkeys([*WANTED, metric])))
@@ -49,7 +44,7 @@ def read_journal(path: Path, names: Sequence[str]) -> tuple[list[Record], Curves
     records: dict[str, Record] = {}
     histories: dict[bytes, _History] = {}
     take = _Reports(names).take
-    with path.open("rb") as file:
+    with path.open("rb") if path.exists() else io.BytesIO() as file:
         for raw in file:
             if not raw.endswith(b"\n"):
                 break  # cut off by a crash
