@@ -131,16 +131,26 @@ class Runner:
         self._run(search.job, search_alg=search, scheduler=scheduler, num_samples=search.left)
 
     def _run(self, job_of: Callable[[str], Job], **tuning: Any) -> None:
-        from trainables.driver import trainable
+        from trainables.driver import Provision, trainable
+        from trainables.remembering import Remembering
 
         self.cluster.connect()
         cpus, gpus = self.cluster.per_trial(self.plan)
-        at_once = self.plan.spec.resources.max_concurrent or most_at_once(cpus, gpus)
+        wanted = self.plan.spec.resources
+        at_once = wanted.max_concurrent or most_at_once(cpus, gpus)
         self.listener.slots(at_once, cpus, gpus)
+        given = Provision(
+            store=self.store.root,
+            user_code=self.plan.user_code,
+            cpus=cpus,
+            gpus=gpus,
+            room=Remembering(budget=wanted.views),
+            engine=wanted.engine,
+        )
         scratch = Path(tempfile.mkdtemp(prefix="sdd-tune-"))
         space = tuning.pop("param_space", None)
         tuner = tune.Tuner(
-            trainable(self.store.root, self.plan.raw, self.plan.user_code, cpus, gpus),
+            trainable(given, self.plan.raw),
             param_space=space,
             tune_config=tune.TuneConfig(
                 max_concurrent_trials=at_once,

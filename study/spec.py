@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from study import paper
 from study.domains import Choice, Domain, Float, Int, LogFloat
@@ -102,23 +102,29 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What one trial gets.
+    """What one trial gets, and how it computes. Nothing here is part of a trial's configuration.
 
     Attributes:
         cpus_per_trial: cores, and the threads its process computes with.
         gpus_per_trial: devices, fractions allowed; None means 1 where the cluster has any, else 0.
         max_concurrent: trials at once; None means as many as fit.
+        engine: whether steps are compiled; ``auto`` for trials long enough to win the time back.
+        views: room for remembered teacher outputs on each node, in bytes; ``auto`` for a quarter of what is
+            free, at most half of the memory, ``off`` for none.
     """
 
     cpus_per_trial: int = 1
     gpus_per_trial: float | None = None
     max_concurrent: int | None = None
+    engine: Literal["auto", "eager", "compiled"] = "auto"
+    views: Literal["auto", "off"] | int = "auto"
 
     def __post_init__(self) -> None:
         require(self.cpus_per_trial >= 1, f"cpus_per_trial: {self.cpus_per_trial} is fewer than 1")
         gpus = self.gpus_per_trial
         require(gpus is None or 0 <= gpus <= 1, f"gpus_per_trial: {gpus} is not between 0 and 1")
         require(self.max_concurrent is None or self.max_concurrent >= 1, "max_concurrent: fewer than 1")
+        require(isinstance(self.views, str) or self.views >= 0, f"views: {self.views} bytes is below 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

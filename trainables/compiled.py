@@ -32,6 +32,9 @@ COMPILE_FROM = {"cuda": 2_000, "cpu": 20_000}
 _failures: set[str] = set()
 """What could not be compiled in this process, so that it is said, and tried, once."""
 
+_spent: list[float] = []
+"""Seconds of each compilation since :func:`compilation_seconds` was last asked."""
+
 
 def worth_compiling(mode: Mode, training: Training, steps: int, device: torch.device) -> bool:
     """Whether a trial of so many ``steps`` an epoch runs compiled."""
@@ -62,6 +65,7 @@ def attempt(what: str, make: Callable[[], T], say: Callable[[str], None]) -> T |
     """What ``make`` gives; None, said once, where there is no compiler or compilation fails."""
     if what in _failures:
         return None
+    began = time.perf_counter()
     try:
         return make()
     except Exception as error:  # a missing compiler, or a compiler's error, surfaces as many types
@@ -69,6 +73,15 @@ def attempt(what: str, make: Callable[[], T], say: Callable[[str], None]) -> T |
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         say(f"{what} is not compiled and runs eager: {reason}")
         return None
+    finally:
+        _spent.append(time.perf_counter() - began)
+
+
+def compilation_seconds() -> float:
+    """Seconds that this process has compiled for since it was last asked."""
+    seconds = sum(_spent)
+    _spent.clear()
+    return seconds
 
 
 class CompiledStep:
@@ -76,9 +89,6 @@ class CompiledStep:
 
     The student's weights are loaded into the same modules for each trial; weights of the loss, and options of
     a built-in base loss, are scalars on the device. Feature losses and the user's own losses run eager.
-
-    Attributes:
-        seconds: what compilation took.
     """
 
     def __init__(
@@ -97,7 +107,6 @@ class CompiledStep:
             self._criterion.base = self._open(criterion.base)
         function = self._with_loss if self.fuses_loss else self._alone
         self._run = compile_static(function, device, graphs=self.fuses_loss)
-        self.seconds = 0.0
 
     def _open(self, base: LogitLoss) -> LogitLoss:
         """``base`` with its real-valued options as scalars on the device."""
@@ -128,7 +137,6 @@ class CompiledStep:
             image_size: height and width.
             regions: any of the teacher's logits [B, R, K]; None without a teacher.
         """
-        began = time.perf_counter()
         before = copy.deepcopy(self.student.state_dict())
         size = self.training.batch_size
         images = torch.zeros(size, 3, *image_size, device=self.device)
@@ -143,7 +151,6 @@ class CompiledStep:
         loss.backward()  # type: ignore[no-untyped-call]
         self.student.zero_grad(set_to_none=True)
         self.student.load_state_dict(before)
-        self.seconds = time.perf_counter() - began
 
     def adopt(self, student: MultiScaleHead) -> MultiScaleHead:
         """The modules that were compiled, with the weights of ``student``."""

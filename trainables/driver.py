@@ -8,6 +8,7 @@ and teacher stay where they are. What is kept is keyed by all that decides it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,65 +31,58 @@ _warm = Warm()
 """What this process keeps from trial to trial."""
 
 
-def trainable(
-    store: Path,
-    raw: RawData,
-    user_code: tuple[str, ...],
-    cpus: int,
-    gpus: float,
-    room: Remembering | None = None,
-    engine: Mode = "auto",
-) -> Callable[[dict[str, Any]], None]:
-    """A Tune trainable for ``{"trial": TrialConfig.to_dict()}``, with its resources.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provision:
+    """What a study gives each of its trials; none of it decides a trial's result.
 
-    Args:
+    Attributes:
         store: root of the store of runs, reachable from every node.
-        raw: the data set; it goes into Ray's object store once and each node reads it there.
         user_code: source files that register losses of the user's own.
-        cpus, gpus: of one trial; it computes with ``cpus`` threads.
+        cpus, gpus: of one worker; it computes with ``cpus`` threads.
         room: for the teacher's remembered outputs.
         engine: whether steps are compiled.
     """
-    with_data = tune.with_parameters(
-        train, raw=raw, store=str(store), user_code=user_code, threads=cpus, room=room, engine=engine
+
+    store: Path
+    user_code: tuple[str, ...] = ()
+    cpus: int = 1
+    gpus: float = 0.0
+    room: Remembering = field(default_factory=Remembering)
+    engine: Mode = "auto"
+
+
+def trainable(given: Provision, raw: RawData) -> Callable[[dict[str, Any]], None]:
+    """A Tune trainable for ``{"trial": TrialConfig.to_dict()}``, with its resources.
+
+    ``raw``, the data set, goes into Ray's object store once, and each node reads it there.
+    """
+    with_data = tune.with_parameters(train, given=given, raw=raw)
+    resourced: Callable[[dict[str, Any]], None] = tune.with_resources(
+        with_data, {"cpu": given.cpus, "gpu": given.gpus}
     )
-    resourced: Callable[[dict[str, Any]], None] = tune.with_resources(with_data, {"cpu": cpus, "gpu": gpus})
     return resourced
 
 
-def train(
-    config: dict[str, Any],
-    raw: RawData,
-    store: str,
-    user_code: tuple[str, ...],
-    threads: int,
-    room: Remembering | None,
-    engine: Mode,
-) -> None:
+def train(config: dict[str, Any], given: Provision, raw: RawData) -> None:
     """Run the trial in ``config["trial"]`` on Ray Train, in this process."""
-    settings = {"trial": config["trial"], "store": store, "threads": threads, "room": room, "engine": engine}
-
-    run_sources(user_code)
+    run_sources(given.user_code)
 
     def worker(settings: Mapping[str, Any]) -> None:
-        _run(settings, raw)
+        _run(TrialConfig.from_dict(settings), given, raw)
 
-    TorchTrainer(worker, train_loop_config=settings, scaling_config=ScalingConfig(num_workers=0)).fit()
+    TorchTrainer(worker, train_loop_config=config["trial"], scaling_config=ScalingConfig(num_workers=0)).fit()
 
 
-def _run(settings: Mapping[str, Any], raw: RawData) -> None:
-    torch.set_num_threads(settings["threads"])
-    config = TrialConfig.from_dict(settings["trial"])
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    store = Store(Path(settings["store"]))
+def _run(config: TrialConfig, given: Provision, raw: RawData) -> None:
+    torch.set_num_threads(given.cpus)
     run_trial(
         config,
-        store,
-        lambda c, d: _data(raw, c.data, d),
+        Store(given.store),
+        lambda config, device: _data(raw, config.data, device),
         _report,
-        device,
-        room=settings["room"],
-        engine=settings["engine"],
+        torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+        room=given.room,
+        engine=given.engine,
         warm=_warm,
     )
 

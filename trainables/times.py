@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from trainables.compiled import compilation_seconds
 from trainables.engine import Engine
 
 
@@ -11,7 +12,8 @@ class Times:
     """How the seconds of an epoch were spent; what is neither training nor evaluation is idle.
 
     time/epoch_s: training, teacher and evaluation. time/teacher_s: the teacher, run or looked up (a live
-    one on a GPU is part of the training). time/batch_ms: one step, without the teacher.
+    one on a GPU is part of the training). time/batch_ms: one step, without the teacher. time/compile_s: what
+    compilation took before the epoch, where there was any; not part of the other times.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -32,6 +34,8 @@ class Times:
             "time/teacher_s": teacher,
             "time/batch_ms": 1000 * train / max(steps, 1),
         }
+        if compiled := compilation_seconds():
+            self.times["time/compile_s"] = compiled
 
     def evaluated(self) -> dict[str, float]:
         """Everything is done; the times."""

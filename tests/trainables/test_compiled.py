@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import trainables.models as models
-from tests.trainables.trials import CPU, CRD, SD_DKD, file_teacher, tiny
+from tests.trainables.trials import CPU, CRD, SD_DKD, Run, file_teacher, tiny
 from trainables import compiled as compiled_room
 from trainables.compiled import CompiledStep, Mode, attempt, kind_of_step, step_for, worth_compiling
 from trainables.config import LogitTerm, Method, Training, TrialConfig
@@ -26,6 +26,7 @@ needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ 
 @pytest.fixture(autouse=True)
 def _nothing_failed_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled_room, "_failures", set())
+    monkeypatch.setattr(compiled_room, "_spent", [])
 
 
 def trial(store: Store, **changes: Any) -> TrialConfig:
@@ -153,6 +154,17 @@ def test_failed_attempts_are_not_made_again() -> None:
     for _ in range(3):
         assert attempt("a thing", fail, said.append) is None
     assert (len(tries), len(said)) == (1, 1)
+
+
+@needs_compiler
+def test_the_epoch_after_a_compilation_tells_its_seconds(store: Store, digits: DataSet) -> None:
+    warm = Warm()
+    first, second = (
+        Run(tiny(training={"epochs": 2, "lr": lr}), store, digits, engine="compiled", warm=warm).reports
+        for lr in (0.1, 0.2)
+    )
+    assert first[0]["time/compile_s"] > 0.1
+    assert not [metrics for metrics in (first[1], *second) if "time/compile_s" in metrics]
 
 
 def test_auto_compiles_long_trials() -> None:

@@ -16,7 +16,6 @@ from trainables.data import load
 from trainables.data.dataset import DataSet
 from trainables.loop import Metrics, run_trial
 from trainables.models.weights import state_sha256
-from trainables.remembering import Remembering
 from trainables.store import Store
 
 CPU = torch.device("cpu")
@@ -62,7 +61,7 @@ class Run:
         data: DataSet,
         *,
         stop_after: int | None = None,
-        room: Remembering | None = None,
+        **more: Any,
     ) -> None:
         self.reports: list[Metrics] = []
         self.said: list[str] = []
@@ -70,7 +69,7 @@ class Run:
         self.stop_after = stop_after
         with contextlib.suppress(Stopped):
             self.result = run_trial(
-                config, store, lambda c, d: data, self._report, CPU, self.said.append, room=room
+                config, store, lambda c, d: data, self._report, CPU, self.said.append, **more
             )
 
     def _report(self, metrics: Metrics) -> None:
