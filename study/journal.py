@@ -31,6 +31,10 @@ from study.plan import Job
 Line = dict[str, Any]
 NOTES = ("launch", "stage", "slots", "leave")
 """Types of the lines that are about the study, not about a trial."""
+REPORT = b'{"type":"report",'
+"""How the line of a report begins."""
+STATUSES = ("running", "done", "stopped", "failed")
+"""What a trial can be."""
 
 
 @dataclass(slots=True)
@@ -130,13 +134,27 @@ def read_records(path: Path) -> dict[str, Record]:
     return records
 
 
-def read_notes(path: Path) -> list[Line]:
-    """What the launches of a study did, in order; reports are passed over unread."""
-    if not path.exists():
-        return []
-    kinds = tuple(f'{{"type":"{kind}"'.encode() for kind in NOTES)
-    with path.open("rb") as file:
-        return [json.loads(raw) for raw in file if raw.startswith(kinds) and raw.endswith(b"\n")]
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A journal without its reports: trials, with no histories, and :data:`NOTES`, in order."""
+
+    records: dict[str, Record]
+    notes: list[Line]
+
+
+def read_outline(path: Path) -> Outline:
+    """The outline of a journal; reports, which are nearly all of it, are passed over unread."""
+    outline = Outline({}, [])
+    if path.exists():
+        with path.open("rb") as file:
+            for raw in file:
+                if raw.startswith(REPORT) or not raw.endswith(b"\n"):
+                    continue
+                line = json.loads(raw)
+                fold(outline.records, line)
+                if line["type"] in NOTES:
+                    outline.notes.append(line)
+    return outline
 
 
 def fold(records: dict[str, Record], line: Line) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from study.commands.common import DONE, INTERRUPTED, TRIALS_FAILED, WRONG_INPUT
 from study.errors import SpecError, UserError
 from study.folder import StudyFolder
 from study.loading import load_space
@@ -43,13 +44,9 @@ MLflow: RESULTS/mlflow.db, or the server in MLFLOW_TRACKING_URI. Ray: local, or 
 exit codes: 0 done; 2 the input is wrong, nothing was run; 3 done, but trials failed; 130 interrupted.
 """
 
-DONE, WRONG_INPUT, TRIALS_FAILED, INTERRUPTED = 0, 2, 3, 130
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``launch``."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = EPILOG
     parser.add_argument(
         "--space", required=True, metavar="FILE", help="space file, or the name of a shipped one"
     )
@@ -73,7 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Parse ``argv`` and run; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="launch.py", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="launch.py",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add_arguments(parser)
     return run(parser.parse_args(argv))
 

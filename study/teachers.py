@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import io
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from study.commands.common import DONE, add_results, answer
+from study.errors import UserError
 from trainables.config import Data, Teacher, Training
 from trainables.store import Store
 
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 
 State = Mapping[str, "Tensor"]
 """A network's weights by key."""
+
+EPILOG = """
+examples:
+  sdd-study teachers import ckpt_epoch_240.pth --name resnet32x4
+  sdd-study teachers list --json
+
+JSON: what is known about the teacher; of list, a list of them: {"name", "weights": hash, "num_classes", ...}
+"""
 
 CLASSES, IMAGE_SIZE = 100, 32
 """CIFAR-100's, which published teacher files are for."""
@@ -109,11 +118,11 @@ def _device() -> Any:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def add_commands(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """``list`` and ``import`` below ``sdd-study teachers``."""
     commands = parser.add_subparsers(dest="teachers", required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="the teachers of a results folder")
-    listing.set_defaults(run=run_list)
+    listing.set_defaults(run_teachers=run_list)
     adding = commands.add_parser(
         "import",
         help="file a weight file as a teacher",
@@ -127,11 +136,15 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     )
     adding.add_argument("--data", metavar="NAME", help="data set to measure it on, such as cifar100")
     adding.add_argument("--root", metavar="DIR", help="where that data set is")
-    adding.set_defaults(run=run_import)
+    adding.set_defaults(run_teachers=run_import)
     for command in (listing, adding):
-        command.add_argument(
-            "--results", type=Path, default=Path("results"), metavar="DIR", help="results folder (./results)"
-        )
+        add_results(command)
+
+
+def run(args: argparse.Namespace) -> int:
+    """``list`` or ``import``."""
+    code: int = args.run_teachers(args)
+    return code
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -139,11 +152,9 @@ def run_list(args: argparse.Namespace) -> int:
     from study.folder import StudyFolder
 
     teachers = StudyFolder(args.results.absolute(), "").store.teachers()
-    for about in teachers:
-        print(described(about))
-    if not teachers:
-        print(f"no teacher is filed in {args.results}")
-    return 0
+    none = f"no teacher is filed in {args.results}"
+    answer(args, teachers, lambda: "\n".join(map(described, teachers)) or none)
+    return DONE
 
 
 def run_import(args: argparse.Namespace) -> int:
@@ -159,10 +170,9 @@ def run_import(args: argparse.Namespace) -> int:
             store, args.file, args.name, num_classes=args.classes, image_size=args.image_size, data=data
         )
     except (ValueError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    print(described(about))
-    return 0
+        raise UserError(str(error)) from None
+    answer(args, about, lambda: described(about))
+    return DONE
 
 
 def described(about: Mapping[str, Any]) -> str:

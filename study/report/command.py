@@ -6,7 +6,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from study.errors import UserError
+from study.commands.common import DONE, add_results, answer
+
+EPILOG = """
+examples:
+  sdd-study report --study quickstart --out report
+  sdd-study report --study pairs --study ablation --out report --protocol last --protocol best-test
+
+JSON: {"folder", "files": [PATH], "configurations": rows of tables/summary.csv}
+"""
 
 PROTOCOLS = ("last", "validation", "best-test")
 
@@ -17,9 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--study", action="append", required=True, metavar="NAME", help="study to report on; repeatable"
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the report goes")
-    parser.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="results folder (./results)"
-    )
+    add_results(parser)
     parser.add_argument(
         "--tracking-uri", metavar="URI", help="read the trials from MLflow instead of the results folder"
     )
@@ -43,18 +49,23 @@ def run(args: argparse.Namespace) -> int:
 
     studies = list(dict.fromkeys(args.study))
     protocols = list(dict.fromkeys(args.protocol or PROTOCOLS[:1]))
-    try:
-        report = report_studies(
-            studies,
-            args.results,
-            args.tracking_uri,
-            args.out.absolute(),
-            protocols,
-            networks=not args.no_networks,
-            say=lambda line: print(line, file=sys.stderr),
-        )
-    except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    print(f"{args.out}: {len(report.files)} files, {len(report.table)} confirmed configurations")
-    return 0
+    report = report_studies(
+        studies,
+        args.results,
+        args.tracking_uri,
+        args.out.absolute(),
+        protocols,
+        networks=not args.no_networks,
+        say=lambda line: print(line, file=sys.stderr),
+    )
+    about = {
+        "folder": str(args.out),
+        "files": [str(path) for path in report.files],
+        "configurations": report.table.to_dict("records"),
+    }
+    answer(
+        args,
+        about,
+        lambda: f"{args.out}: {len(report.files)} files, {len(report.table)} confirmed configurations",
+    )
+    return DONE

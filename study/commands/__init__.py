@@ -1,0 +1,1 @@
+"""The commands of ``sdd-study``, one a file: ``add_arguments``, ``run`` and, for the help, ``EPILOG``."""

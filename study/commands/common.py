@@ -1,0 +1,62 @@
+"""What all commands have in common: where results are, which study, an answer as text or as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from study.folder import StudyFolder, find_study
+from trainables.strict import to_plain
+
+DONE, WRONG_INPUT, TRIALS_FAILED, INTERRUPTED = 0, 2, 3, 130
+"""Exit codes."""
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """``--results`` and ``--json``."""
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="results folder (./results)"
+    )
+    parser.add_argument("--json", action="store_true", help="answer with JSON")
+
+
+def add_study(parser: argparse.ArgumentParser) -> None:
+    """``NAME``, ``--results`` and ``--json``."""
+    parser.add_argument("study", metavar="NAME", help="name of the study")
+    add_results(parser)
+
+
+def chosen_study(args: argparse.Namespace) -> StudyFolder:
+    """The study that ``args`` name; :class:`UserError` where there is none."""
+    return find_study(args.results, args.study)
+
+
+def answer(args: argparse.Namespace, value: Any, text: Callable[[], str]) -> None:
+    """Print ``value`` as JSON if that was asked for, else ``text``."""
+    print(json.dumps(finite(to_plain(value)), indent=1, allow_nan=False) if args.json else text())
+
+
+def finite(value: Any) -> Any:
+    """Plain data with null for numbers that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def columns(rows: list[list[str]], right: tuple[int, ...] = ()) -> str:
+    """Rows of text under each other, columns as wide as they need to be; ``right`` ones end flush."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,56 @@
+"""The studies of a results folder: whether they run, their trials, when they were last heard of."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from typing import Any
+
+from study.commands.common import DONE, add_results, answer, columns
+from study.folder import StudyFolder, open_folders
+from study.journal import STATUSES, read_outline
+from study.standing import state_of
+
+EPILOG = """
+examples:
+  sdd-study list
+  sdd-study list --results /mnt/shared/results --json
+
+JSON: a list of {"study", "state": "running" | "interrupted" | "finished", "trials": {"running", "done",
+"stopped", "failed"}, "last_activity": seconds since 1970 or null}
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``list``."""
+    add_results(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the table."""
+    studies = [describe(folder) for folder in open_folders(args.results.absolute())]
+    answer(args, studies, lambda: table(studies) if studies else f"no study in {args.results}")
+    return DONE
+
+
+def describe(folder: StudyFolder) -> dict[str, Any]:
+    """One study, as the help says."""
+    outline = read_outline(folder.journal)
+    counts = Counter(record.status for record in outline.records.values())
+    return {
+        "study": folder.name,
+        "state": state_of(folder, outline),
+        "trials": {status: counts[status] for status in STATUSES},
+        "last_activity": folder.journal.stat().st_mtime if folder.journal.exists() else None,
+    }
+
+
+def table(studies: list[dict[str, Any]]) -> str:
+    """The studies, one a line."""
+    rows = [["study", "state", *STATUSES, "last activity"]]
+    for study in studies:
+        when = study["last_activity"]
+        last = "-" if when is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
+        rows.append([study["study"], study["state"], *map(str, study["trials"].values()), last])
+    return columns(rows, right=(2, 3, 4, 5))
