@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from study.describe import most_confirm_trials
 from study.plan import Plan
 
 SPEED_WINDOW_S = 60.0
+FEWEST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,12 @@ def epochs_left(
     return max(todo - running, 0.0)
 
 
+def recent(arrivals: Sequence[float], now: float) -> Sequence[float]:
+    """Those reports, in order, by which to tell the speed: of the last minute, or more where it has few."""
+    return arrivals[min(bisect(arrivals, now - SPEED_WINDOW_S), max(len(arrivals) - FEWEST, 0)) :]
+
+
 def speed(arrivals: Sequence[float], now: float) -> float:
-    """Epochs a second of all trials together, from when reports arrived over the last minute."""
-    recent = [when for when in arrivals if now - when < SPEED_WINDOW_S]
-    return len(recent) / max(now - recent[0], 1.0) if len(recent) > 1 else 0.0
+    """Epochs a second of all trials together, from when reports arrived."""
+    counted = recent(arrivals, now)
+    return len(counted) / max(now - counted[0], 1.0) if len(counted) > 1 else 0.0

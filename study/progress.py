@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from study.journal import Record
-from study.pace import SPEED_WINDOW_S, Expected, epochs_left, speed
+from study.pace import Expected, epochs_left, recent, speed
 from study.plan import Job
 
 LINE_EVERY_S = 15.0
@@ -107,9 +107,9 @@ class Progress:
 
     @property
     def epochs_per_second(self) -> float:
-        """Epochs of all trials together, over the last minute."""
+        """Epochs of all trials together, lately."""
         now = time.monotonic()
-        self._arrivals = [when for when in self._arrivals if now - when < SPEED_WINDOW_S]
+        self._arrivals = list(recent(self._arrivals, now))
         return speed(self._arrivals, now)
 
     @property

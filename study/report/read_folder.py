@@ -23,6 +23,8 @@ from study.report.frames import WANTED, Source
 from trainables.store import read_json
 
 NAN = float("nan")
+ARRIVED = "journal/time"
+"""A name for :func:`read_journal`: when the line was written, seconds since 1970."""
 MOST_LAYOUTS = 20
 
 
@@ -85,6 +87,7 @@ class _Reports:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
+        self.arrived = names.index(ARRIVED) if ARRIVED in names else None
         self.layouts: list[tuple[re.Pattern[bytes], list[int]]] = []
 
     def take(self, raw: bytes) -> tuple[bytes, float, list[float]] | None:
@@ -93,10 +96,12 @@ class _Reports:
             if (match := pattern.fullmatch(raw)) is not None:
                 if number:  # the next line is likely to be alike
                     self.layouts.insert(0, self.layouts.pop(number))
-                key, epoch, *texts = match.groups()
+                key, epoch, *texts, when = match.groups()
                 values = [NAN] * len(self.names)
                 for column, text in zip(columns, texts, strict=True):
                     values[column] = float(text)
+                if self.arrived is not None:
+                    values[self.arrived] = float(when)
                 return key, float(epoch), values
         line = json.loads(raw)
         if line["type"] != "report":
@@ -104,7 +109,7 @@ class _Reports:
         metrics = line["metrics"]
         if len(self.layouts) < MOST_LAYOUTS:
             self._learn(metrics)
-        found = [metrics.get(name) for name in self.names]
+        found = [line["time"] if name == ARRIVED else metrics.get(name) for name in self.names]
         values = [NAN if value is None else float(value) for value in found]
         return line["key"].encode(), metrics["epoch"], values
 
@@ -115,7 +120,7 @@ class _Reports:
             number = rb"([-+]?[.\d][-+.eE\d]*+)" if name == "epoch" or name in self.names else rb"[^,}]++"
             parts.append(b'"' + re.escape(name.encode()) + b'":' + number)
         head = rb'\{"type":"report","key":"(\w+)","metrics":\{'
-        pattern = re.compile(head + b",".join(parts) + rb'\},"time":[^,}]++\}\n')
+        pattern = re.compile(head + b",".join(parts) + rb'\},"time":([^,}]++)\}\n')
         columns = [self.names.index(name) for name in metrics if name in self.names]
         if next(iter(metrics)) == "epoch":
             self.layouts.append((pattern, columns))
