@@ -7,7 +7,7 @@ import os
 import sys
 
 from study import launch, teachers
-from study.commands import export, listing, status, stop
+from study.commands import compare, export, importances, listing, status, stop
 from study.commands.common import DONE, INTERRUPTED, WRONG_INPUT
 from study.errors import UserError
 from study.report import command as report
@@ -16,6 +16,8 @@ COMMANDS = {
     "launch": (launch, "run a study, or go on with it"),
     "list": (listing, "the studies of a results folder"),
     "status": (status, "where a study stands"),
+    "compare": (compare, "studies side by side"),
+    "importances": (importances, "which settings of a search mattered"),
     "stop": (stop, "end a running study so that it can go on later"),
     "export": (export, "write a study's trials as CSV"),
     "report": (report, "tables and figures of studies, the paper's numbers beside"),

@@ -62,11 +62,16 @@ class Cell:
     @property
     def ours(self) -> str:
         """``76.81 ± 0.20 (3)``; ``76.81 (1 of 3)`` where seeds are missing; a dash where nobody ran it."""
-        if self.mean is None:
-            return DASH
-        spread = "" if self.std is None else f" ± {rounded(self.std)}"
-        few = f" of {self.asked}" if self.n < self.asked else ""
-        return f"{rounded(self.mean)}{spread} ({self.n}{few})"
+        return value_text(self.mean, self.std, self.n, self.asked)
+
+
+def value_text(mean: float | None, std: float | None, n: int, asked: int) -> str:
+    """See :attr:`Cell.ours`."""
+    if mean is None:
+        return DASH
+    spread = "" if std is None else f" ± {rounded(std)}"
+    few = f" of {asked}" if n < asked else ""
+    return f"{rounded(mean)}{spread} ({n}{few})"
 
 
 def rounded(value: float | None, signed: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Which settings of a search mattered: Optuna's fANOVA over the finished trials of a study.
+"""Which settings of a search mattered: Optuna's evaluators over the finished trials of a study.
 
 Made from the trials' configurations, not from Optuna's storage, so that a report from MLflow has it too.
 """
@@ -22,7 +22,12 @@ FEWEST = 4
 MOST_TRIALS = 200
 
 
-def importances(runs: Runs) -> pd.DataFrame:
+EVALUATORS = ("fanova", "ped_anova")
+"""``fanova`` (Hutter 2014): of the variance over the whole space. ``ped_anova`` (Watanabe 2023): of the
+difference between the best trials and all."""
+
+
+def importances(runs: Runs, evaluator: str = EVALUATORS[0]) -> pd.DataFrame:
     """Importance of each setting that the trials of a study differ in, highest first.
 
     Settings that not every trial has, such as the options of one base loss, are left out, as Optuna does.
@@ -34,7 +39,7 @@ def importances(runs: Runs) -> pd.DataFrame:
             {"pair": trial["pair"], **flatten(runs.configs[int(str(number))]["method"])}
             for number, trial in shown.iterrows()
         ]
-        found = _fanova(settings, shown["value"].tolist())
+        found = _evaluated(settings, shown["value"].tolist(), evaluator)
         rows += [
             {"study": study, "parameter": name, "importance": share, "trials": len(shown)}
             for name, share in found.items()
@@ -52,7 +57,9 @@ def flatten(value: Any, prefix: str = "") -> dict[str, float | str]:
     return {prefix: ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)}
 
 
-def _fanova(settings: list[dict[str, float | str]], values: list[float]) -> dict[str, float]:
+def _evaluated(
+    settings: list[dict[str, float | str]], values: list[float], evaluator: str
+) -> dict[str, float]:
     shared = [name for name in settings[0] if all(name in each for each in settings)] if settings else []
     differing = [name for name in shared if len({each[name] for each in settings}) > 1]
     if len(settings) < FEWEST or not differing or len(set(values)) < 2:
@@ -65,10 +72,13 @@ def _fanova(settings: list[dict[str, float | str]], values: list[float]) -> dict
     for each, value in zip(settings, values, strict=True):
         params = {name: each[name] for name in differing}
         search.add_trial(optuna.trial.create_trial(params=params, distributions=spaces, value=value))
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return dict(optuna.importance.get_param_importances(search, evaluator=evaluator))
+        kinds: dict[str, Any] = {
+            "fanova": lambda: optuna.importance.FanovaImportanceEvaluator(seed=0),
+            "ped_anova": optuna.importance.PedAnovaImportanceEvaluator,
+        }
+        return dict(optuna.importance.get_param_importances(search, evaluator=kinds[evaluator]()))
 
 
 def _distribution(optuna: Any, values: list[float | str]) -> Any:

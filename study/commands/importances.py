@@ -1,0 +1,60 @@
+"""Which settings of a study's search mattered: fANOVA (Hutter 2014) and PED-ANOVA (Watanabe 2023)."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from study.commands.common import DONE, add_study, answer, columns
+
+EPILOG = """
+examples:
+  sdd-study importances quickstart
+  sdd-study importances quickstart --json
+
+fANOVA: share of the variance of the accuracy over the whole space. PED-ANOVA: what tells the best trials from
+the rest. Each adds up to 1, over settings that all trials have; from trials that reached their last epoch.
+
+JSON: {"study", "metric", "trials": counted, "importances": [{"parameter", "fanova", "ped_anova"}]}
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``importances``."""
+    add_study(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show both."""
+    from study.report.frames import gather
+    from study.report.importance import EVALUATORS, FEWEST, importances
+    from study.report.read_folder import read_folder
+
+    runs = gather([read_folder(args.results, args.study)])
+    found = {name: importances(runs, name) for name in EVALUATORS}
+    trials = max((int(frame["trials"].max()) for frame in found.values() if len(frame)), default=0)
+    shares = {
+        name: dict(zip(frame["parameter"], map(float, frame["importance"]), strict=True))
+        for name, frame in found.items()
+    }
+    rows: list[dict[str, Any]] = [
+        {"parameter": parameter, **{name: each.get(parameter) for name, each in shares.items()}}
+        for parameter in shares["fanova"]
+    ]
+    about = {"study": args.study, "metric": runs.metric, "trials": trials, "importances": rows}
+    none = (
+        f"{args.study}: nothing to tell yet; needs {FEWEST} whole trials that differ, and so do their values"
+    )
+    answer(args, about, lambda: table(rows, trials, runs.metric) if rows else none)
+    return DONE
+
+
+def table(rows: list[dict[str, Any]], trials: int, metric: str) -> str:
+    """The settings, most important first."""
+    names = list(rows[0])
+    lines = [names]
+    for row in rows:
+        lines.append(
+            [row["parameter"], *("-" if row[name] is None else f"{row[name]:.3f}" for name in names[1:])]
+        )
+    return f"{columns(lines, right=(1, 2))}\nof {metric} over {trials} trials"
