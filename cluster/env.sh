@@ -1,0 +1,23 @@
+# The environment of every process on a node: its shells and Ray's start commands source this.
+# ~/.sdd-study.env is written by `ray up`: SDD_BUCKET on AWS, SDD_STORE on machines of your own.
+# shellcheck shell=bash source=/dev/null
+[ -f "$HOME/.sdd-study.env" ] && . "$HOME/.sdd-study.env"
+
+case ":$PATH:" in
+    *":$HOME/sdd-venv/bin:"*) ;;
+    *) export PATH="$HOME/sdd-venv/bin:$HOME/.local/bin:$PATH" ;;
+esac
+export RAY_AUTH_MODE=token                  # no call on any of Ray's ports without ~/.ray/auth_token
+export SDD_DATA="$HOME/sdd-study"           # where relative data roots start: data/ there is staged by setup.sh
+if [ -n "${SDD_BUCKET:-}" ]; then
+    export SDD_STORE="${SDD_STORE:-s3://$SDD_BUCKET/store}"
+    export SDD_BACKUP="${SDD_BACKUP:-s3://$SDD_BUCKET/backup}"
+    export SDD_ARTIFACTS="${SDD_ARTIFACTS:-s3://$SDD_BUCKET/mlflow}"
+fi
+if [ -f "$HOME/.sdd-head" ]; then
+    export SDD_RESULTS="$HOME/sdd-study/results"
+    export MLFLOW_TRACKING_URI=http://127.0.0.1:5000
+    export SDD_OPTUNA_URL="postgresql+psycopg:///optuna?host=$HOME/sdd-head/run"
+else
+    export SDD_LEAVING=/tmp/sdd-study.leaving   # spot.py makes this file when the machine is about to go
+fi
