@@ -1,20 +1,30 @@
 # make study   the quickstart study, in an environment of its own
 # make test    lint, types and tests
+# make cluster-test   clusters of several hosts on this machine, AWS included: as root, on Debian or Ubuntu, with
+#                     apt install openssh-server rsync iproute2 postgresql
 # make venv    the environment alone; make lock writes the lock file anew from pyproject.toml
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: study test lint venv lock slow-test browser-test clean
+.PHONY: study test cluster-test lint venv lock slow-test browser-test clean
 
 study: venv
 	$(BIN)/python study/launch.py --space search_spaces/quickstart.py
 
 test: venv lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --durations=15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not cluster" --durations=15
 
 slow-test: venv
 	$(BIN)/python -m pytest -m slow
+
+cluster-test: venv .venv-moto/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster -rs -v tests/cluster
+
+.venv-moto/installed:
+	$(PYTHON) -m venv .venv-moto
+	.venv-moto/bin/pip install --quiet 'moto[server,ec2,s3,iam,ssm]>=5.2'
+	touch $@
 
 lint: venv
 	$(BIN)/ruff check .
@@ -31,7 +41,7 @@ venv: .venv/installed
 	touch $@
 
 lock:
-	uv pip compile pyproject.toml --extra dev --extra timm --extra dashboard --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra dev --extra timm --extra dashboard --extra cluster --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate -o requirements.lock
 
 clean:

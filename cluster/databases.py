@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from places import Bucket, Folder, place
 
 NAMES = ("mlflow", "optuna")
 KEPT = 24
+OPTUNA_TABLES = "import sys, optuna; optuna.storages.RDBStorage(sys.argv[1])"
 DATA = Path.home() / "sdd-head" / "postgres"
 SOCKET = Path.home() / "sdd-head" / "run"
 
@@ -86,6 +88,8 @@ def fill() -> str:
                 dump = Path(scratch) / "dump"
                 place(address).get(f"{last}/{name}.dump", dump)
                 run("pg_restore", "--exit-on-error", "--no-owner", "--dbname", new, str(dump))
+        if name == "optuna":  # its dashboard does not make the tables, Optuna does
+            subprocess.run([sys.executable, "-c", OPTUNA_TABLES, url(new)], check=True)
         # under its name only when it is whole
         run("psql", "--dbname", "postgres", "-c", f"alter database {new} rename to {name}")
     return f"{', '.join(missing)}: {f'restored from {last}' if last else 'new'}"

@@ -141,6 +141,7 @@ def start(name: str, command: list[str]) -> subprocess.Popen[bytes]:
     print(f"{time.strftime('%F %T')} starting {name}", flush=True)
     # the services are no clients of what this node's study is told to use
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "RAY_"))}
+    kept["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # evaluation of language models: not here
     with (PLACE / f"{name}.log").open("ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, env=kept, start_new_session=True)
 
