@@ -48,11 +48,13 @@ def test_the_searches_choose_what_is_compared_not_the_test_split(
     assert (base["searched"], other["searched"]) == (60.0, 62.0)
     assert other["settings"] == "{1,2,4} alpha 1.5 beta 3"
     assert (base["mean"], base["n"], other["mean"], other["n"]) == (74.5, 3, 76.0, 2)
-    assert (base["difference"], other["difference"]) == (None, 1.5)
+    assert base["difference"] is None
+    over = other["difference"]
+    assert (over["points"], over["n"], over["base_n"]) == (1.5, 2, 3)
     expected = ttest_ind([75.5, 76.5], [74.0, 74.5, 75.0], equal_var=False).pvalue
-    assert other["p"] == pytest.approx(expected, rel=1e-9)
-    assert other["low"] < 1.5 < other["high"]
-    assert rows["KD"][1]["p"] is None, "one run has no variance"
+    assert over["p"] == pytest.approx(expected, rel=1e-9)
+    assert over["low"] < 1.5 < over["high"]
+    assert rows["KD"][1]["difference"]["p"] is None, "one run has no variance"
 
 
 def test_what_is_not_alike_is_said(results: Path, command: Command) -> None:
