@@ -25,7 +25,7 @@ from study.report.write import Report, write_csvs, write_report
 from study.runner import Cluster, Runner
 from study.stages import StageFailed, Stages
 from study.tracking import Tracker
-from trainables.store import write_json
+from trainables.files import write_json
 from trainables.strict import to_plain
 
 SEND_TIMEOUT_S = 600.0

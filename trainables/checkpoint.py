@@ -1,65 +1,63 @@
-"""Training state on disk: written atomically, verified on load, the previous one kept.
+"""Training state in a store: written atomically, verified on load, the previous one kept.
 
-File: 8 bytes of magic, the SHA-256 of the payload (32 bytes), the payload as ``torch.save`` wrote it. The
-payload is read with ``weights_only=True``: tensors, numbers and text, never objects.
+Format: 8 bytes of magic, the size of the payload (8 bytes, little-endian), its SHA-256 (32 bytes), the payload
+as ``torch.save`` wrote it. It is read with ``weights_only=True``: tensors, numbers and text, never objects.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
-from pathlib import Path
+import struct
 from typing import Any
 
 import torch
 
-from trainables.store import write_atomically
+from trainables.store import RunFolder
 
-MAGIC = b"SDDCKPT1"
+MAGIC = b"SDDCKPT2"
+HEAD = struct.Struct("<8sQ32s")
 
 
 class DamagedCheckpoint(Exception):
-    """The file is not a whole checkpoint."""
+    """Not a whole checkpoint."""
 
 
-def previous(path: Path) -> Path:
-    """Where the checkpoint before the one at ``path`` is kept."""
-    return path.with_suffix(f".previous{path.suffix}")
-
-
-def save(path: Path, state: dict[str, Any]) -> None:
-    """Save ``state`` at ``path``; what was there before becomes :func:`previous`."""
+def save(folder: RunFolder, epoch: int, state: dict[str, Any]) -> None:
+    """Keep ``state`` after ``epoch`` epochs; the one before it stays beside it."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     payload = buffer.getvalue()
-    if path.exists():
-        os.replace(path, previous(path))
-    write_atomically(path, MAGIC + hashlib.sha256(payload).digest() + payload)
+    head = HEAD.pack(MAGIC, len(payload), hashlib.sha256(payload).digest())
+    folder.write_checkpoint(epoch, head + payload)
 
 
-def load(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """The newest whole state at ``path`` or :func:`previous`, and a line about each damaged file met.
+def load(folder: RunFolder) -> tuple[dict[str, Any] | None, list[str]]:
+    """The newest whole state in ``folder``, and a line about each damaged one met, which is deleted.
 
     Returns None when there is none: the run starts from the beginning.
     """
     problems: list[str] = []
-    for candidate in (path, previous(path)):
-        if not candidate.exists():
-            continue
+    for name in folder.checkpoints():
         try:
-            return _read(candidate), problems
+            return unpack(folder.read_checkpoint(name)), problems
+        except FileNotFoundError:
+            continue  # dropped as the oldest since it was listed
         except DamagedCheckpoint as error:
-            problems.append(f"{candidate}: {error}; going back to the one before")
+            problems.append(f"{folder.name}/{name}: {error}; going back to the one before")
+            folder.drop_checkpoint(name)  # it would count as one of the newest
     return None, problems
 
 
-def _read(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    head = len(MAGIC) + 32
-    if data[: len(MAGIC)] != MAGIC or len(data) <= head:
-        raise DamagedCheckpoint(f"not a checkpoint, or cut short at {len(data)} bytes")
-    if hashlib.sha256(data[head:]).digest() != data[len(MAGIC) : head]:
+def unpack(data: bytes) -> dict[str, Any]:
+    """The state in a checkpoint's bytes; raises :class:`DamagedCheckpoint`."""
+    if len(data) < HEAD.size or not data.startswith(MAGIC):
+        raise DamagedCheckpoint(f"{len(data)} bytes that are no checkpoint")
+    _, size, digest = HEAD.unpack_from(data)
+    payload = data[HEAD.size :]
+    if len(payload) != size:
+        raise DamagedCheckpoint(f"{len(payload)} bytes where {size} were written")
+    if hashlib.sha256(payload).digest() != digest:
         raise DamagedCheckpoint("its content does not match its hash")
-    state: dict[str, Any] = torch.load(io.BytesIO(data[head:]), weights_only=True, map_location="cpu")
+    state: dict[str, Any] = torch.load(io.BytesIO(payload), weights_only=True, map_location="cpu")
     return state

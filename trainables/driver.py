@@ -36,14 +36,14 @@ class Provision:
     """What a study gives each of its trials; none of it decides a trial's result.
 
     Attributes:
-        store: root of the store of runs, reachable from every node.
+        store: root of the store of runs, a folder or a URL, reachable from every node.
         user_code: source files that register losses of the user's own.
         cpus, gpus: of one worker; it computes with ``cpus`` threads.
         room: for the teacher's remembered outputs.
         engine: whether steps are compiled.
     """
 
-    store: Path
+    store: Path | str
     user_code: tuple[str, ...] = ()
     cpus: int = 1
     gpus: float = 0.0

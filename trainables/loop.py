@@ -91,7 +91,7 @@ def _train(
     report: Report,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    state, problems = checkpoint.load(folder.checkpoint)
+    state, problems = checkpoint.load(folder)
     for problem in problems:
         say(problem)
     history = _restore(engine, state) if state is not None else []
@@ -113,7 +113,7 @@ def _train(
         metrics |= times.evaluated()
         history.append(metrics)
         if epoch < config.training.epochs:
-            checkpoint.save(folder.checkpoint, _state(engine, history))
+            checkpoint.save(folder, epoch, _state(engine, history))
         else:  # before the report: a scheduler may end the trial in it
             result = _finish(config, folder, engine.student.network, history, data)
         report(metrics)
@@ -179,7 +179,6 @@ def _finish(
     about = {"name": config.student, "num_classes": data.num_classes, "image_size": max(data.image_size)}
     buffer = io.BytesIO()
     torch.save({"model": weights, **about}, buffer)
-    folder.save_student(buffer.getvalue())
     result = {
         "trial_key": config.trial_key,
         "config": config.to_dict(),
@@ -189,8 +188,7 @@ def _finish(
         "finished": time.time(),
         "machine": machine(),
     }
-    folder.finish(result)
-    return result
+    return folder.finish(result, buffer.getvalue())
 
 
 def machine() -> dict[str, Any]:

@@ -21,7 +21,7 @@ import torch
 from trainables.config import TrialConfig
 from trainables.data import fingerprint
 from trainables.data.resident import ResidentSplit
-from trainables.store import write_json
+from trainables.files import write_json
 from trainables.teacher_views import CHUNK, TeacherViews
 from trainables.view_places import Place, ViewFile, ViewMemory, entry_bytes
 

@@ -99,7 +99,7 @@ def pick(runs: Runs, store: Store) -> Pick:
     )
     stored: dict[tuple[tuple[str, str, str, int], str], Any] = {}
     for number, trial in trials.iterrows():
-        if store.run(trial["trial_key"]).student.exists():
+        if store.run(trial["trial_key"]).result() is not None:
             where = (trial["teacher"], trial["student"], trial["data"], int(trial["seed"]))
             stored.setdefault((where, canonical(trial["method"])), (number, trial))
     found = []

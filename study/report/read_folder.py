@@ -20,7 +20,7 @@ from study.folder import find_study
 from study.journal import Record, fold
 from study.report.curves import Curves
 from study.report.frames import WANTED, Source
-from trainables.store import read_json
+from trainables.files import read_json
 
 NAN = float("nan")
 ARRIVED = "journal/time"

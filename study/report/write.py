@@ -22,7 +22,8 @@ from study.report.render_latex import latex
 from study.report.render_text import markdown, tidy, wide
 from study.report.tables import HEAD, shown, summary
 from study.report.tables import markdown as summary_markdown
-from trainables.store import Store, write_atomically
+from trainables.files import write_atomically
+from trainables.store import Store
 
 Say = Callable[[str], None]
 

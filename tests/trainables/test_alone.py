@@ -9,7 +9,7 @@ from pathlib import Path
 CODE = """
 import sys
 
-for name in ("ray", "mlflow", "optuna", "pandas", "sklearn", "scipy", "matplotlib", "rich", "timm", "study"):
+for name in ("ray", "mlflow", "optuna", "pandas", "sklearn", "scipy", "matplotlib", "rich", "timm", "pyarrow", "study"):
     sys.modules[name] = None  # importing it fails, as where it is not installed
 
 import importlib, pkgutil

@@ -94,6 +94,12 @@ def test_interrupted_trial_ends_as_if_undisturbed(
     assert resumed.result["weights"] == undisturbed.result["weights"]
 
 
+def checkpoints(store: Store, config: TrialConfig | None = None) -> list[Path]:
+    """Files of the checkpoints, the latest first."""
+    folder = store.run((config or tiny()).trial_key)
+    return [store.storage.local(f"{folder.name}/{name}") for name in folder.checkpoints()]
+
+
 def damage(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -112,18 +118,18 @@ def test_damaged_checkpoint_falls_back_to_the_one_before(
     undisturbed = Run(tiny(), Store(tmp_path / "b"), digits)
     trained.clear()
     Run(tiny(), store, digits, stop_after=2)
-    harm(store.run(tiny().trial_key).checkpoint)  # type: ignore[operator]
+    newest, _ = checkpoints(store)
+    harm(newest)  # type: ignore[operator]
     resumed = Run(tiny(), store, digits)
     assert trained == [1, 2, 2, 3]
     assert resumed.numbers == undisturbed.numbers
     assert len(resumed.said) == 1
-    assert "checkpoint.pt" in resumed.said[0]
+    assert "checkpoint-000002.pt" in resumed.said[0]
 
 
 def test_without_a_whole_checkpoint_it_starts_over(store: Store, digits: DataSet, trained: list[int]) -> None:
-    folder = store.run(tiny().trial_key)
     Run(tiny(), store, digits, stop_after=2)
-    for path in (folder.checkpoint, checkpoint.previous(folder.checkpoint)):
+    for path in checkpoints(store):
         damage(path)
     resumed = Run(tiny(), store, digits)
     assert trained == [1, 2, 1, 2, 3]
@@ -142,7 +148,7 @@ def test_finished_trial_is_replayed_without_data(store: Store, digits: DataSet, 
     assert reports == first.reports
     assert result == first.result
     assert trained == []
-    assert not list(store.run(tiny().trial_key).path.glob("checkpoint*"))
+    assert checkpoints(store) == []
 
 
 def test_warm_process_gives_the_numbers_of_a_fresh_one(tmp_path: Path, digits: DataSet) -> None:
@@ -161,9 +167,8 @@ def test_loss_that_is_not_finite_fails_the_trial(store: Store, digits: DataSet) 
     config = tiny(training={"lr": 1e20})
     with pytest.raises(NonFiniteLoss, match="epoch 1"):
         Run(config, store, digits)
-    folder = store.run(config.trial_key)
-    assert folder.result() is None
-    assert not folder.checkpoint.exists()
+    assert store.run(config.trial_key).result() is None
+    assert checkpoints(store, config) == []
 
 
 class Counted(Split):
@@ -201,7 +206,7 @@ def test_feature_losses_are_trained_and_checkpointed_but_not_exported(store: Sto
     before = {name: value.clone() for name, value in criterion_state(config, store, digits).items()}
     Run(config, store, digits, stop_after=1)
     folder = store.run(config.trial_key)
-    state, problems = checkpoint.load(folder.checkpoint)
+    state, problems = checkpoint.load(folder)
     assert state is not None
     assert not problems
     assert state["criterion"].keys() == before.keys()
