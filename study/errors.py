@@ -21,3 +21,7 @@ class ClusterError(UserError):
 
 class TrackingError(UserError):
     """MLflow cannot be reached."""
+
+
+class PlaceError(UserError):
+    """The store or Optuna's database cannot be used."""

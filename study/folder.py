@@ -1,29 +1,38 @@
-"""The results folder: where a study's files are, and who may write them.
+"""Where a study's files are, and who may write them.
 
-RESULTS/<study>/   study.json  journal.jsonl  optuna.db  trials.csv  metrics.csv  tables/  figures/
+RESULTS/<study>/   study.json  journal.jsonl  optuna.db  places.json  trials.csv  metrics.csv  tables/ ...
 RESULTS/_store/    runs and teachers by key, shared by all studies of the folder
 RESULTS/mlflow.db, RESULTS/mlartifacts/    the MLflow default
+
+The store and Optuna's database may lie elsewhere (``--store``, ``--optuna``); see :mod:`study.places`.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from study.errors import UserError
 from study.ownership import Launcher, hold, owner_of
+from study.places import Places
 from trainables.store import Store
 from trainables.strict import suggestion
 
 
 @dataclass(frozen=True, slots=True)
 class StudyFolder:
-    """The files of one study under a results folder; making one creates nothing."""
+    """The files of one study under a results folder; making one creates nothing.
+
+    Attributes:
+        asked: places named on the command line; the others come from the environment, from an earlier launch
+            of the study, or are in the results folder.
+    """
 
     results: Path
     name: str
+    asked: Places = field(default_factory=Places)
 
     @property
     def path(self) -> Path:
@@ -36,14 +45,19 @@ class StudyFolder:
         return self.path / "journal.jsonl"
 
     @property
+    def places(self) -> Places:
+        """Where the store and Optuna's database are; what is None is in the results folder."""
+        return self.asked.or_else(Places.from_environment()).or_else(Places.remembered(self.path))
+
+    @property
     def store(self) -> Store:
-        """Runs and teachers, shared with the other studies of the folder."""
-        return Store(self.results / "_store")
+        """Runs and teachers, shared with other studies."""
+        return Store(self.places.store or self.results / "_store")
 
     @property
     def optuna_url(self) -> str:
         """Optuna's storage, which ``optuna-dashboard`` opens."""
-        return f"sqlite:///{self.path / 'optuna.db'}"
+        return self.places.optuna or f"sqlite:///{self.path / 'optuna.db'}"
 
     @property
     def mlflow_uri(self) -> str:

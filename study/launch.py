@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from study import places
 from study.commands.common import DONE, INTERRUPTED, TRIALS_FAILED, WRONG_INPUT
 from study.errors import SpecError, UserError
 from study.folder import StudyFolder
 from study.loading import load_space
+from study.places import Places
 from trainables.strict import ConfigError
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ ones go on from their checkpoints. Ctrl-C is safe at any time.
   methods.1.scales="Choice((1, 2), (1, 2, 4))"   search.stop=None
 
 MLflow: RESULTS/mlflow.db, or the server in MLFLOW_TRACKING_URI. Ray: local, or --address, or RAY_ADDRESS.
+With a --store that other machines see, the same command goes on from any of them: runs, teachers and a copy
+of the journal are there. --store and --optuna are remembered with the study.
 
 exit codes: 0 done; 2 the input is wrong, nothing was run; 3 done, but trials failed; 130 interrupted.
 """
@@ -61,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="results folder (./results)"
     )
+    places.add_arguments(parser)
     parser.add_argument("--name", metavar="NAME", help="name of the study (the space file's)")
     parser.add_argument("--address", metavar="ADDR", help="Ray cluster, such as auto; a local one by default")
     parser.add_argument(
@@ -102,7 +107,7 @@ def prepare(args: argparse.Namespace) -> tuple[Plan, StudyFolder]:
 
     spec = load_space(args.space, [*args.overrides, *([f"name={args.name!r}"] if args.name else [])])
     try:
-        return resolve(spec), StudyFolder(args.results.absolute(), spec.name)
+        return resolve(spec), StudyFolder(args.results.absolute(), spec.name, Places.from_arguments(args))
     except ConfigError as error:
         raise SpecError(f"{args.space}: {error}") from None
 

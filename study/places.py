@@ -1,8 +1,8 @@
 """Where a study's shared state lies when it is not in the results folder: the store, and Optuna's database.
 
-A place is asked for on the command line, else in the environment (SDD_STORE, SDD_OPTUNA_URL), else it is where
-an earlier launch of the study had it (``places.json`` in the study's folder, so that the same study never
-begins anew somewhere else because an option was left out), else in the results folder.
+A place is asked for on the command line, else in the environment (SDD_STORE, SDD_OPTUNA_URL), else it is
+where an earlier launch of the study had it (``places.json`` in the study's folder, so that the same study
+never begins anew somewhere else because an option was left out), else in the results folder.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ class Places:
         Raises:
             PlaceError: one of them does not work.
         """
+        if self.optuna is not None:
+            check_database(self.optuna)
         if self.store is not None:
             try:
                 probe(open_storage(self.store))
             except StorageError as error:
                 raise PlaceError(f"--store: {error}") from None
-        if self.optuna is not None:
-            check_database(self.optuna)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,14 +77,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store",
         metavar="URL",
-        help="where runs and teachers are kept: a folder every node mounts, or s3://bucket/prefix (SDD_STORE; "
-        "RESULTS/_store)",
+        help="where runs and teachers are kept: a folder every node mounts, or s3://bucket/prefix "
+        "(SDD_STORE; RESULTS/_store)",
     )
     parser.add_argument(
         "--optuna",
         metavar="URL",
-        help="Optuna's database, such as postgresql+psycopg://user@host/optuna (SDD_OPTUNA_URL; SQLite in the "
-        "study's folder)",
+        help="Optuna's database, such as postgresql+psycopg://user@host/optuna "
+        "(SDD_OPTUNA_URL; SQLite in the study's folder)",
     )
 
 
@@ -134,4 +134,7 @@ def without_password(url: str) -> str:
 
 def _store(url: str | None) -> str | None:
     """A store's URL, with a folder's path made absolute."""
-    return open_storage(url).url if url else None
+    try:
+        return open_storage(url).url if url else None
+    except StorageError as error:
+        raise PlaceError(f"--store: {error}") from None

@@ -14,9 +14,11 @@ from rich.table import Table
 
 from study.folder import StudyFolder
 from study.journal import Journal
+from study.mirror import Mirror
 from study.mlflow_runs import connect
 from study.ownership import listening
 from study.pace import Expected
+from study.places import shared, without_password
 from study.plan import Plan
 from study.progress import Progress, duration
 from study.recorder import Recorder
@@ -53,10 +55,14 @@ class Session:
             self.cluster.connect()
         if folder.mlflow_uri.startswith("http"):
             connect(folder)
+        places = folder.places
+        places.check()
         self._stack.enter_context(folder.lock())
         self._stack.enter_context(listening(folder.stop_request))
         spec = to_plain(plan.spec)
         write_json(folder.path / "study.json", spec)
+        places.remember(folder.path)
+        mirror = self._fetch()
         journal = Journal(folder.journal)
         self._stack.callback(journal.close)
         expected = Expected.of(plan)
@@ -64,6 +70,8 @@ class Session:
         self.progress = self._stack.enter_context(
             Progress(self.console, plan.spec.name, plan.spec.search.maximize, expected)
         )
+        if mirror is not None:
+            self._stack.enter_context(mirror.following(self.progress.say))
         self.tracker = Tracker(folder, spec, self.progress.say)
         self.tracker.replay(journal.records)
         self.recorder = Recorder(journal, [self.progress, self.tracker])
@@ -85,6 +93,16 @@ class Session:
         self._stack.close()
         if not sent:
             self.console.print("MLflow has not got everything yet; the same command again sends the rest")
+
+    def _fetch(self) -> Mirror | None:
+        """What launches on other machines noted, where the store is one that such machines see."""
+        storage = self.folder.store.storage
+        if not shared(storage):
+            return None
+        mirror = Mirror(storage, self.folder.name, self.folder.journal)
+        if lines := mirror.fetch():
+            self.console.print(f"{lines} lines of the journal came from {storage.url}", soft_wrap=True)
+        return mirror
 
     def _outcome(self, kind: type[BaseException] | None) -> str:
         """How the launch ends, as the journal's last line says it."""
@@ -127,7 +145,7 @@ class Session:
         for what, where in (
             ("CSVs, tables, figures", self.folder.path),
             ("MLflow", f"mlflow ui --backend-store-uri {self.folder.mlflow_uri}"),
-            ("Optuna", f"optuna-dashboard {self.folder.optuna_url}"),
+            ("Optuna", f"optuna-dashboard {without_password(self.folder.optuna_url)}"),
         ):
             say(f"{what:22} {where}", soft_wrap=True)
         return failed == 0

@@ -1,7 +1,8 @@
 """Training state in a store: written atomically, verified on load, the previous one kept.
 
-Format: 8 bytes of magic, the size of the payload (8 bytes, little-endian), its SHA-256 (32 bytes), the payload
-as ``torch.save`` wrote it. It is read with ``weights_only=True``: tensors, numbers and text, never objects.
+Format: 8 bytes of magic, the size of the payload (8 bytes, little-endian), its SHA-256 (32 bytes), the
+payload as ``torch.save`` wrote it. It is read with ``weights_only=True``: tensors, numbers and text, never
+objects.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ STORE/teachers/<sha256>.views/            its outputs, remembered; see ``trainab
 
 STORE is any :mod:`trainables.storage`. In a folder one process at a time holds a run. In an object store two
 may: a launcher's host is cut off, another launcher runs the trial again, and the first host goes on writing.
-Nothing is lost by it, since a trial's numbers follow from its key: a checkpoint is named by its epoch, so that
-a late one does not take the place of a newer one, and is dropped as the oldest; a student is named by the hash
-of its weights, and ``result.json``, written last, names the one that belongs to its numbers.
+Nothing is lost by it, since a trial's numbers follow from its key: a checkpoint is named by its epoch, so
+that a late one does not take the place of a newer one, and is dropped as the oldest; a student is named by
+the hash of its weights, and ``result.json``, written last, names the one that belongs to its numbers.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class RunFolder:
     def student(self) -> Path:
         """Weights of the trained student: ``{"model": state_dict, "name": ..., "num_classes": ...}``.
 
-        A file of this machine, fetched where the store is elsewhere; there is none before the run is finished.
+        A file of this machine, fetched where the store is elsewhere; it is there once the run is finished.
         """
         return self.storage.local(f"{self.name}/{(self.result() or {}).get('student', 'student.pt')}")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 CODE = """
 import sys
 
-for name in ("ray", "mlflow", "optuna", "pandas", "sklearn", "scipy", "matplotlib", "rich", "timm", "pyarrow", "study"):
+others = "ray mlflow optuna pandas sklearn scipy matplotlib rich timm pyarrow fsspec study"
+for name in others.split():
     sys.modules[name] = None  # importing it fails, as where it is not installed
 
 import importlib, pkgutil

@@ -1,0 +1,16 @@
+"""What tests of both rooms share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.object_server import object_server
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of an S3 server that runs for as long as the tests do."""
+    with object_server(tmp_path_factory.mktemp("s3") / "server.log") as environment:
+        yield environment
