@@ -1,31 +1,33 @@
 """A study's journal as a report needs it: 10,000 trials of 240 epochs, a gigabyte, in seconds.
 
-Lines that begin or end a trial go through ``study.journal.fold``, and mean here what they mean there.
-Of the 240 times as many reports only the wanted numbers are read.
+Lines that begin or end a trial are read by ``study.journal``, and mean here what they mean there. Of the 240
+times as many reports only the wanted numbers are read, by Arrow's JSON reader, on all cores.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import re
-from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.json
+from numpy.typing import NDArray
 
 from study.folder import find_study
-from study.journal import Record, fold
-from study.report.curves import Curves
+from study.journal import Record, read_outline
+from study.report.curves import Curves, Floats
 from study.report.frames import WANTED, Source
 from trainables.files import read_json
 
-NAN = float("nan")
 ARRIVED = "journal/time"
-"""A name for :func:`read_journal`: when the line was written, seconds since 1970."""
-MOST_LAYOUTS = 20
+"""Beside the metrics: when the report came, seconds since 1970."""
+
+BLOCK = 16 << 20
+"""Bytes that a core reads at once; a line must fit into it."""
+
+PORTION = 64 << 20
+"""Bytes of the journal that are in memory at once."""
 
 
 def read_folder(results: Path, study: str) -> Source:
@@ -42,85 +44,60 @@ def read_folder(results: Path, study: str) -> Source:
 
 
 def read_journal(path: Path, names: Sequence[str]) -> tuple[list[Record], Curves]:
-    """Trials in the order in which they began, without histories, and their metrics ``names``."""
-    records: dict[str, Record] = {}
-    histories: dict[bytes, _History] = {}
-    take = _Reports(names).take
-    with path.open("rb") if path.exists() else io.BytesIO() as file:
-        for raw in file:
-            if not raw.endswith(b"\n"):
-                break  # cut off by a crash
-            report = take(raw)
-            if report is None:
-                fold(records, json.loads(raw))
-                continue
-            key, epoch, values = report
-            history = histories.get(key)
-            if history is None:
-                history = histories[key] = _History()
-            if epoch == history.epochs + 1:
-                history.epochs += 1
-                history.values.extend(values)
-    ordered = [histories.get(key.encode(), _History()) for key in records]
-    stored = [np.frombuffer(history.values, dtype=np.float64) for history in ordered if history.values]
-    stacked = np.concatenate(stored) if stored else np.empty(0)
-    lengths = np.array([history.epochs for history in ordered], dtype=np.int64)
-    return list(records.values()), Curves(tuple(names), lengths, stacked.reshape(-1, len(names)))
+    """Trials in the order in which they began, without histories, and their metrics ``names``.
 
-
-class _History:
-    """The numbers of one trial so far, epoch after epoch."""
-
-    __slots__ = ("epochs", "values")
-
-    def __init__(self) -> None:
-        self.epochs = 0
-        self.values = array("d")
-
-
-class _Reports:
-    """Takes key, epoch and wanted numbers out of ``report`` lines.
-
-    The first line of each layout (these names in this order) is parsed, and its names become a pattern; lines
-    that fit it give their numbers without being parsed.
+    As in ``study.journal``, an epoch of a trial counts once, the first time, and after the one before it.
     """
+    records = list(read_outline(path).records.values())
+    place = {record.key: number for number, record in enumerate(records)}
+    parts = [_reports(table, place, names) for table in _portions(path, names)]
+    trials, epochs, values = (
+        (np.concatenate(column) for column in zip(*parts, strict=True))
+        if parts
+        else (np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, len(names))))
+    )
+    order = np.lexsort((epochs, trials))  # stable: of equal epochs the first comes first
+    trials, epochs = trials[order], epochs[order]
+    fresh = np.ones(len(order), dtype=bool)
+    fresh[1:] = (trials[1:] != trials[:-1]) | (epochs[1:] != epochs[:-1])
+    order, trials, epochs = order[fresh], trials[fresh], epochs[fresh]
+    counts = np.bincount(trials, minlength=len(records))
+    within = np.arange(len(trials)) - (np.cumsum(counts) - counts)[trials]
+    whole = epochs == within + 1  # not so after a gap
+    lengths = np.bincount(trials[whole], minlength=len(records)).astype(np.int64)
+    return records, Curves(tuple(names), lengths, values[order[whole]])
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = names
-        self.arrived = names.index(ARRIVED) if ARRIVED in names else None
-        self.layouts: list[tuple[re.Pattern[bytes], list[int]]] = []
 
-    def take(self, raw: bytes) -> tuple[bytes, float, list[float]] | None:
-        """(key, epoch, one number a name; NaN where it was not measured); None of a line of another kind."""
-        for number, (pattern, columns) in enumerate(self.layouts):
-            if (match := pattern.fullmatch(raw)) is not None:
-                if number:  # the next line is likely to be alike
-                    self.layouts.insert(0, self.layouts.pop(number))
-                key, epoch, *texts, when = match.groups()
-                values = [NAN] * len(self.names)
-                for column, text in zip(columns, texts, strict=True):
-                    values[column] = float(text)
-                if self.arrived is not None:
-                    values[self.arrived] = float(when)
-                return key, float(epoch), values
-        line = json.loads(raw)
-        if line["type"] != "report":
-            return None
-        metrics = line["metrics"]
-        if len(self.layouts) < MOST_LAYOUTS:
-            self._learn(metrics)
-        found = [line["time"] if name == ARRIVED else metrics.get(name) for name in self.names]
-        values = [NAN if value is None else float(value) for value in found]
-        return line["key"].encode(), metrics["epoch"], values
+def _reports(
+    table: pa.Table, place: dict[str, int], names: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Trial [n], epoch [n] and metrics [n, names] of the reports in a part of a journal."""
+    table = table.filter(pa.compute.equal(table["type"], "report"))
+    keys = table["key"].combine_chunks().dictionary_encode()
+    known = np.array([place.get(key, -1) for key in keys.dictionary.to_pylist()], dtype=np.int64)
+    trials = known[keys.indices.to_numpy(zero_copy_only=False)] if len(known) else np.empty(0, np.int64)
+    metrics = table["metrics"].combine_chunks()
+    read = {name: metrics.field(name) for name in ("epoch", *names) if name != ARRIVED}
+    read[ARRIVED] = table["time"]
+    columns = {name: column.to_numpy(zero_copy_only=False) for name, column in read.items()}
+    ours = trials >= 0
+    values = np.column_stack([columns[name] for name in names]).astype(np.float64)
+    return trials[ours], columns["epoch"][ours].astype(np.int64), values[ours]
 
-    def _learn(self, metrics: Mapping[str, Any]) -> None:
-        """A pattern for lines with these metrics, as ``study.journal`` writes them."""
-        parts = []
-        for name in metrics:
-            number = rb"([-+]?[.\d][-+.eE\d]*+)" if name == "epoch" or name in self.names else rb"[^,}]++"
-            parts.append(b'"' + re.escape(name.encode()) + b'":' + number)
-        head = rb'\{"type":"report","key":"(\w+)","metrics":\{'
-        pattern = re.compile(head + b",".join(parts) + rb'\},"time":([^,}]++)\}\n')
-        columns = [self.names.index(name) for name in metrics if name in self.names]
-        if next(iter(metrics)) == "epoch":
-            self.layouts.append((pattern, columns))
+
+def _portions(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
+    """The whole lines of a journal, some at a time; a last one that a crash cut off is left out."""
+    numbers = [(name, pa.float64()) for name in dict.fromkeys(["epoch", *names]) if name != ARRIVED]
+    texts = [("type", pa.string()), ("key", pa.string())]
+    fields = [*texts, ("time", pa.float64()), ("metrics", pa.struct(numbers))]
+    parsing = pyarrow.json.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore")
+    reading = pyarrow.json.ReadOptions(block_size=BLOCK)
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        rest = b""
+        while portion := file.read(PORTION):
+            whole, newline, rest = (rest + portion).rpartition(b"\n")
+            if newline:
+                source = pa.BufferReader(pa.py_buffer(whole))
+                yield pyarrow.json.read_json(source, read_options=reading, parse_options=parsing)
