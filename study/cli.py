@@ -7,7 +7,7 @@ import os
 import sys
 
 from study import launch, teachers
-from study.commands import compare, export, importances, listing, status, stop
+from study.commands import compare, export, importances, listing, pin, status, stop
 from study.commands.common import DONE, INTERRUPTED, WRONG_INPUT
 from study.errors import UserError
 from study.report import command as report
@@ -18,6 +18,7 @@ COMMANDS = {
     "status": (status, "where a study stands"),
     "compare": (compare, "studies side by side"),
     "importances": (importances, "which settings of a search mattered"),
+    "pin": (pin, "a configuration as a space file"),
     "stop": (stop, "end a running study so that it can go on later"),
     "export": (export, "write a study's trials as CSV"),
     "report": (report, "tables and figures of studies, the paper's numbers beside"),

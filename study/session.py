@@ -59,7 +59,7 @@ class Session:
         places.check()
         self._stack.enter_context(folder.lock())
         self._stack.enter_context(listening(folder.stop_request))
-        spec = to_plain(plan.spec)
+        spec = {**to_plain(plan.spec), "code": list(plan.user_code)}
         write_json(folder.path / "study.json", spec)
         places.remember(folder.path)
         mirror = self._fetch()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -105,27 +105,32 @@ class Standing:
 
 def standing(folder: StudyFolder) -> Standing:
     """Read where the study in ``folder`` stands."""
-    outline, spec = read_outline(folder.journal), read_json(folder.path / "study.json") or {}
-    metric = spec.get("search", {}).get("maximize", WANTED[0])
-    records, curves = read_journal(folder.journal, (*dict.fromkeys([metric, *SPENT]), ARRIVED))
-    state = state_of(folder, outline)
-    view = _View(records, curves, metric, outline.notes, state == "running", _last(folder.journal))
+    view = View.read(folder)
     return Standing(
         study=folder.name,
-        state=state,
+        state=view.state,
         launcher=folder.launcher,
         last_activity=view.last,
-        metric=metric,
+        metric=view.metric,
         stage=view.stage,
         trials={status: view.counts[status] for status in STATUSES},
         running=view.of_status("running"),
         best=view.best(),
         failed=view.of_status("failed"),
-        budget=view.budget(spec),
+        budget=view.budget(),
         epochs_per_second=view.speed,
         seconds_left=view.seconds_left,
-        time=device_time(curves, [record.started for record in records], view.notes, view.until),
+        time=device_time(view.curves, [record.started for record in view.records], view.notes, view.until),
     )
+
+
+def best_of(trials: Iterable[Trial]) -> Trial:
+    """The one with the highest value, whole ones before those that were stopped; each has a value."""
+    return max(trials, key=lambda trial: (trial.status == "done", trial.value))
+
+
+def _metric(spec: dict[str, Any]) -> str:
+    return str(spec.get("search", {}).get("maximize", WANTED[0]))
 
 
 def _last(journal: Path) -> float | None:
@@ -133,16 +138,32 @@ def _last(journal: Path) -> float | None:
 
 
 @dataclass
-class _View:
-    """The journal with the questions that are asked of it."""
+class View:
+    """A study's spec and journal, with the questions that are asked of them."""
 
+    spec: dict[str, Any]
     records: Sequence[Record]
     curves: Curves
-    metric: str
     notes: list[Line]
-    alive: bool
+    state: str
     last: float | None
     now: float = field(default_factory=time.time)
+
+    @classmethod
+    def read(cls, folder: StudyFolder) -> View:
+        """The study as it is at this moment."""
+        outline, spec = read_outline(folder.journal), read_json(folder.path / "study.json") or {}
+        names = (*dict.fromkeys([_metric(spec), *SPENT]), ARRIVED)
+        records, curves = read_journal(folder.journal, names)
+        return cls(spec, records, curves, outline.notes, state_of(folder, outline), _last(folder.journal))
+
+    @property
+    def alive(self) -> bool:
+        return self.state == "running"
+
+    @property
+    def metric(self) -> str:
+        return _metric(self.spec)
 
     @property
     def until(self) -> float:
@@ -184,7 +205,7 @@ class _View:
                 searches.setdefault(record.arm, []).append(trial)
         found = []
         for search, trials in searches.items():
-            best = max(trials, key=lambda trial: (trial.status == "done", trial.value))
+            best = best_of(trials)
             paper = [trial for trial in trials if (trial.role, trial.pair) == ("paper", best.pair)]
             found.append(Best(search, best, paper[0] if paper else None))
         return found
@@ -231,8 +252,8 @@ class _View:
         behind = sum(trial.epoch for trial in self.trials if trial.status == "running")
         return epochs_left(expected, left, self.stage.name, usual, behind) / self.speed
 
-    def budget(self, spec: dict[str, Any]) -> dict[str, dict[str, float | None]]:
-        limits = spec.get("budget", {})
+    def budget(self) -> dict[str, dict[str, float | None]]:
+        limits = self.spec.get("budget", {})
         searches = {record.arm for record in self.records if record.arm}
         planned = self.launch[0]["trials"]["search"] if self.launch else None
         tried = sum(r.arm != "" and r.status != "running" for r in self.records)

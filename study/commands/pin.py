@@ -1,0 +1,75 @@
+"""Write a space file that reproduces one configuration of a study: the best, or that of a given trial."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from typing import TYPE_CHECKING
+
+from study.commands.common import DONE, add_study, answer, chosen_study
+from study.errors import UserError
+
+if TYPE_CHECKING:
+    from study.standing import Trial
+
+EPILOG = """
+examples:
+  sdd-study pin quickstart > best.py
+  sdd-study pin quickstart --trial 9cdc55107ded21d3 > one.py
+  python study/launch.py --space best.py
+
+The file names the trial's data, pair, method with every setting, training and seeds. Launched, it trains the
+configuration on all of train over the study's seeds, and its base loss beside it; with the same --results,
+what is known already is not run again. Precision and threads are as they were; other hardware may round
+otherwise.
+
+JSON: {"study", "trial": key, "pair", "settings", "value", "space": text of the file}
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``pin``."""
+    add_study(parser)
+    parser.add_argument(
+        "--trial", metavar="KEY", help="key of a trial, or its beginning (the best of the search)"
+    )
+    parser.add_argument("--pair", metavar="PAIR", help="the best of this pair, such as resnet32x4-resnet8x4")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the file."""
+    from study.journal import read_outline
+    from study.pinning import pin
+    from study.standing import View
+
+    folder = chosen_study(args)
+    view, outline = View.read(folder), read_outline(folder.journal)
+    trial = chosen(folder.name, view.trials, args.trial, args.pair)
+    value = "" if trial.value is None else f", {view.metric} {trial.value:.2f} after {trial.epoch} epochs"
+    about = f"{trial.pair} {trial.settings}: trial {trial.key} of study '{folder.name}'{value}."
+    text = pin(folder, outline, view.spec, outline.records[trial.key], about)
+    shown = {"trial": trial.key, "pair": trial.pair, "settings": trial.settings, "value": trial.value}
+    answer(args, {"study": folder.name, **shown, "space": text}, lambda: text.rstrip("\n"))
+    return DONE
+
+
+def chosen(study: str, trials: list[Trial], key: str | None, pair: str | None) -> Trial:
+    """The trial whose key begins with ``key``; without one, the best of the search, or of it on ``pair``."""
+    from study.standing import best_of
+
+    if key is None:
+        tried = [trial for trial in trials if trial.stage == "search" and trial.value is not None]
+        if not (tried := [trial for trial in tried if pair in (None, trial.pair)]):
+            of = f" of pair '{pair}'" if pair else ""
+            raise UserError(f"study '{study}' has no search trial{of} with a value; name one with --trial")
+        return best_of(tried)
+    found = [trial for trial in trials if trial.key.startswith(key)]
+    if not found:
+        near = difflib.get_close_matches(key, [trial.key for trial in trials], n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"sdd-study export --study {study} lists them"
+        raise UserError(f"--trial: study '{study}' has no trial '{key}'; {hint}")
+    if len(found) > 1:
+        raise UserError(
+            f"--trial: {len(found)} trials of study '{study}' begin with '{key}'; give more of it"
+        )
+    return found[0]
