@@ -12,6 +12,9 @@ from trainables.config import require
 class OptunaTrial(Protocol):
     """The part of ``optuna.Trial`` a domain needs."""
 
+    @property
+    def params(self) -> dict[str, Any]: ...
+
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float: ...
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int: ...

@@ -1,6 +1,6 @@
 """What trials reported, as an append-only file of JSON lines: the first place a report goes, and the truth.
 
-    {"type": "trial", "key", "stage", "pair", "method", "role", "arm", "config", "time"}
+    {"type": "trial",  "key", "stage", "pair", "method", "role", "arm", "point", "config", "time"}
     {"type": "report", "key", "metrics", "time"}
     {"type": "end",    "key", "status": "done" | "stopped" | "failed", "reason", "time"}
 
@@ -45,6 +45,7 @@ class Record:
         status: running, done, stopped (early) or failed; ``reason`` says why it failed.
         history: metrics of each epoch, in order.
         times: when each of them arrived, seconds since 1970.
+        point: the Optuna parameters behind a trial of a search.
     """
 
     key: str
@@ -60,6 +61,7 @@ class Record:
     ended: float | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    point: dict[str, Any] = field(default_factory=dict)
 
     @property
     def final(self) -> dict[str, float]:
@@ -87,7 +89,8 @@ class Journal:
         if known is not None and known.status == "running":
             return None
         where = {"stage": job.stage, "pair": job.pair, "method": job.method, "role": job.role, "arm": job.arm}
-        return self._append({"type": "trial", "key": job.key, **where, "config": job.config.to_dict()})
+        what = {"point": dict(job.point), "config": job.config.to_dict()}
+        return self._append({"type": "trial", "key": job.key, **where, **what})
 
     def report(self, key: str, metrics: Mapping[str, float]) -> Line | None:
         """Keep the metrics of an epoch; None when that epoch is already kept."""
@@ -167,7 +170,7 @@ def fold(records: dict[str, Record], line: Line) -> None:
         if key in records:
             records[key].status, records[key].reason, records[key].ended = "running", "", None
         else:
-            records[key] = Record(key=key, started=line["time"], **fields)
+            records[key] = Record(key=key, started=line["time"], point=line.get("point", {}), **fields)
         return
     record = records[key]
     if line["type"] == "report":

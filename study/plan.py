@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from study import methods
-from study.domains import options_of
+from study.domains import Choice, options_of
 from study.methods import Distillation
 from study.spec import Pair, StudySpec
 from trainables.config import Data, Method, Teacher, Training, TrialConfig
@@ -20,20 +22,23 @@ from trainables.strict import ConfigError, to_plain
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One search: a method with domains, and the pair, or the pairs among which it may choose."""
+    """One search: a method with domains, and the pair, or the pairs among which it may choose.
+
+    Attributes:
+        fingerprint: hash of what is searched, for what, and of all that is the same in its trials; where it
+            changes, the Optuna study is another one.
+    """
 
     method: Distillation
     pairs: tuple[Pair, ...]
     label: str
     data: str
-    objectives: tuple[str, ...]
+    fingerprint: str
 
     @property
-    def fingerprint(self) -> str:
-        """Hash of what is searched, and for what; a changed space is a new Optuna study."""
-        pairs = [pair.label for pair in self.pairs]
-        text = json.dumps([to_plain(self.method), pairs, self.objectives], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+    def pair_domain(self) -> Choice | None:
+        """The domain of the pair, where the search may choose one."""
+        return Choice(*self.pairs) if len(self.pairs) > 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Job:
         method: name of the table's row.
         role: paper for the paper's configuration; best or baseline for other confirmed ones.
         arm: label of the search it belongs to; empty outside a search.
+        point: the Optuna parameters behind a trial of a search.
     """
 
     config: TrialConfig
@@ -53,6 +59,7 @@ class Job:
     method: str
     role: str = ""
     arm: str = ""
+    point: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -107,16 +114,36 @@ class Plan:
             label = method.label if alone else f"{method.label}.{number}"
             for pairs in groups:
                 where = pairs[0].label if len(pairs) == 1 else "pairs"
-                arms.append(Arm(method, pairs, f"{where}/{label}", self.data.name, spec.search.objectives))
+                arms.append(
+                    Arm(method, pairs, f"{where}/{label}", self.data.name, self._fingerprint(method, pairs))
+                )
         return arms
 
-    def multiply_adds(self, pair: Pair) -> int:
-        """Of the pair's student, for one image."""
+    def _fingerprint(self, method: Distillation, pairs: tuple[Pair, ...]) -> str:
+        """See :class:`Arm`; teachers count by the run that trains them, or by their file's name."""
+        search, data = self.spec.search, dataclasses.replace(self.data, root=None)
+        each = [
+            [pair, pair.student_training(self.spec.training), pair.weights or self.teacher_job(pair).key]
+            for pair in pairs
+        ]
+        text = json.dumps(to_plain([method, search.objectives, search.seed, data, each]), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def search_name(self, arm: Arm) -> str:
+        """The name of the arm's Optuna study."""
+        return f"{self.spec.name}/{arm.label}@{arm.fingerprint}"
+
+    def costs(self, pair: Pair, names: Collection[str]) -> dict[str, float]:
+        """Those costs of the pair's student that are among ``names``; multiply-adds are for one image."""
         from trainables.models import build
-        from trainables.models.profile import multiply_adds
+        from trainables.models.profile import multiply_adds, parameter_count
 
         student = build(pair.student, self.num_classes, image_size=self.image_size)
-        return multiply_adds(student, self.image_size)
+        found = {
+            "student/multiply_adds": float(multiply_adds(student, self.image_size)),
+            "student/parameters": float(parameter_count(student)),
+        }
+        return {name: found[name] for name in names}
 
     def teacher_job(self, pair: Pair) -> Job:
         """The run that trains the teacher of ``pair``: on train without its held-out part."""

@@ -20,8 +20,8 @@ from ray import tune
 from ray.tune.schedulers import TrialScheduler
 
 from study.errors import ClusterError
+from study.interleaved import Interleaved
 from study.plan import Job, Plan
-from study.searcher import Interleaved
 from trainables.config import TrialConfig
 from trainables.store import Store
 
@@ -127,8 +127,8 @@ class Runner:
         self._run(by_key.__getitem__, param_space=space, scheduler=None, num_samples=1)
 
     def run_search(self, search: Interleaved, scheduler: TrialScheduler) -> None:
-        """Run what is left of a search."""
-        self._run(search.job, search_alg=search, scheduler=scheduler, num_samples=search.left)
+        """Run what is left of a search, and what is enqueued by hand until its last trial has ended."""
+        self._run(search.job, search_alg=search, scheduler=scheduler, num_samples=-1)
 
     def _run(self, job_of: Callable[[str], Job], **tuning: Any) -> None:
         from trainables.driver import Provision, trainable

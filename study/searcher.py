@@ -1,100 +1,84 @@
 """The search: Optuna studies, one an arm, handed to Ray Tune through its ``OptunaSearch``.
 
-Optuna's storage outlives the launcher. On the next launch the same studies are opened, trials that a crash
-left running are closed and queued again, and only what is left of the budget is asked for.
+Optuna's storage outlives the launcher, and the journal outlives Optuna's storage. On each launch the same
+studies are opened and made to agree with the journal: trials that a crash left running are queued again, what
+the journal alone knows is added, and only what is left of the budget is asked for.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import optuna
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.storages import BaseStorage, RDBStorage
-from optuna.trial import TrialState
-from ray.tune.search import Searcher
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search.optuna import OptunaSearch
 
-from study.domains import Choice
+from study.history import KEY, PAPER, History, ended
+from study.journal import Record
 from study.methods import at_paper, stored_point
 from study.plan import Arm, Job
-from study.spec import Pair, StudySpec
+from study.samplers import make_sampler
 
-FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 AGAIN = "again"
-"""User attribute of a queued trial: the number of the orphan it stands in for."""
-
-MakeJob = Callable[[Arm, Pair, Any], Job]
-
-
-def open_storage(url: str) -> BaseStorage:
-    """Optuna's storage at a database URL; tables are made when there are none."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return RDBStorage(url)
-
-
-def make_sampler(spec: StudySpec, known: int = 0) -> BaseSampler:
-    """The sampler of a spec; ``known`` trials were asked for before, and their draws do not come again."""
-    seed = spec.search.seed + 1000 * known
-    if spec.search.sampler == "random":
-        return RandomSampler(seed=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        startup = max(4, spec.budget.trials // 4)
-        return TPESampler(
-            multivariate=True, group=True, constant_liar=True, seed=seed, n_startup_trials=startup
-        )
+"""User attribute of a queued trial: the number of the trial it stands in for."""
+BY_HAND = "enqueued"
+"""User attribute of a trial that was asked for by hand: it comes on top of the budget."""
 
 
 class ArmSearch(OptunaSearch):
     """One arm's Optuna study as a Tune searcher that suggests whole trial configurations.
 
     A trial that the scheduler stopped early is PRUNED in Optuna, with the value it had reached; Ray's own
-    class would call it complete. ``cost`` by pair is the second objective, where the search has one.
+    class would call it complete.
     """
 
-    def __init__(
-        self,
-        arm: Arm,
-        spec: StudySpec,
-        storage: BaseStorage,
-        study_name: str,
-        make_job: MakeJob,
-        cost: Mapping[str, float] | None = None,
-    ) -> None:
+    def __init__(self, arm: Arm, history: History, storage: BaseStorage) -> None:
         self.arm = arm
-        search = spec.search
-        self.maximize = search.maximize
-        self._cost = cost
+        self.history = history
+        self.spec = history.plan.spec
+        self.objectives = history.objectives
         self.jobs: dict[str, Job] = {}
-        self._make_job = make_job
-        self._pairs = Choice(*arm.pairs) if len(arm.pairs) > 1 else None
+        self._reported: dict[str, int] = {}
+        several = len(self.objectives.names) > 1
         super().__init__(
             space=lambda trial: None,
-            metric=search.maximize if search.minimize is None else list(search.objectives),
-            mode="max" if search.minimize is None else ["max", "min"],
+            metric=list(self.objectives.names) if several else self.objectives.metric,
+            mode=self.objectives.directions if several else "max",
             storage=storage,
-            study_name=study_name,
+            study_name=history.plan.search_name(arm),
         )
         self.study = cast(optuna.Study, self._ot_study)
-        self.study.sampler = make_sampler(spec, len(self.study.get_trials(deepcopy=False)))
-        self._requeue_orphans()
+        self._agree_with_journal()
         self._enqueue_paper()
-        self.left = max(0, spec.budget.trials - finished_trials(self.study))
+
+    @property
+    def left(self) -> int:
+        """Trials that are still to be asked for; those enqueued by hand come on top of the budget."""
+        trials = self.study.get_trials(deepcopy=False)
+        by_hand = sum(t.state is TrialState.WAITING and BY_HAND in t.user_attrs for t in trials)
+        return max(0, self.spec.budget.trials - places_used(trials)) + by_hand
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """A trial configuration under ``trial``; None once the budget is asked for."""
+        trials = self.study.get_trials(deepcopy=False)
         if self.left <= 0:
             return None
-        self.left -= 1
+        self.study.sampler = make_sampler(self.spec, places_taken(trials))
         trial = self._ot_trials[trial_id] = self.study.ask()
-        pair = self._pairs.suggest(trial, "pair") if self._pairs else self.arm.pairs[0]
-        job = self._make_job(self.arm, pair, self.arm.method.suggest(trial))
-        trial.set_user_attr("trial_key", job.key)
+        job = self.history.job(self.arm, trial)
+        trial.set_user_attr(KEY, job.key)
         self.jobs[job.key] = job
         return {"trial": job.config.to_dict()}
+
+    def job_of(self, trial_id: str) -> Job:
+        """The job that was suggested under ``trial_id``."""
+        return self.jobs[self._ot_trials[trial_id].user_attrs[KEY]]
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Give Optuna the value of an epoch; of several objectives it takes none before the end."""
+        if len(self.objectives.names) == 1 and self.objectives.metric in result:
+            self._report(trial_id, result)
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -103,93 +87,95 @@ class ArmSearch(OptunaSearch):
         if trial_id in self._completed_trials:
             return
         self._completed_trials.add(trial_id)
-        trial = self._ot_trials.pop(trial_id)
-        if error or not result or self.maximize not in result:
+        trial, job = self._ot_trials[trial_id], self.job_of(trial_id)
+        values = self.objectives.values(result or {}, job.pair)
+        if error or not result or values is None:
             self.study.tell(trial, state=TrialState.FAIL)
             return
-        value, epoch = float(result[self.maximize]), int(result["epoch"])
-        job = self.jobs[trial.user_attrs["trial_key"]]
-        if self._cost is not None:
-            self.study.tell(trial, [value, self._cost[job.pair]])
+        if len(values) > 1:
+            self.study.tell(trial, values)
             return
-        trial.report(value, epoch)
-        if epoch >= job.config.training.epochs:
-            self.study.tell(trial, value)
+        self._report(trial_id, result)
+        if result["epoch"] >= job.config.training.epochs:
+            self.study.tell(trial, values[0])
         else:
             self.study.tell(trial, state=TrialState.PRUNED)
 
-    def _requeue_orphans(self) -> None:
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self.study.tell(trial.number, state=TrialState.FAIL)
-            if trial.params:
-                self.study.enqueue_trial(trial.params, user_attrs={**trial.user_attrs, AGAIN: trial.number})
+    def _report(self, trial_id: str, result: dict[str, Any]) -> None:
+        epoch = int(result["epoch"])
+        if epoch > self._reported.get(trial_id, 0):
+            self._reported[trial_id] = epoch
+            self._ot_trials[trial_id].report(float(result[self.objectives.metric]), epoch)
+
+    def _agree_with_journal(self) -> None:
+        """Bring Optuna's study to what the journal says; of a lost or new study that is all of it."""
+        records = self.history.records
+        trials = self.study.get_trials(deepcopy=False)
+        again = stood_in_for(trials)
+        for trial in trials:
+            if trial.state is TrialState.WAITING or trial.number in again:
+                continue
+            record, running = records.get(trial.user_attrs.get(KEY, "")), trial.state is TrialState.RUNNING
+            if running:
+                self.study.tell(trial.number, state=TrialState.FAIL)
+            if trial.params and (running or not ended(record)):
+                self._stand_in(trial, record)
+        known = {trial.user_attrs.get(KEY) for trial in trials}
+        for record in self.history.candidates(self.arm):
+            fitting = self.history.trial(self.arm, record) if record.key not in known else None
+            if fitting is None:
+                continue
+            if fitting.state is TrialState.WAITING:
+                self.study.enqueue_trial(fitting.params, user_attrs=fitting.user_attrs)
+            else:
+                self.study.add_trial(fitting)
+
+    def _stand_in(self, trial: FrozenTrial, record: Record | None) -> None:
+        """A trial in the place of one that was cut off: as it ended by the journal, or queued to go on."""
+        attributes = {**trial.user_attrs, AGAIN: trial.number}
+        finished = self.history.trial(self.arm, record) if record is not None else None
+        if finished is None or finished.state is TrialState.WAITING:
+            self.study.enqueue_trial(trial.params, user_attrs=attributes)
+        else:
+            finished.user_attrs = attributes
+            self.study.add_trial(finished)
 
     def _enqueue_paper(self) -> None:
-        """Queue the paper's configuration of each pair, on the study's first launch."""
-        if self.study.get_trials(deepcopy=False):
-            return
+        """Queue the paper's configuration of each pair, where it was not asked for yet."""
+        trials = self.study.get_trials(deepcopy=False)
+        known = {trial.user_attrs.get(PAPER) for trial in trials}
+        room = self.spec.budget.trials - places_taken(trials)
+        domain = self.arm.pair_domain
         for pair in self.arm.pairs:
-            paper = at_paper(self.arm.method, pair.case(self.arm.data))
-            point = stored_point(self.arm.method, paper)
-            if point is not None:
-                pairs = {"pair": self._pairs.stored(pair)} if self._pairs else {}
-                self.study.enqueue_trial({**pairs, **point}, user_attrs={"paper": True})
+            point = stored_point(self.arm.method, at_paper(self.arm.method, pair.case(self.arm.data)))
+            if point is not None and pair.label not in known and room > 0:
+                pairs = {"pair": domain.stored(pair)} if domain else {}
+                self.study.enqueue_trial({**pairs, **point}, user_attrs={PAPER: pair.label})
+                room -= 1
 
 
-def finished_trials(study: optuna.Study) -> int:
-    """Trials that use up a place of the budget: ended, and not orphans of a crash that are queued again."""
-    trials = study.get_trials(deepcopy=False)
-    again = {trial.user_attrs[AGAIN] for trial in trials if AGAIN in trial.user_attrs}
+def stood_in_for(trials: list[FrozenTrial]) -> set[int]:
+    """Numbers of the trials that were queued again."""
+    return {trial.user_attrs[AGAIN] for trial in trials if AGAIN in trial.user_attrs}
+
+
+def places_used(trials: list[FrozenTrial]) -> int:
+    """Trials that use up a place of the budget: asked for, not by hand, and not queued again since."""
+    again = stood_in_for(trials)
     return sum(
-        trial.state in FINISHED and bool(trial.params) and trial.number not in again for trial in trials
+        trial.state is not TrialState.WAITING
+        and bool(trial.params)
+        and BY_HAND not in trial.user_attrs
+        and trial.number not in again
+        for trial in trials
     )
 
 
-class Interleaved(Searcher):
-    """Several arms as one searcher: each suggestion comes from the arm that has the most left to ask."""
-
-    def __init__(self, arms: list[ArmSearch]) -> None:
-        super().__init__(metric=arms[0].maximize, mode="max")  # what trials report; a cost is known before
-        self.arms = arms
-        self._owner: dict[str, ArmSearch] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Nothing, for the same reason as in :meth:`save`."""
-        return {}
-
-    @property
-    def left(self) -> int:
-        """Trials that are still to be asked for."""
-        return sum(arm.left for arm in self.arms)
-
-    def job(self, key: str) -> Job:
-        """The job behind a trial key that was suggested."""
-        return next(arm.jobs[key] for arm in self.arms if key in arm.jobs)
-
-    def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        """See :meth:`ArmSearch.suggest`."""
-        arm = max(self.arms, key=lambda arm: arm.left)
-        self._owner[trial_id] = arm
-        return arm.suggest(trial_id)
-
-    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Pass a report on to the arm the trial belongs to."""
-        self._owner[trial_id].on_trial_result(trial_id, result)
-
-    def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
-    ) -> None:
-        """Pass the end of a trial on to its arm."""
-        self._owner[trial_id].on_trial_complete(trial_id, result, error)
-
-    def set_search_properties(
-        self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any
-    ) -> bool:
-        """Everything is set already."""
-        return True
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: the state is in Optuna's storage and the journal."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing, see :meth:`save`."""
+def places_taken(trials: list[FrozenTrial]) -> int:
+    """Places of the budget that are used or spoken for: the number of the next trial that is drawn."""
+    return sum(
+        (trial.state is TrialState.WAITING or bool(trial.params))
+        and BY_HAND not in trial.user_attrs
+        and AGAIN not in trial.user_attrs
+        for trial in trials
+    )

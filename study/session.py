@@ -114,7 +114,7 @@ class Session:
     def run(self) -> None:
         """All stages, each doing what is not yet done."""
         runner = Runner(self.plan, self.folder.store, self.cluster, self.recorder)
-        stages = Stages(self.plan, self.folder, runner, self.recorder)
+        stages = Stages(self.plan, self.folder, runner, self.recorder, self.progress.say)
         try:
             stages.train_teachers()
             stages.search()

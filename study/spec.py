@@ -14,7 +14,7 @@ from typing import Any, Literal
 from study import paper
 from study.domains import Choice, Domain, Float, Int, LogFloat
 from study.methods import DKD, KD, NKD, PAPER_METHODS, SDD, Added, Distillation, Feature, Supervised
-from study.strategy import ASHA, Budget, Median, Search
+from study.strategy import ASHA, Budget, HyperBand, Median, Search
 from trainables.config import Data, Scalar, Training, require
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Domain",
     "Feature",
     "Float",
+    "HyperBand",
     "Int",
     "LogFloat",
     "Median",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from study.folder import StudyFolder
-from study.journal import Record
+from study.history import History
 from study.plan import Job, Plan
 from study.recorder import Recorder
 from study.runner import Runner
@@ -32,6 +32,7 @@ class Stages:
     folder: StudyFolder
     runner: Runner
     recorder: Recorder
+    say: Callable[[str], None]
     teachers: dict[str, Teacher] = field(default_factory=dict)
 
     def train_teachers(self) -> None:
@@ -52,30 +53,22 @@ class Stages:
                 self.teachers[pair.label] = self._file_trained(jobs[pair.label])
 
     def search(self) -> None:
-        """Spend what is left of each arm's trials."""
-        from study.scheduler import make_scheduler
-        from study.searcher import ArmSearch, Interleaved, open_storage
+        """Spend what is left of the budget."""
+        from study.interleaved import Interleaved
+        from study.scheduler import EarlyStopping
+        from study.searcher import ArmSearch
+        from study.storage import open_storage
 
         spec = self.plan.spec
         if not self.plan.arms:
             return
-        storage = open_storage(self.folder.optuna_url)
-        cost = self._cost()
-        arms = [
-            ArmSearch(
-                arm,
-                spec,
-                storage,
-                f"{spec.name}/{arm.label}@{arm.fingerprint}",
-                lambda arm, pair, method: self.plan.search_job(arm, pair, method, self.teachers[pair.label]),
-                cost,
-            )
-            for arm in self.plan.arms
-        ]
-        search = Interleaved(arms)
-        self.recorder.stage("search", spec.budget.trials * len(arms), search.left)
-        if search.left:
-            self.runner.run_search(search, make_scheduler(spec.search, spec.training.epochs))
+        storage = open_storage(self.folder.optuna_url, self.say)
+        history = History(self.plan, self.teachers, self.recorder.records)
+        search = Interleaved([ArmSearch(arm, history, storage) for arm in self.plan.arms])
+        left = search.left
+        self.recorder.stage("search", max(left, spec.budget.trials * len(search.arms)), left)
+        if left:
+            self.runner.run_search(search, EarlyStopping(search))
 
     def confirm(self) -> None:
         """Run the winners, the paper's configurations and the baselines over seeds."""
@@ -86,10 +79,11 @@ class Stages:
         spec = self.plan.spec
         pairs = {pair.label: pair for pair in spec.pairs}
         chosen: list[tuple[TrialConfig, Pair, str]] = []
-        cost = self._cost()
+        history = History(self.plan, self.teachers, self.recorder.records)
+        objectives = history.objectives
+        whole_front = len(objectives.names) > 1 and spec.confirm.best > 0
         for arm in self.plan.arms:
-            ranked = winners(self.recorder.records, arm.label, spec.search.maximize, cost)
-            whole_front = cost is not None and spec.confirm.best > 0
+            ranked = objectives.ranked(history.of(arm))
             for record in ranked if whole_front else ranked[: spec.confirm.best]:
                 chosen.append((TrialConfig.from_dict(record.config), pairs[record.pair], "best"))
         shown = {pair.label: pair for _, pair, _ in chosen} if chosen else pairs
@@ -109,12 +103,6 @@ class Stages:
             for job in self.plan.confirm_jobs(config, pair.label, role):
                 jobs.setdefault(job.key, job)
         return list(jobs.values())
-
-    def _cost(self) -> dict[str, float] | None:
-        """The second objective of each pair, where the search has one."""
-        if self.plan.spec.search.minimize is None:
-            return None
-        return {pair.label: float(self.plan.multiply_adds(pair)) for pair in self.plan.spec.pairs}
 
     def _run(self, stage: str, jobs: list[Job]) -> None:
         """Run those of ``jobs`` that neither this study nor, by the store, any other has finished."""
@@ -150,24 +138,3 @@ class Stages:
         }
         self.folder.store.file_teacher(result["weights"], run.student.read_bytes(), about)
         return Teacher(name=job.config.student, weights=result["weights"])
-
-
-def winners(
-    records: dict[str, Record], arm: str, metric: str, cost: Mapping[str, float] | None = None
-) -> list[Record]:
-    """Trials of an arm by their value after the last epoch, best first; unfinished ones only if all are.
-
-    With a ``cost`` by pair, only the Pareto front: no other trial is as good at no higher cost.
-    """
-    trials = [record for record in records.values() if record.arm == arm and metric in record.final]
-    whole = [record for record in trials if record.status == "done"]
-    ranked = sorted(
-        whole or trials, key=lambda record: (-record.final[metric], cost[record.pair] if cost else 0.0)
-    )
-    if cost is None:
-        return ranked
-    front: list[Record] = []
-    for record in ranked:
-        if all(cost[record.pair] < cost[better.pair] for better in front):
-            front.append(record)
-    return front

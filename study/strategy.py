@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from trainables.config import require
 
@@ -55,6 +55,24 @@ class ASHA:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HyperBand:
+    """Asynchronous HyperBand (Li 2020): several :class:`ASHA` side by side, which begin ever later.
+
+    The first of ``brackets`` begins to stop trials at ``grace`` epochs, the next at grace * reduction, and so
+    on; each trial belongs to one of them, by its key, in the proportions of HyperBand (Li 2018).
+    """
+
+    grace: int = 10
+    reduction: int = 3
+    brackets: int = 3
+
+    def __post_init__(self) -> None:
+        require(self.grace >= 1, f"grace: {self.grace} is fewer than 1 epoch")
+        require(self.reduction >= 2, f"reduction: {self.reduction} is below 2")
+        require(self.brackets >= 1, f"brackets: {self.brackets} is fewer than 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Median:
     """Stops a trial whose best value is worse than the median of the others' averages at that epoch."""
 
@@ -66,35 +84,50 @@ class Median:
         require(self.min_trials >= 2, f"min_trials: {self.min_trials} is below 2")
 
 
+Cost = Literal["student/multiply_adds", "student/parameters"]
+Minimized = Cost | Literal["val/loss"]
+COSTS = get_args(Cost)
+"""Objectives that are known from the student's network before it is trained."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """How hyper-parameters are chosen; the paper's configuration is always the first trial.
 
     Attributes:
         maximize: metric of the held-out part of train.
-        minimize: a second objective, the cost of the student: multiply-adds of one image, counted from the
-            network. The winners are then the Pareto front. Early stopping compares accuracies alone and would
-            drop small students first, so that there is none.
+        minimize: further objectives: the held-out part's loss, costs of the student's network (multiply-adds
+            of one image, parameters). The winners are then the Pareto front. Early stopping compares
+            accuracies alone and would drop small students first, so that there is none.
         pairs: ``each`` gives every pair a search of its own, ``search`` makes the pair a dimension.
-        sampler: tpe (multivariate, grouped, constant liar) or random.
+        sampler: tpe (multivariate, grouped, constant liar), random, grid (every domain finite), cmaes
+            (numbers; categories are drawn at random), gp, or nsga2 (several objectives).
         stop: early stopping, or None.
         seed: of the sampler and of the trials.
     """
 
     maximize: Literal["val/top1", "val/top5"] = "val/top1"
-    minimize: Literal["student/multiply_adds"] | None = None
+    minimize: Minimized | tuple[Minimized, ...] | None = None
     pairs: Literal["each", "search"] = "each"
-    sampler: Literal["tpe", "random"] = "tpe"
-    stop: ASHA | Median | None = ASHA()
+    sampler: Literal["tpe", "random", "grid", "cmaes", "gp", "nsga2"] = "tpe"
+    stop: ASHA | HyperBand | Median | None = ASHA()
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if len(self.objectives) == 1:
+            return
+        require(len(set(self.objectives)) == len(self.objectives), "minimize: names one objective twice")
         require(
-            self.minimize is None or (self.stop is None and self.pairs == "search"),
-            "minimize: a second objective needs stop=None (it would drop small students) and pairs='search'",
+            self.stop is None, "minimize: several objectives need stop=None (it would drop small students)"
         )
+        require(
+            self.pairs == "search" or not set(self.objectives) & set(COSTS),
+            "minimize: a cost is the same for all trials of a pair; it needs pairs='search'",
+        )
+        require(self.sampler != "cmaes", "sampler: cmaes has one objective; take tpe, gp or nsga2")
 
     @property
     def objectives(self) -> tuple[str, ...]:
         """What goes up, then what goes down if anything does."""
-        return (self.maximize,) if self.minimize is None else (self.maximize, self.minimize)
+        down = () if self.minimize is None else self.minimize
+        return (self.maximize, *((down,) if isinstance(down, str) else down))

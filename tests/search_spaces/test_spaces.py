@@ -13,6 +13,7 @@ import torch
 from optuna.storages import InMemoryStorage
 
 from study import paper
+from study.history import History
 from study.loading import load_space
 from study.methods import at_paper
 from study.plan import Job, Plan, resolve
@@ -33,6 +34,7 @@ SECONDS = 0.25
 
 LOAD_ALL = """
 import json, sys, time
+from study.history import History
 from study.loading import load_space
 took = {}
 for name in sys.argv[1:]:
@@ -119,16 +121,8 @@ def first_job(plan: Plan, teacher: Teacher) -> Job:
     if not plan.arms:
         pair = plan.spec.pairs[0]
         return plan.confirm_jobs(plan.fixed_config(pair, plan.spec.methods[0], teacher), pair.label, "")[0]
-    arm, search = plan.arms[0], plan.spec.search
-    costs = {pair.label: float(plan.multiply_adds(pair)) for pair in arm.pairs} if search.minimize else None
-    searcher = ArmSearch(
-        arm,
-        plan.spec,
-        InMemoryStorage(),
-        arm.label,
-        lambda arm, pair, method: plan.search_job(arm, pair, method, teacher),
-        costs,
-    )
+    history = History(plan, {pair.label: teacher for pair in plan.spec.pairs}, {})
+    searcher = ArmSearch(plan.arms[0], history, InMemoryStorage())
     assert searcher.suggest("first") is not None
     return next(iter(searcher.jobs.values()))
 

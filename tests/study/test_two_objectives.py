@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.storages import InMemoryStorage
@@ -12,15 +14,19 @@ from optuna.trial import TrialState
 
 from study.journal import Record
 from study.loading import load_space
+from study.objectives import Objectives
 from study.plan import Plan, resolve
-from study.searcher import ArmSearch, Interleaved
 from study.spec import ASHA, Search
-from study.stages import winners
-from trainables.config import ConfigError, Teacher
+from tests.study.driving import Driven
+from trainables.config import ConfigError
 
 Write = Callable[..., Path]
-TEACHER = Teacher(name="resnet8", weights="0" * 64)
-TWO = ["search.stop=None", "search.minimize=student/multiply_adds", "budget.trials=4"]
+TWO = [
+    "pairs.0.student=resnet20",
+    "search.stop=None",
+    "search.minimize=student/multiply_adds",
+    "budget.trials=4",
+]
 
 
 @pytest.fixture
@@ -29,47 +35,38 @@ def plan(space: Write) -> Plan:
 
 
 def costs(plan: Plan) -> dict[str, float]:
-    return {pair.label: float(plan.multiply_adds(pair)) for pair in plan.spec.pairs}
-
-
-def opened(plan: Plan) -> ArmSearch:
-    (arm,) = plan.arms
-    return ArmSearch(
-        arm,
-        plan.spec,
-        InMemoryStorage(),
-        arm.label,
-        lambda a, p, m: plan.search_job(a, p, m, TEACHER),
-        costs(plan),
-    )
+    name = "student/multiply_adds"
+    return {pair.label: plan.costs(pair, [name])[name] for pair in plan.spec.pairs}
 
 
 def test_multiply_adds_are_those_of_the_student(plan: Plan) -> None:
     found = costs(plan)
-    assert found.keys() == {"resnet8-wrn_10_1", "resnet8-resnet8"}
+    assert found.keys() == {"resnet8-resnet20", "resnet8-resnet8"}
     # resnet8 at 32x32: a stem of 3x16, then 3 stages of two 3x3 convolutions each, and 64 x 10 at the end
     stages = 2 * 16 * 16 * 9 * 32**2 + (16 + 32) * 32 * 9 * 16**2 + (32 + 64) * 64 * 9 * 8**2
     shortcuts = 16 * 32 * 16**2 + 32 * 64 * 8**2
     assert found["resnet8-resnet8"] == 3 * 16 * 9 * 32**2 + stages + shortcuts + 64 * 10
 
 
-def test_optuna_hears_both_objectives(plan: Plan) -> None:
-    search = opened(plan)
-    both = Interleaved([search])
-    assert (both.metric, both.mode) == ("val/top1", "max")  # what Tune asks each report for
-    assert search.study.directions == [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
+def test_optuna_hears_both_objectives(plan: Plan, tmp_path: Path) -> None:
+    driven = Driven(plan, tmp_path, InMemoryStorage())
+    assert (driven.search.metric, driven.search.mode) == ("val/top1", "max")  # what Tune asks each report for
+    study = driven.arms[0].study
+    assert study.directions == [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
     for number, value in enumerate((50.0, 60.0, None, 55.0)):
-        assert both.suggest(str(number)) is not None
-        result = None if value is None else {"epoch": 2, "training_iteration": 2, "val/top1": value}
-        if result is not None:
-            both.on_trial_result(str(number), result)
-        both.on_trial_complete(str(number), result, error=value is None)
-    assert both.suggest("4") is None
-    trials = search.study.get_trials()
+        assert driven.ask(str(number)) is not None
+        driven.end(
+            str(number), *(() if value is None else (40.0, value)), status="done" if value else "failed"
+        )
+    assert driven.ask("4") is None
+    trials = study.get_trials()
     assert [t.state for t in trials] == [TrialState.COMPLETE] * 2 + [TrialState.FAIL, TrialState.COMPLETE]
     assert [t.params["pair"] for t in trials[:2]] == list(costs(plan))  # the paper's, of each student
     for trial in (trials[0], trials[1], trials[3]):
         assert trial.values[1] == costs(plan)[trial.params["pair"]]
+    driven.close()
+    again = Driven(plan, tmp_path, InMemoryStorage())  # Optuna's database is lost
+    assert [t.values for t in again.arms[0].study.trials] == [t.values for t in trials]
 
 
 def test_another_objective_is_another_search(space: Write) -> None:
@@ -78,7 +75,7 @@ def test_another_objective_is_another_search(space: Write) -> None:
     assert one.arms[0].fingerprint != two.arms[0].fingerprint
 
 
-def record(key: str, pair: str, value: float, status: str = "done") -> Record:
+def record(key: str, pair: str, value: float, status: str = "done", loss: float = 1.0) -> Record:
     return Record(
         key=key,
         config={},
@@ -89,27 +86,51 @@ def record(key: str, pair: str, value: float, status: str = "done") -> Record:
         arm="pairs/SDD",
         started=0.0,
         status=status,
-        history=[{"epoch": 1, "val/top1": value}],
+        history=[{"epoch": 1, "val/top1": value, "val/loss": loss}],
     )
 
 
-def test_winners_are_the_pareto_front() -> None:
-    cost = {"small": 1.0, "middle": 2.0, "large": 3.0}
+def test_winners_are_the_pareto_front(plan: Plan) -> None:
+    small, large = sorted(costs(plan), key=costs(plan).__getitem__)
     trials = [
-        record("a", "large", 70.0),
-        record("b", "large", 69.0),
-        record("c", "middle", 60.0),  # worse than d and dearer
-        record("d", "small", 60.0),
-        record("e", "small", 80.0, status="failed"),
+        record("a", large, 70.0),
+        record("b", large, 69.0),  # worse than a at the same cost
+        record("c", small, 60.0),
+        record("d", small, 59.0),
+        record("e", small, 80.0, status="failed"),
     ]
-    records = {trial.key: trial for trial in trials}
-    assert [r.key for r in winners(records, "pairs/SDD", "val/top1", cost)] == ["a", "d"]
-    assert [r.key for r in winners(records, "pairs/SDD", "val/top1")] == ["a", "b", "c", "d"]
-    assert winners(records, "another", "val/top1", cost) == []
+    assert [r.key for r in Objectives(plan).ranked(trials)] == ["a", "c"]
+    assert Objectives(plan).ranked([]) == []
+    alone = dataclasses.replace(plan, spec=dataclasses.replace(plan.spec, search=Search()))
+    assert [r.key for r in Objectives(alone).ranked(trials)] == ["a", "b", "c", "d"]
+    assert [r.key for r in Objectives(alone).ranked(trials[4:])] == ["e"], "unfinished ones only if all are"
 
 
-def test_early_stopping_and_separate_searches_are_refused() -> None:
-    for wrong in ({"stop": ASHA()}, {"pairs": "each"}):
-        options = {"stop": None, "pairs": "search", **wrong}
-        with pytest.raises(ConfigError, match="minimize: a second objective needs stop=None"):
-            Search(minimize="student/multiply_adds", **options)  # type: ignore[arg-type]
+def test_three_objectives_have_a_front_too(plan: Plan) -> None:
+    search = Search(minimize=("val/loss", "student/parameters"), pairs="search", stop=None)
+    three = Objectives(dataclasses.replace(plan, spec=dataclasses.replace(plan.spec, search=search)))
+    small, large = sorted(costs(plan), key=costs(plan).__getitem__)
+    trials = [
+        record("a", large, 70.0, loss=1.0),
+        record("b", large, 60.0, loss=0.5),  # better calibrated
+        record("c", large, 60.0, loss=0.6),  # worse than b
+        record("d", small, 50.0, loss=2.0),
+        record("e", small, 50.0, loss=3.0),  # worse than d
+    ]
+    assert [r.key for r in three.ranked(trials)] == ["a", "b", "d"]
+    assert three.directions == ["max", "min", "min"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "part"),
+    [
+        ({"stop": ASHA()}, "minimize: several objectives need stop=None"),
+        ({"pairs": "each"}, "minimize: a cost is the same for all trials of a pair"),
+        ({"sampler": "cmaes"}, "sampler: cmaes has one objective"),
+        ({"minimize": ("val/loss", "val/loss")}, "minimize: names one objective twice"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(wrong: dict[str, Any], part: str) -> None:
+    options: dict[str, Any] = {"minimize": "student/multiply_adds", "stop": None, "pairs": "search", **wrong}
+    with pytest.raises(ConfigError, match=part):
+        Search(**options)

@@ -1,0 +1,96 @@
+"""What the searches of a study have spent of their budget, over all launches; says when it is over."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from study.journal import Line, Record
+from study.strategy import Budget
+
+HOUR = 3600.0
+
+
+class Spending:
+    """Watches the budget's times; trials and targets are each search's own.
+
+    Args:
+        records, notes: the journal's, which go on growing.
+        now: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        records: Mapping[str, Record],
+        notes: Sequence[Line],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._budget = budget
+        self._records = records
+        self._notes = notes
+        self._now = now
+        self._began = now()
+        self._before = search_seconds(notes, records.values())
+        self._devices = devices_by_time(notes)
+        self._seen: dict[str, int] = {}
+        self._device_seconds = 0.0
+        for key in records:
+            self.heard(key)
+
+    @property
+    def hours(self) -> float:
+        """Wall-clock time of the search stage."""
+        return (self._before + self._now() - self._began) / HOUR
+
+    @property
+    def device_hours(self) -> float:
+        """Time of the search's epochs, each times the devices its trial had."""
+        return self._device_seconds / HOUR
+
+    def heard(self, key: str) -> None:
+        """Count the epochs of a trial that were not counted yet."""
+        record = self._records[key]
+        seen = self._seen.get(key, 0)
+        if record.stage == "search" and seen < len(record.history):
+            seconds = sum(metrics.get("time/epoch_s", 0.0) for metrics in record.history[seen:])
+            self._device_seconds += seconds * self._devices(record.started)
+            self._seen[key] = len(record.history)
+
+    def over(self) -> str | None:
+        """Why the searches are to end, ``budget.FIELD: ...``; None while there is time left."""
+        for name in ("hours", "device_hours"):
+            limit, spent = getattr(self._budget, name), getattr(self, name)
+            if limit is not None and spent >= limit:
+                return f"budget.{name}: {spent:.3g} of {limit:g} are spent"
+        return None
+
+
+def search_seconds(notes: Sequence[Line], records: Iterable[Record]) -> float:
+    """Wall-clock seconds that launches spent in the search stage; of a killed one, until last heard of."""
+    heard = sorted(
+        moment
+        for record in records
+        if record.stage == "search"
+        for moment in (record.started, *record.times, *(() if record.ended is None else (record.ended,)))
+    )
+    total = 0.0
+    for number, note in enumerate(notes):
+        if note["type"] != "stage" or note["stage"] != "search":
+            continue
+        after = next((n for n in notes[number + 1 :] if n["type"] in ("stage", "leave", "launch")), None)
+        if after is not None and after["type"] != "launch":
+            total += after["time"] - note["time"]
+            continue
+        limit = bisect_left(heard, after["time"]) if after is not None else len(heard)
+        last = heard[limit - 1] if limit else note["time"]
+        total += max(0.0, last - note["time"])
+    return total
+
+
+def devices_by_time(notes: Sequence[Line]) -> Callable[[float], float]:
+    """How many devices a trial that began then had: its GPUs or part of one, 1 on a CPU."""
+    slots = [note for note in notes if note["type"] == "slots"]
+    times = [note["time"] for note in slots]
+    return lambda moment: float((slots[max(0, bisect_right(times, moment) - 1)]["gpus"] if slots else 0) or 1)

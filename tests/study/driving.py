@@ -1,0 +1,72 @@
+"""A search driven by hand, as Tune and the recorder drive it: asked, reported to, ended, opened again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from optuna.storages import BaseStorage
+
+from study.history import History
+from study.interleaved import Interleaved
+from study.journal import Journal
+from study.plan import Job, Plan
+from study.searcher import ArmSearch
+from study.storage import open_storage
+from trainables.config import Teacher, TrialConfig
+
+TEACHER = Teacher(name="resnet8", weights="0" * 64)
+
+
+class Driven:
+    """One launch of a study's searches, without Ray: the journal and Optuna's database are real."""
+
+    def __init__(self, plan: Plan, folder: Path, storage: BaseStorage | None = None) -> None:
+        self.said: list[str] = []
+        self.journal = Journal(folder / "journal.jsonl")
+        teachers = {pair.label: TEACHER for pair in plan.spec.pairs}
+        self.history = History(plan, teachers, self.journal.records)
+        self.storage = storage or open_storage(f"sqlite:///{folder / 'optuna.db'}", self.said.append)
+        self.arms = [ArmSearch(arm, self.history, self.storage) for arm in plan.arms]
+        self.search = Interleaved(self.arms)
+        self.jobs: dict[str, Job] = {}
+        self.metric = plan.spec.search.maximize
+
+    def ask(self, trial_id: str) -> TrialConfig | None:
+        """The configuration suggested under ``trial_id``, which begins; None where none is left."""
+        suggested = self.search.suggest(trial_id)
+        if not isinstance(suggested, dict):
+            return None
+        config = TrialConfig.from_dict(suggested["trial"])
+        self.jobs[trial_id] = self.search.job(config.trial_key)
+        self.journal.begin(self.jobs[trial_id])
+        return config
+
+    def report(self, trial_id: str, *values: float) -> None:
+        """Epochs 1, 2, ... of a trial."""
+        for epoch, value in enumerate(values, 1):
+            metrics = {"epoch": epoch, self.metric: value}
+            self.search.on_trial_result(trial_id, metrics)
+            self.journal.report(self.jobs[trial_id].key, metrics)
+
+    def end(self, trial_id: str, *values: float, status: str = "done") -> None:
+        """Its epochs and its end."""
+        self.report(trial_id, *values)
+        last = (
+            {"epoch": len(values), "training_iteration": len(values), self.metric: values[-1]}
+            if values
+            else None
+        )
+        self.search.on_trial_complete(trial_id, last, error=status == "failed")
+        self.journal.end(self.jobs[trial_id].key, status)
+
+    def close(self) -> None:
+        """The launcher ends, or dies."""
+        self.journal.close()
+
+
+def keys(configs: Sequence[TrialConfig | None]) -> list[str]:
+    """Trial keys of configurations that were suggested."""
+    found = [config.trial_key for config in configs if config is not None]
+    assert len(found) == len(configs), "a suggestion is missing"
+    return found
