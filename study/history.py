@@ -77,7 +77,11 @@ class History:
         attributes: dict[str, Any] = {KEY: record.key}
         if record.role == "paper":
             attributes[PAPER] = record.pair
-        what = {"params": fixed.params, "distributions": fixed.distributions, "user_attrs": attributes}
+        what: dict[str, Any] = {
+            "params": fixed.params,
+            "distributions": fixed.distributions,
+            "user_attrs": attributes,
+        }
         if not ended(record):
             return create_trial(state=TrialState.WAITING, **what)
         state, values = STATES[record.status], self.objectives.values(record.final, record.pair)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, cast
+from typing import Any
 
 from ray.tune.search import Searcher
 
@@ -46,7 +46,7 @@ class Interleaved(Searcher):
         """Why a running trial is to end now; empty where it may go on."""
         return ""
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         """A configuration; None while nothing is left but trials run; ``FINISHED`` after that."""
         if self._running and time.monotonic() < self._look_at:
             return None
@@ -54,7 +54,7 @@ class Interleaved(Searcher):
         suggested = arm.suggest(trial_id)
         if suggested is None:
             self._look_at = time.monotonic() + LOOK_AGAIN_S
-            return None if self._running else cast(str, self.FINISHED)
+            return None if self._running else self.FINISHED
         self._owner[trial_id] = arm
         self._jobs[trial_id] = arm.job_of(trial_id)
         self._running.add(trial_id)

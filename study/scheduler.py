@@ -10,7 +10,7 @@ from study.interleaved import Interleaved
 from study.stopping import Rule, make_rule
 
 
-class EarlyStopping(FIFOScheduler):  # type: ignore[misc]
+class EarlyStopping(FIFOScheduler):
     """Trials in the order in which they come; each search stops its own by its own rule.
 
     Epochs that the journal had before this launch are replayed by their trials and not judged again: a trial
@@ -18,7 +18,7 @@ class EarlyStopping(FIFOScheduler):  # type: ignore[misc]
     """
 
     def __init__(self, search: Interleaved) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._search = search
         self._rules: dict[str, Rule] = {}
         self._known: dict[str, int] = {}
