@@ -1,5 +1,5 @@
 # The environment of every process on a node: its shells and Ray's start commands source this.
-# ~/.sdd-study.env is written by `ray up`: SDD_BUCKET on AWS, SDD_STORE on machines of your own.
+# ~/.sdd-study.env is written by `ray up`: SDD_BUCKET on AWS, SDD_SHARED, a folder, on machines of your own.
 # shellcheck shell=bash source=/dev/null
 [ -f "$HOME/.sdd-study.env" ] && . "$HOME/.sdd-study.env"
 
@@ -13,6 +13,11 @@ if [ -n "${SDD_BUCKET:-}" ]; then
     export SDD_STORE="${SDD_STORE:-s3://$SDD_BUCKET/store}"
     export SDD_BACKUP="${SDD_BACKUP:-s3://$SDD_BUCKET/backup}"
     export SDD_ARTIFACTS="${SDD_ARTIFACTS:-s3://$SDD_BUCKET/mlflow}"
+fi
+if [ -n "${SDD_SHARED:-}" ]; then
+    export SDD_STORE="${SDD_STORE:-$SDD_SHARED/store}"
+    export SDD_BACKUP="${SDD_BACKUP:-$SDD_SHARED/backup}"
+    export SDD_ARTIFACTS="${SDD_ARTIFACTS:-$SDD_SHARED/mlflow}"
 fi
 if [ -f "$HOME/.sdd-head" ]; then
     export SDD_RESULTS="$HOME/sdd-study/results"

@@ -43,6 +43,10 @@ def main(argv: list[str] | None = None) -> int:
         module.add_arguments(command)
     args = parser.parse_args(argv)
     try:
+        if getattr(args, "submit", None) and args.command != "launch":
+            from study import jobs
+
+            return jobs.command(args.submit, without_submit(argv if argv is not None else sys.argv[1:]))
         code: int = args.run(args)
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -53,6 +57,15 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     return code
+
+
+def without_submit(words: list[str]) -> list[str]:
+    """A command line as it is run on the cluster."""
+    kept = [word for word in words if not word.startswith("--submit=")]
+    if "--submit" in kept:
+        at = kept.index("--submit")
+        del kept[at : at + 2]
+    return kept
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ examples:
   python study/launch.py --space quickstart --set budget.trials=24 --set confirm.seeds=5
   python study/launch.py --space search_spaces/quickstart.py --dry-run
   python study/launch.py --space my_space.py --address auto --results /mnt/shared/results
+  python study/launch.py --space my_space.py --submit http://localhost:8265
 
 The same command again goes on where the last one stopped: finished trials are not run again, half-finished
 ones go on from their checkpoints. Ctrl-C is safe at any time.
@@ -41,9 +42,13 @@ ones go on from their checkpoints. Ctrl-C is safe at any time.
   budget.trials=20   training.lr=0.02   pairs.0.student=resnet20   methods.1.beta=Float(1, 8)
   methods.1.scales="Choice((1, 2), (1, 2, 4))"   search.stop=None
 
-MLflow: RESULTS/mlflow.db, or the server in MLFLOW_TRACKING_URI. Ray: local, or --address, or RAY_ADDRESS.
+MLflow: RESULTS/mlflow.db, or the server in MLFLOW_TRACKING_URI. Ray: --address, or RAY_ADDRESS, or the
+cluster this machine is a node of, or, as with --address local, one of its own.
 With a --store that other machines see, the same command goes on from any of them: runs, teachers and a copy
 of the journal are there. --store and --optuna are remembered with the study.
+
+--submit: the study runs on the cluster and survives this machine's sleep; the same command follows it again.
+Space file and code go with it; data, --results and --store are the cluster's.
 
 exit codes: 0 done; 2 the input is wrong, nothing was run; 3 done, but trials failed; 130 interrupted.
 """
@@ -69,6 +74,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", metavar="NAME", help="name of the study (the space file's)")
     parser.add_argument("--address", metavar="ADDR", help="Ray cluster, such as auto; a local one by default")
     parser.add_argument(
+        "--submit",
+        metavar="URL",
+        help="run it on a cluster from here, as a Ray job of the job server at URL, and follow its output",
+    )
+    parser.add_argument(
         "--dry-run", action="store_true", help="print the resolved study and what it runs; do nothing"
     )
 
@@ -89,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
     """Launch the study that ``args`` describe; user errors are one line and exit code 2."""
     console = Console(highlight=False)
     try:
+        if args.submit:
+            return submit(args)
         plan, folder = prepare(args)
         if args.dry_run:
             from study.describe import describe
@@ -99,6 +111,21 @@ def run(args: argparse.Namespace) -> int:
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return WRONG_INPUT
+
+
+def submit(args: argparse.Namespace) -> int:
+    """Send the study to a cluster; the space is checked here as far as it can be without its data."""
+    from study import jobs
+
+    spec = load_space(args.space, [*args.overrides, *([f"name={args.name!r}"] if args.name else [])])
+    words = [word for override in args.overrides for word in ("--set", override)]
+    words += ["--name", spec.name]
+    if args.results != Path("results"):
+        words += ["--results", str(args.results)]
+    words += [
+        word for name in ("store", "optuna") if (url := getattr(args, name)) for word in (f"--{name}", url)
+    ]
+    return jobs.launch(args.submit, spec.name, args.space, words, args.dry_run)
 
 
 def prepare(args: argparse.Namespace) -> tuple[Plan, StudyFolder]:

@@ -11,6 +11,7 @@ import re
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ import ray
 from ray import tune
 from ray.tune.schedulers import TrialScheduler
 
+from study import fleet
 from study.errors import ClusterError
 from study.interleaved import Interleaved
 from study.plan import Job, Plan
@@ -33,6 +35,10 @@ QUIET = {
     "RAY_DEDUP_LOGS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+
+
+JOIN_S = 120.0
+"""For the first node that can run trials to join a cluster."""
 
 
 class Listener(Protocol):
@@ -52,10 +58,13 @@ class Listener(Protocol):
 
 
 class Cluster:
-    """The Ray cluster a study runs on: a local one unless an address is given."""
+    """The Ray cluster a study runs on: ``address``, ``RAY_ADDRESS``, the one this machine is a node of; else,
+    and for ``local``, one of its own.
+    """
 
     def __init__(self, address: str | None) -> None:
-        self.address = address or os.environ.get("RAY_ADDRESS") or None
+        named = address or os.environ.get("RAY_ADDRESS") or fleet.own_cluster()
+        self.address = None if named == "local" else named
 
     def connect(self) -> None:
         """Start or reach Ray, once."""
@@ -69,7 +78,11 @@ class Cluster:
         if self.address is None:
             options |= {"include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))}
         try:
-            ray.init(address=self.address or "local", **options)
+            if self.address is None or fleet.travels_already():
+                ray.init(address=self.address or "local", **options)
+            else:
+                with fleet.code() as folder:
+                    ray.init(address=self.address, runtime_env={"working_dir": str(folder)}, **options)
         except Exception as error:
             where = f"at {self.address}" if self.address else "here"
             remedy = "is the cluster up, and the address right?" if self.address else "see the reason"
@@ -79,18 +92,31 @@ class Cluster:
 
     def per_trial(self, plan: Plan) -> tuple[int, float]:
         """CPUs and GPUs of one trial; raises :class:`ClusterError` if no node ever has as many."""
-        wanted, total = plan.spec.resources, capacity()
+        wanted, nodes, end = plan.spec.resources, self.nodes(), time.monotonic() + JOIN_S
+        while self.address is not None and nodes.largest("CPU") == 0 and time.monotonic() < end:
+            time.sleep(1)  # right after the cluster's start: the head alone, which runs no trials
+            nodes = self.nodes()
         gpus = wanted.gpus_per_trial
         if gpus is None:
-            gpus = 1.0 if total.get("GPU", 0) >= 1 else 0.0
+            gpus = 1.0 if nodes.largest("GPU") >= 1 else 0.0
         for name, need in (("CPU", wanted.cpus_per_trial), ("GPU", gpus)):
-            most = max((node["Resources"].get(name, 0) for node in ray.nodes() if node["Alive"]), default=0)  # type: ignore[no-untyped-call]
-            if need > most and self.address is None:
+            if need > (most := nodes.largest(name)):
                 raise ClusterError(
-                    f"resources: a trial needs {need:g} {name}, this machine has {most:g}; "
+                    f"resources: a trial needs {need:g} {name}, "
+                    f"{'this machine' if self.address is None else 'the largest node'} has {most:g}; "
                     f"lower resources.{name.lower()}s_per_trial"
                 )
         return wanted.cpus_per_trial, gpus
+
+    def nodes(self) -> fleet.Nodes:
+        """The nodes there are, or, where the cluster grows by demand, may be."""
+        grown = fleet.growth() if self.address is not None else None
+        if grown is not None and grown.kinds:
+            return grown
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        if grown is None:
+            return fleet.Nodes(tuple((resources, 1) for resources in alive), len(alive))
+        return fleet.Nodes(tuple((resources, grown.most) for resources in alive), grown.most)
 
     def close(self) -> None:
         """Let go of Ray; a local one is stopped."""
@@ -137,7 +163,7 @@ class Runner:
         self.cluster.connect()
         cpus, gpus = self.cluster.per_trial(self.plan)
         wanted = self.plan.spec.resources
-        at_once = wanted.max_concurrent or most_at_once(cpus, gpus)
+        at_once = wanted.max_concurrent or max(1, self.cluster.nodes().trials(cpus, gpus))
         self.listener.slots(at_once, cpus, gpus)
         given = Provision(
             store=self.store.root,
@@ -169,19 +195,6 @@ class Runner:
             tuner.fit()
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-
-
-def capacity() -> dict[str, float]:
-    """What the cluster has in all: CPU, GPU, ..."""
-    total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return total
-
-
-def most_at_once(cpus: int, gpus: float) -> int:
-    """Trials that fit on the cluster at once."""
-    total = capacity()
-    fits = [total.get("CPU", 1) // cpus] + ([total.get("GPU", 0) // gpus] if gpus else [])
-    return max(1, int(min(fits)))
 
 
 class _Relay(tune.Callback):

@@ -21,6 +21,9 @@ def add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="results folder (./results)"
     )
+    parser.add_argument(
+        "--submit", metavar="URL", help="ask on a cluster's head, by the job server at URL, for results there"
+    )
     parser.add_argument("--json", action="store_true", help="answer with JSON")
 
 

@@ -7,7 +7,6 @@ there beforehand; "launching an instance" is then its address being told to Ray.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shlex
@@ -55,7 +54,7 @@ class Aws:
         self.machines: dict[str, Host] = {}
         for number in range(FIRST, FIRST + machines):
             host = lab.host(f"ip-{number}", number, **cloud)
-            image(host)
+            lab.image(host)
             self.machines[host.address] = host
             self.boot(host)
         wait_for("moto", lambda: "RAND" in self.ops.run(f"curl -s {ENDPOINT}/ && echo RAND", check=False), 60)
@@ -117,10 +116,3 @@ class Aws:
     def ray(self, line: str, timeout: float = 300, check: bool = True) -> str:
         """``ray ...`` at the root of the checkout."""
         return self.ops.run(f"cd {REPOSITORY} && ray {line}", timeout=timeout, check=check)
-
-
-def image(host: Host) -> None:
-    """The locked environment, as an image has it that was made from a node: cluster/setup.sh finds it."""
-    lock = hashlib.sha256((REPOSITORY / "requirements.lock").read_bytes()).hexdigest()
-    (host.home / ".sdd-venv-lock").write_text(f"{lock}\n")
-    (host.home / "sdd-venv").symlink_to(sys.prefix)

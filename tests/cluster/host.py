@@ -28,7 +28,9 @@ mount --bind {folder}/etc/hosts /etc/hosts
 mount --bind {folder}/etc/passwd /etc/passwd
 mount --bind {folder}/etc/group /etc/group
 mount --bind {folder}/etc/shadow /etc/shadow
-mkdir -p /mnt/own && mount --bind {folder} /mnt/own
+mkdir /mnt/own /mnt/shared
+mount --bind {folder} /mnt/own
+mount --bind {folder}/../shared /mnt/shared
 mount -t tmpfs -o size=8g tmpfs /dev/shm
 mount -t tmpfs tmpfs /run
 mkdir -m 755 /run/sshd /run/postgresql && chown {uid}:{uid} /run/postgresql
@@ -82,7 +84,8 @@ class Host:
     """One machine of the lab; made by :class:`tests.cluster.lab.Lab`.
 
     Attributes:
-        folder: its files: home, root, tmp, etc; readable from outside while it runs and afterwards.
+        folder: its files: home, root, tmp, etc; it has them at /mnt/own, beside what all hosts share at
+            /mnt/shared; readable from outside while it runs and afterwards.
         sees: folders of this machine that are visible in it, besides the Python it shares with all hosts. The
             repository is hidden unless it is among them: code comes by `ray up` or with a job, or not at all.
         environment: of sessions over SSH.

@@ -10,14 +10,16 @@ Needs root, for namespaces and a bridge, and sshd and rsync; see :func:`missing`
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from tests.cluster.host import TIED, Host, run, wait_for
+from tests.cluster.host import REPOSITORY, TIED, Host, run, wait_for
 
 NETWORK = "10.200.0"
 
@@ -49,6 +51,8 @@ class Lab:
         self.folder.chmod(0o755)
         for name in ("key", "host_key"):
             run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / name)
+        (self.folder / "shared").mkdir()
+        os.chown(self.folder / "shared", Host.UID, Host.UID)
         holder = subprocess.Popen([*TIED, "unshare", "--net", "sleep", "infinity"])
         self._stack.callback(_end, holder)
         self.bridge = holder.pid
@@ -107,6 +111,16 @@ class Lab:
         host.start()
         wait_for(f"sshd on {name}", host.answers, 20, 0.05)
         return host
+
+    def image(self, host: Host) -> None:
+        """Give it the locked environment, as in an image made from a node: setup.sh finds it there."""
+        lock = hashlib.sha256((REPOSITORY / "requirements.lock").read_bytes()).hexdigest()
+        (host.home / ".sdd-venv-lock").write_text(f"{lock}\n")
+        (host.home / "sdd-venv").symlink_to(sys.prefix)
+
+    def forget_runs(self) -> None:
+        """Empty the shared store, so that the next study has to train what an earlier one did."""
+        shutil.rmtree(self.folder / "shared" / "store", ignore_errors=True)
 
     def _hosts_file(self) -> str:
         lines = [f"{address} {name}" for name, address in self._names.items()]

@@ -5,6 +5,7 @@ Nothing here opens a data file or imports torch or numpy: a check takes millisec
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,9 @@ from pathlib import Path
 from trainables.config import Data, Scalar
 from trainables.data.raw import DataError
 from trainables.strict import suggestion
+
+DATA_VARIABLE = "SDD_DATA"
+"""Environment variable: the folder where relative roots start, if it is not the working directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def root(data: Data) -> Path:
     """Where the data set lies; raises :class:`DataError` if ``data`` does not say so."""
     if data.root is None:
         raise DataError(f"root: missing; {data.name} needs {source(data.name).holds}")
-    return Path(data.root).expanduser()
+    return Path(os.environ.get(DATA_VARIABLE, ""), Path(data.root).expanduser())
 
 
 def check(data: Data) -> None:
