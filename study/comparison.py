@@ -80,6 +80,25 @@ def compare(results: Path, studies: Sequence[str]) -> Comparison:
     return Comparison(list(studies), all_runs[0].metric, rows)
 
 
+def best_by_pair(runs: Runs) -> dict[str, tuple[Configuration, str]]:
+    """The best confirmed configuration of each pair, and what chose it.
+
+    That is the search, by the held-out part of train. On pairs that nothing was searched on it is the highest
+    mean on the test split, among configurations that were fixed beforehand, and the answer says so.
+    """
+    entries = _entries(runs)
+    found: dict[str, tuple[Configuration, str]] = {}
+    for pair in dict.fromkeys(pair for pair, _ in entries):
+        if (pair, BEST) in entries:
+            found[pair] = (entries[pair, BEST].configuration, f"search, {runs.metric}")
+            continue
+        fixed = [entry for (at, _), entry in entries.items() if at == pair and entry.values]
+        if fixed:
+            best = max(fixed, key=lambda entry: mean(entry.values) or 0.0)
+            found[pair] = (best.configuration, f"mean test/top1 of {len(fixed)} fixed configurations")
+    return found
+
+
 def _entries(runs: Runs) -> dict[tuple[str, str], _Entry]:
     """A study's entries by pair and row."""
     winners = _winners(runs)

@@ -7,16 +7,27 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from study.errors import TrackingError
 from study.folder import StudyFolder
 from study.journal import Record
+from study.registry import BestStudent, register
 
 PARAMETER_LENGTH = 500
 BATCH = 900
 """Metrics in one call; MLflow takes 1,000."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished study leaves behind: files of its report, and the best student of each pair."""
+
+    files: Sequence[Path]
+    students: Sequence[BestStudent] = ()
 
 
 class Mirror:
@@ -127,9 +138,12 @@ class Mirror:
         state = {"done": "FINISHED", "stopped": "FINISHED", "failed": "FAILED"}[record.status]
         self.client.set_terminated(run, state, int((record.ended or time.time()) * 1000))
 
-    def finish_study(self, artifacts: list[Path]) -> None:
-        """Log the study's tables and figures to the parent run, show its summary there, and close it."""
-        for path in artifacts:
+    def finish_study(self, outcome: Outcome) -> None:
+        """Register the students; log the report to the parent run, show its summary there, and close it."""
+        for student in outcome.students:
+            run, _, _ = self.runs[student.key]
+            register(self.client, run, self.folder.name, student, self.folder.store)
+        for path in outcome.files:
             inside = path.parent.name if path.parent != self.folder.path else None
             self.client.log_artifact(self.parent, str(path), inside)
             if path.name == "summary.md":

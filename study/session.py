@@ -15,13 +15,15 @@ from rich.table import Table
 from study.folder import StudyFolder
 from study.journal import Journal
 from study.mirror import Mirror
-from study.mlflow_runs import connect
+from study.mlflow_runs import Outcome, connect
 from study.ownership import listening
 from study.pace import Expected
 from study.places import shared, without_password
 from study.plan import Plan
 from study.progress import Progress, duration
 from study.recorder import Recorder
+from study.registry import BestStudent, best_students
+from study.report.frames import from_records
 from study.report.tables import HEAD, shown
 from study.report.write import Report, write_csvs, write_report
 from study.runner import Cluster, Runner
@@ -47,6 +49,7 @@ class Session:
         self.console = console
         self.cluster = Cluster(address)
         self.report: Report | None = None
+        self.students: list[BestStudent] = []
         self._stack = ExitStack()
 
     def __enter__(self) -> Session:
@@ -87,7 +90,7 @@ class Session:
         self.recorder.journal.note("leave", outcome=self._outcome(kind))
         write_csvs(self.folder, self.recorder.records)
         if self.report is not None:
-            sent = self.tracker.close(SEND_TIMEOUT_S, self.report.files)
+            sent = self.tracker.close(SEND_TIMEOUT_S, Outcome(self.report.files, self.students))
         else:
             sent = self.tracker.close(SEND_TIMEOUT_INTERRUPTED_S)
         self._stack.close()
@@ -122,9 +125,10 @@ class Session:
         except StageFailed as error:
             self.progress.say(str(error))
         spec = self.plan.spec
-        self.report = write_report(
-            self.folder, self.recorder.records, spec.search.maximize, spec.confirm.seeds
-        )
+        records, seeds, metric = self.recorder.records, spec.confirm.seeds, spec.search.maximize
+        self.report = write_report(self.folder, records, metric, seeds)
+        runs = from_records(spec.name, records.values(), seeds, metric)
+        self.students = best_students(self.plan, runs)
 
     def conclude(self, seconds: float) -> bool:
         """Print the table and where everything is; whether no trial failed."""

@@ -10,12 +10,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from study.folder import StudyFolder
 from study.journal import Record
-from study.mlflow_runs import Mirror, connect
+from study.mlflow_runs import Mirror, Outcome, connect
 from study.plan import Job
 
 RETRY_S = 10.0
@@ -31,7 +30,7 @@ class Tracker:
         self._pending: dict[str, Record] = {}
         self._changed = threading.Condition()
         self._closing = False
-        self._artifacts: list[Path] | None = None
+        self._outcome: Outcome | None = None
         self._away = False
         self._mirror: Mirror | None = None
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
@@ -57,14 +56,14 @@ class Tracker:
         for record in records.values():
             self._queue(record)
 
-    def close(self, timeout: float, artifacts: list[Path] | None = None) -> bool:
+    def close(self, timeout: float, outcome: Outcome | None = None) -> bool:
         """Send what is queued, for at most ``timeout`` seconds; whether all of it was sent.
 
         Args:
-            artifacts: files of the finished study, for its parent run.
+            outcome: of the study, if it is finished.
         """
         with self._changed:
-            self._artifacts = artifacts
+            self._outcome = outcome
             self._closing = True
             self._changed.notify()
         self._thread.join(timeout)
@@ -87,10 +86,10 @@ class Tracker:
                     self._mirror = Mirror(connect(self.folder), self.folder, self.spec)
                 if record is not None:
                     self._mirror.send(record)
-                elif self._artifacts is None:
+                elif self._outcome is None:
                     return
                 else:
-                    self._mirror.finish_study(self._artifacts)
+                    self._mirror.finish_study(self._outcome)
                     return
             except Exception as error:
                 self._put_back(record, error)

@@ -96,11 +96,19 @@ class TestFinished:
         children = [run for run in runs if run is not parent]
         trials = pd.read_csv(results / "small" / "trials.csv")
         assert {run.data.tags["trial_key"] for run in children} == set(trials["trial_key"])
+        confirmed = trials[trials["stage"] == "confirm"]
+        models = {model.name for model in client.search_registered_models()}
+        assert models == {f"small.{pair}" for pair in confirmed["pair"]}
         for run in children:
             assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
             files = {item.path for item in client.list_artifacts(run.info.run_id)}
             whole = run.data.tags["trial_status"] == "done"
             assert {"config.json", "curves.png", *(["weights"] if whole else [])} <= files
+        for name in models:
+            (version,) = client.search_model_versions(f"name = '{name}'")
+            assert version.tags["trial_key"] in set(confirmed["trial_key"])
+            files = {item.path for item in client.list_artifacts(version.run_id, "model")}
+            assert {"model/MLmodel", "model/input_example.json"} <= files
 
     def test_optuna_holds_the_search(self, finished: tuple[Path, Path, str]) -> None:
         _, results, _ = finished

@@ -18,7 +18,7 @@ import pytest
 from study.errors import TrackingError
 from study.folder import StudyFolder
 from study.journal import Record
-from study.mlflow_runs import connect
+from study.mlflow_runs import Outcome, connect
 from study.tracking import Tracker
 from trainables.config import Data, TrialConfig
 
@@ -61,7 +61,7 @@ def test_a_trial_arrives_whole_and_only_once(folder: StudyFolder) -> None:
         tracker.reported(record(0, epochs), epochs)
     tracker.ended(record(0, 3, "done"))
     tracker.ended(record(1, 1, "failed", "NonFiniteLoss: the loss is nan"))
-    assert tracker.close(60, [])
+    assert tracker.close(60, Outcome([]))
     again = Tracker(folder, {"name": "mine"}, print)
     again.replay({"a": record(0, 3, "done"), "b": record(1, 1, "failed"), "c": record(2, 2)})
     assert again.close(60)
