@@ -7,7 +7,7 @@ import os
 import sys
 
 from study import launch, teachers
-from study.commands import compare, export, importances, listing, pin, status, stop
+from study.commands import compare, enqueue, export, importances, listing, pin, status, stop
 from study.commands.common import DONE, INTERRUPTED, WRONG_INPUT
 from study.errors import UserError
 from study.report import command as report
@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": (compare, "studies side by side"),
     "importances": (importances, "which settings of a search mattered"),
     "pin": (pin, "a configuration as a space file"),
+    "enqueue": (enqueue, "ask a search for a configuration of yours"),
     "stop": (stop, "end a running study so that it can go on later"),
     "export": (export, "write a study's trials as CSV"),
     "report": (report, "tables and figures of studies, the paper's numbers beside"),

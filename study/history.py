@@ -23,6 +23,8 @@ KEY = "trial_key"
 """User attribute of an Optuna trial: the key of its configuration."""
 PAPER = "paper"
 """User attribute: the label of the pair whose published configuration this is."""
+BY_HAND = "enqueued"
+"""User attribute of a trial that was asked for by hand: it comes on top of the budget."""
 STATES = {"done": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 

@@ -14,7 +14,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search.optuna import OptunaSearch
 
-from study.history import KEY, PAPER, History, ended
+from study.history import BY_HAND, KEY, PAPER, History, ended
 from study.journal import Record
 from study.methods import at_paper, stored_point
 from study.plan import Arm, Job
@@ -22,8 +22,6 @@ from study.samplers import make_sampler
 
 AGAIN = "again"
 """User attribute of a queued trial: the number of the trial it stands in for."""
-BY_HAND = "enqueued"
-"""User attribute of a trial that was asked for by hand: it comes on top of the budget."""
 
 
 class ArmSearch(OptunaSearch):

@@ -21,6 +21,7 @@ from study.pace import Expected
 from study.places import shared, without_password
 from study.plan import Plan
 from study.progress import Progress, duration
+from study.queueing import searches
 from study.recorder import Recorder
 from study.registry import BestStudent, best_students
 from study.report.frames import from_records
@@ -62,7 +63,7 @@ class Session:
         places.check()
         self._stack.enter_context(folder.lock())
         self._stack.enter_context(listening(folder.stop_request))
-        spec = {**to_plain(plan.spec), "code": list(plan.user_code)}
+        spec = {**to_plain(plan.spec), "code": list(plan.user_code), "searches": searches(plan)}
         write_json(folder.path / "study.json", spec)
         places.remember(folder.path)
         mirror = self._fetch()

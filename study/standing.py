@@ -20,6 +20,7 @@ from study.pace import Expected, epochs_left, speed
 from study.report.curves import Curves
 from study.report.frames import WANTED
 from study.report.read_folder import ARRIVED, read_journal
+from study.spending import devices_by_time, search_seconds
 from trainables.store import read_json
 
 
@@ -225,8 +226,12 @@ class View:
         return Stage(now["stage"], now["total"], max(now["left"] - len(self._ended(now)), 0))
 
     def _ended(self, stage: Line) -> list[int]:
-        """Numbers of the trials that ended since ``stage`` began."""
-        return [n for n, r in enumerate(self.records) if r.ended is not None and r.ended >= stage["time"]]
+        """Numbers of the trials of ``stage`` that ended since it began."""
+        return [
+            number
+            for number, record in enumerate(self.records)
+            if record.stage == stage["stage"] and (record.ended or 0.0) >= stage["time"]
+        ]
 
     @cached_property
     def arrivals(self) -> list[float]:
@@ -253,15 +258,42 @@ class View:
         return epochs_left(expected, left, self.stage.name, usual, behind) / self.speed
 
     def budget(self) -> dict[str, dict[str, float | None]]:
+        """What is used of each limit that the study has."""
         limits = self.spec.get("budget", {})
-        searches = {record.arm for record in self.records if record.arm}
-        planned = self.launch[0]["trials"]["search"] if self.launch else None
-        tried = sum(r.arm != "" and r.status != "running" for r in self.records)
-        used: dict[str, tuple[float | None, float | None]] = {
-            "trials": (tried, planned or limits.get("trials", 0) * max(len(searches), 1)),
-            "max_failures": (self.counts["failed"], limits.get("max_failures")),
+        left, total = self._search_left()
+        best = max((trial.trial.value or 0.0 for trial in self.best()), default=0.0)
+        used = {
+            "trials": total - left,
+            "hours": search_seconds(self._closed_notes(), self.records) / 3600,
+            "device_hours": self._device_seconds() / 3600,
+            "target": best,
+            "max_failures": float(self.counts["failed"]),
         }
+        limits = {**limits, "trials": total}
         return {
-            name: {"used": of, "limit": limit, "left": None if limit is None else max(limit - (of or 0), 0)}
-            for name, (of, limit) in used.items()
+            name: {"used": used[name], "limit": limit, "left": max(limit - used[name], 0.0)}
+            for name, limit in limits.items()
+            if limit is not None and name in used
         }
+
+    def _search_left(self) -> tuple[int, int]:
+        """Trials that the searches may still ask for, and of how many: by the last launch, or as planned."""
+        began = [note for note in self.launch if (note["type"], note.get("stage")) == ("stage", "search")]
+        if began:
+            return max(began[-1]["left"] - len(self._ended(began[-1])), 0), began[-1]["total"]
+        tried = sum(record.arm != "" and record.status != "running" for record in self.records)
+        searches = len({record.arm for record in self.records if record.arm})
+        each = self.spec.get("budget", {}).get("trials", 0)
+        total = self.launch[0]["trials"]["search"] if self.launch else each * max(searches, 1)
+        return max(total - tried, 0), total
+
+    def _closed_notes(self) -> list[Line]:
+        """The notes, with an end to a launch that has none yet."""
+        still = self.notes and self.notes[-1]["type"] != "leave"
+        return [*self.notes, {"type": "leave", "time": self.until}] if still else self.notes
+
+    def _device_seconds(self) -> float:
+        """As ``study.spending`` counts them."""
+        devices, seconds = devices_by_time(self.notes), self.curves.total("time/epoch_s")
+        searched = [n for n, record in enumerate(self.records) if record.stage == "search"]
+        return sum(float(seconds[n]) * devices(self.records[n].started) for n in searched)
