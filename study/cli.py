@@ -7,7 +7,7 @@ import os
 import sys
 
 from study import launch, teachers
-from study.commands import compare, enqueue, export, importances, listing, pin, status, stop
+from study.commands import compare, doctor, enqueue, export, importances, listing, pin, status, stop
 from study.commands.common import DONE, INTERRUPTED, WRONG_INPUT
 from study.errors import UserError
 from study.report import command as report
@@ -23,6 +23,7 @@ COMMANDS = {
     "stop": (stop, "end a running study so that it can go on later"),
     "export": (export, "write a study's trials as CSV"),
     "report": (report, "tables and figures of studies, the paper's numbers beside"),
+    "doctor": (doctor, "whether all that a launch needs is there, and what to do where it is not"),
     "teachers": (teachers, "list teachers, or file a weight file as one"),
 }
 """Each module has ``add_arguments``, ``run`` and ``EPILOG``."""

@@ -1,0 +1,70 @@
+"""Check all that a launch needs, and say what to do about what is amiss; leaves nothing behind."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from study.commands.common import DONE, WRONG_INPUT, add_results, answer
+from study.places import Places
+from study.places import add_arguments as add_places
+
+if TYPE_CHECKING:
+    from study.doctor.findings import Finding
+
+EPILOG = """
+examples:
+  sdd-study doctor
+  sdd-study doctor --space my_space.py
+  sdd-study doctor --address auto --store s3://bucket/sdd --optuna postgresql+psycopg://user@host/optuna
+
+Takes the options of launch, and checks what a launch with them would use: versions, devices, a compiler,
+shared memory, results folder and disk, store, Optuna's database, MLflow, Ray, and with --space its data.
+Exits 0 when nothing failed, else 2.
+
+JSON: [{"name", "status": "ok" | "warn" | "fail", "found", "remedy"}]
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``doctor``."""
+    add_results(parser)
+    add_places(parser)
+    parser.add_argument("--space", metavar="FILE", help="check the data and weight files of a study too")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", dest="overrides", help="as in launch"
+    )
+    parser.add_argument("--address", metavar="ADDR", help="Ray cluster, such as auto; a local one by default")
+    parser.add_argument("--no-ray", action="store_true", help="leave Ray out, which takes seconds to start")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the checks, and show each finding as it comes."""
+    from study.doctor import machine, services
+    from study.doctor.findings import Situation, run_checks
+    from study.folder import StudyFolder
+
+    folder = StudyFolder(args.results.absolute(), "doctor", Places.from_arguments(args))
+    situation = Situation(folder, args.address, args.space, args.overrides)
+    checks = [*machine.CHECKS, *services.CHECKS]
+    if args.no_ray:
+        checks = [(name, check) for name, check in checks if check is not services.check_ray]
+    found = []
+    for finding in run_checks(checks, situation):
+        found.append(finding)
+        if not args.json:
+            print(line(finding), flush=True)
+    failed = sum(finding.status == "fail" for finding in found)
+    answer(
+        args,
+        [asdict(finding) for finding in found],
+        lambda: f"{failed} of {len(found)} failed" if failed else "nothing failed",
+    )
+    return WRONG_INPUT if failed else DONE
+
+
+def line(finding: Finding) -> str:
+    """``ok    ray        Ray 2.60.0 ...``, and the remedy below it."""
+    remedy = f"\n{'':22}-> {finding.remedy}" if finding.remedy else ""
+    return f"{finding.status:5} {finding.name:15} {finding.found}{remedy}"

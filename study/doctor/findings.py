@@ -1,0 +1,74 @@
+"""A check, what it finds, and how a list of them is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from study.errors import UserError
+from study.folder import StudyFolder
+
+GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: what was looked at, whether it will do, what was found, and the remedy where it will not."""
+
+    name: str
+    status: Literal["ok", "warn", "fail"]
+    found: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a launch with the same options would have.
+
+    Attributes:
+        folder: of a study that need not exist; its results folder, store, databases.
+        address: of a Ray cluster; None for one on this machine.
+        space: a space file or a shipped space's name, with ``overrides``; None to look at no data.
+    """
+
+    folder: StudyFolder
+    address: str | None = None
+    space: str | None = None
+    overrides: Sequence[str] = ()
+
+
+Check = Callable[[Situation], Iterable[Finding]]
+
+
+def run_checks(checks: Iterable[tuple[str, Check]], situation: Situation) -> Iterator[Finding]:
+    """The findings of all checks, each as soon as it is known; one that breaks is a finding itself."""
+    for name, check in checks:
+        try:
+            yield from check(situation)
+        except UserError as error:
+            yield Finding(name, "fail", " ".join(str(error).split()))
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300]
+            yield Finding(name, "fail", f"{type(error).__name__}: {reason}", "see the reason")
+
+
+@contextmanager
+def borrowed(folder: Path) -> Iterator[Path]:
+    """``folder``, made for as long as it is needed; parents that were missing go again with it."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    finally:
+        for path in missing:
+            path.rmdir()
+
+
+def roomy(name: str, free: int, least: float, enough: float, remedy: str, what: str = "free") -> Finding:
+    """A finding about ``free`` bytes, of which ``least`` GiB are needed and ``enough`` wanted."""
+    gib = free / GIB
+    status: Literal["ok", "warn", "fail"] = "fail" if gib < least else "warn" if gib < enough else "ok"
+    return Finding(name, status, f"{gib:.1f} GiB {what}", "" if status == "ok" else remedy)
