@@ -161,7 +161,7 @@ def check_ray(situation: Situation) -> Iterable[Finding]:
     import ray
     import torch
 
-    from study.runner import Cluster, capacity
+    from study.runner import Cluster
 
     cluster = Cluster(situation.address)
     remedy = (
@@ -171,7 +171,7 @@ def check_ray(situation: Situation) -> Iterable[Finding]:
     )
     try:
         cluster.connect()
-        total = capacity()
+        total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         there = ray.get(ray.remote(_versions).options(num_cpus=0).remote(), timeout=60)
     except Exception as error:
         yield Finding("ray", "fail", _line(error), remedy)

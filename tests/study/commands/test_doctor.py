@@ -63,7 +63,8 @@ def test_each_fault_is_a_line_with_its_remedy_and_the_others_are_still_looked_at
     failed = [line.split()[1] for line in out.splitlines() if line.startswith("fail")]
     assert failed == ["results", "optuna", "mlflow", "space"]
     assert "data.root" in out
-    assert out.count("->") >= 3
+    for remedy in ("another --results", "SDD_OPTUNA_URL", "MLFLOW_TRACKING_URI"):
+        assert remedy in out
     assert out.splitlines()[-1].startswith("4 of ")
 
 
