@@ -29,8 +29,8 @@ COMMANDS = {
 """Each module has ``add_arguments``, ``run`` and ``EPILOG``."""
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Entry of the ``sdd-study`` command; returns the exit code."""
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; ``run`` of what it parses is the function to call."""
     parser = argparse.ArgumentParser(prog="sdd-study", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (module, about) in COMMANDS.items():
@@ -43,7 +43,12 @@ def main(argv: list[str] | None = None) -> int:
         )
         command.set_defaults(run=module.run)
         module.add_arguments(command)
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry of the ``sdd-study`` command; returns the exit code."""
+    args = make_parser().parse_args(argv)
     try:
         if getattr(args, "submit", None) and args.command != "launch":
             from study import jobs

@@ -277,15 +277,16 @@ class View:
         }
 
     def _search_left(self) -> tuple[int, int]:
-        """Trials that the searches may still ask for, and of how many: by the last launch, or as planned."""
+        """Trials of the budget that the searches may still ask for, and of how many."""
         began = [note for note in self.launch if (note["type"], note.get("stage")) == ("stage", "search")]
-        if began:
-            return max(began[-1]["left"] - len(self._ended(began[-1])), 0), began[-1]["total"]
-        tried = sum(record.arm != "" and record.status != "running" for record in self.records)
         searches = len({record.arm for record in self.records if record.arm})
         each = self.spec.get("budget", {}).get("trials", 0)
         total = self.launch[0]["trials"]["search"] if self.launch else each * max(searches, 1)
-        return max(total - tried, 0), total
+        if began:  # counts what was enqueued by hand too, which comes on top
+            left = began[-1]["left"] - len(self._ended(began[-1]))
+        else:
+            left = total - sum(record.arm != "" and record.status != "running" for record in self.records)
+        return min(max(left, 0), total), total
 
     def _closed_notes(self) -> list[Line]:
         """The notes, with an end to a launch that has none yet."""

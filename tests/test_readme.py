@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from study.cli import make_parser
 from study.loading import load_space
 
 ROOT = Path(__file__).parent.parent
@@ -61,6 +62,18 @@ def test_the_environment_is_made_as_shown() -> None:
         assert part.replace("python3.11 ", "") in printed
 
 
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+)
+def test_every_command_shown_is_one(page: str) -> None:
+    lines = re.findall(r"^    sdd-study (.*)$", (ROOT / page).read_text(), flags=re.MULTILINE)
+    assert lines or page not in ("README.md", "docs/living.md", "docs/report.md")
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        words = words[: words.index(">")] if ">" in words else words
+        assert callable(make_parser().parse_args(words).run), line
+
+
 @pytest.mark.ray
 def test_the_quickstart_command_runs(tmp_path: Path) -> None:
     (shown,) = commands(".venv/bin/python study/launch.py")
@@ -70,11 +83,12 @@ def test_the_quickstart_command_runs(tmp_path: Path) -> None:
     for name in ("trials.csv", "metrics.csv", "tables/summary.csv", "optuna.db"):
         assert (tmp_path / "results" / "quickstart" / name).exists(), name
     (export,) = commands("sdd-study export")
-    out = run(
-        [sys.executable, "-m", "study.cli", *["quickstart" if w == "my_space" else w for w in export[1:]]],
-        tmp_path,
-    )
-    assert out.returncode == 0, out.stderr
+    (status,) = commands("sdd-study status")
+    for words in (export, status):
+        on_this_one = ["quickstart" if word == "my_space" else word for word in words[1:]]
+        out = run([sys.executable, "-m", "study.cli", *on_this_one], tmp_path)
+        assert out.returncode == 0, out.stderr
+    assert out.stdout.startswith("study     quickstart, finished")
     assert (tmp_path / "trials.csv").read_bytes() == (tmp_path / "results/quickstart/trials.csv").read_bytes()
 
 
