@@ -87,7 +87,7 @@ def fill(results: Path, count: int) -> None:
         for first in range(0, count, AT_ONCE):
             group = made[first : first + AT_ONCE]
             for trial in group:
-                file.write(_line("trial", trial, BEGAN + SECONDS * EPOCHS * first))
+                file.write(journal_line("trial", trial, BEGAN + SECONDS * EPOCHS * first))
             for epoch in range(1, EPOCHS + 1):
                 for number, trial in enumerate(group, first):
                     metrics: dict[str, float] = {"epoch": epoch}
@@ -95,14 +95,15 @@ def fill(results: Path, count: int) -> None:
                         noise = ((number * 31 + place * 17 + epoch) % 100) / 97.0
                         metrics[name] = 60.0 + 15.0 * (epoch / EPOCHS) + noise
                     when = BEGAN + SECONDS * (EPOCHS * first + epoch * AT_ONCE + number % AT_ONCE)
-                    file.write(_line("report", {"key": trial["key"], "metrics": metrics}, when))
+                    file.write(journal_line("report", {"key": trial["key"], "metrics": metrics}, when))
             for trial in group:
                 end = {"key": trial["key"], "status": "done", "reason": ""}
-                file.write(_line("end", end, BEGAN + SECONDS * EPOCHS * (first + AT_ONCE)))
+                file.write(journal_line("end", end, BEGAN + SECONDS * EPOCHS * (first + AT_ONCE)))
     fill_mlflow(results / "mlflow.db", made)
 
 
-def _line(kind: str, about: dict[str, Any], when: float) -> str:
+def journal_line(kind: str, about: dict[str, Any], when: float) -> str:
+    """A line of a journal, as ``study.journal`` writes it."""
     return json.dumps({"type": kind, **about, "time": when}, separators=(",", ":")) + "\n"
 
 

@@ -3,9 +3,9 @@
     python -m benchmarks.study                                  # N = 1, 4, 16
     python -m benchmarks.study --trials 1 4 --scenes 400 --epochs 2 --json result.json
 
-SD-KD of resnet20 into wrn_10_1 on cluttered digits, random search, no early stopping, nothing confirmed. The
-teacher is given (untrained: for the time it takes its weights do not matter). Each way is a process of its own
-with an empty store, and its seconds are those of the whole command, imports and all:
+SD-KD of resnet20 into wrn_10_1 on cluttered digits, random search, no early stopping, nothing confirmed.
+The teacher is given (untrained: for the time it takes its weights do not matter). Each way is a process of
+its own with an empty store, and its seconds are those of the whole command, imports and all:
 
     plain          ask, train, tell; one trial after the other with all cores, teacher live
     live           sdd-study, one trial at a time with all cores, teacher live
@@ -144,9 +144,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     made_of = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     made_of.add_argument("--trials", type=int, nargs="+", default=[1, 4, 16])
-    made_of.add_argument(
-        "--scenes", type=int, default=2000, help="scenes, of which nine in ten are trained on"
-    )
+    made_of.add_argument("--scenes", type=int, default=2000, help="nine in ten are trained on")
     made_of.add_argument("--epochs", type=int, default=3)
     made_of.add_argument("--json", help="file for the result")
     made_of.add_argument("--plain", type=Path, nargs=2, metavar=("SPACE", "STORE"), help=argparse.SUPPRESS)

@@ -1,0 +1,236 @@
+"""What the service itself costs: starting, going from trial to trial, reporting, opening a large study.
+
+    python -m benchmarks.overhead
+    python -m benchmarks.overhead --finished 200 --epochs 10 --json result.json
+
+A study of short trials runs one trial at a time on one core; times are read from its journal, in which each
+report bears the second at which it came and the seconds that its epoch took:
+
+    start          from the command to the first training step
+    next (warm)    from one trial's end to the next one's first step, in the same process
+    next (fresh)   from the first call of Ray Tune to the first step, in a process that has to be started
+    report         between two epochs of a trial, less the same in a plain loop over ``run_trial``: the report
+                   alone, since both save their checkpoints
+
+Then a study of ``--finished`` trials of ``--epochs`` epochs is launched for one more: seconds from the
+command to that trial being asked for, and the launcher's peak memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import device, machine, save, table
+from benchmarks.report import journal_line
+from benchmarks.study import ROOT, SPACE, file_teacher
+from study.folder import StudyFolder
+from study.history import History
+from study.journal import read_lines
+from study.loading import load_space
+from study.plan import Plan, resolve
+from study.teachers import file_teacher as file_in_store
+from study.teachers import read_teacher
+
+Lines = list[dict[str, Any]]
+GOALS = {"start, s": 12, "next (warm), s": 1, "next (fresh), s": 6, "report, ms": 20}
+GOALS |= {"open 2,000, s": 5, "launcher, GiB": 1}
+
+
+def space(folder: Path, trials: int, epochs: int) -> Path:
+    """A space file of short trials, one at a time."""
+    about: dict[str, Any] = {"scenes": 200, "weights": str(file_teacher(folder)), "epochs": epochs}
+    path = folder / "space.py"
+    path.write_text(SPACE.format(**about, trials=trials, cpus=1, at_once=1, views="off"))
+    return path
+
+
+def launch(path: Path, results: Path) -> subprocess.Popen[str]:
+    """Start the study in ``path``."""
+    command = [sys.executable, str(ROOT / "study" / "launch.py"), "--space", str(path)]
+    kept = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    return subprocess.Popen(
+        [*command, "--results", str(results)],
+        env={**kept, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def journal_of(path: Path, results: Path) -> tuple[float, Lines]:
+    """Run a study to its end: when it was started, and its journal."""
+    began = time.time()
+    process = launch(path, results)
+    printed, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"the study ended with {process.returncode}\n{printed}")
+    return began, list(read_lines(results / "study" / "journal.jsonl"))
+
+
+def first_steps(lines: Lines) -> list[float]:
+    """When the first training step of each trial began: its first report less the seconds of the epoch."""
+    return [line["time"] - spent(line) for line in lines if reports(line) and line["metrics"]["epoch"] == 1]
+
+
+def reports(line: dict[str, Any]) -> bool:
+    """Whether a line is a report."""
+    return bool(line["type"] == "report")
+
+
+def spent(line: dict[str, Any]) -> float:
+    """Seconds that the epoch behind a report took."""
+    metrics = line["metrics"]
+    return float(metrics["time/epoch_s"] + metrics.get("time/compile_s", 0.0))
+
+
+def between_trials(lines: Lines) -> float:
+    """Median seconds from a trial's end to the first step of the next."""
+    ends = [line["time"] for line in lines if line["type"] == "end"]
+    return statistics.median(start - end for end, start in zip(ends, first_steps(lines)[1:], strict=False))
+
+
+def between_epochs(lines: Lines) -> list[float]:
+    """Seconds between two epochs of a trial that neither trains nor evaluates."""
+    pairs = itertools.pairwise(line for line in lines if reports(line))
+    same = [(one, two) for one, two in pairs if one["key"] == two["key"]]
+    return [two["time"] - one["time"] - spent(two) for one, two in same]
+
+
+def plain_lines(plan: Plan, folder: Path, trials: int) -> Lines:
+    """Reports of the same trials from a loop over ``run_trial``, each with the time of its call."""
+    import torch
+
+    from trainables.data import prepare
+    from trainables.loop import run_trial
+    from trainables.remembering import Remembering
+
+    torch.set_num_threads(1)
+    found = StudyFolder(folder / "plain", "study")
+    data, lines = prepare(plan.raw, plan.data, device()), Lines()
+    for job in itertools.islice(jobs(plan, found), trials):
+
+        def report(metrics: dict[str, float], key: str = job.key) -> None:
+            lines.append({"type": "report", "key": key, "metrics": metrics, "time": time.time()})
+
+        run_trial(job.config, found.store, lambda *_: data, report, device(), room=Remembering("off"))
+    return lines
+
+
+def jobs(plan: Plan, folder: StudyFolder) -> Iterator[Any]:
+    """Random trials of the plan's search, as its journal would have them."""
+    import optuna
+
+    (pair,), (arm,) = plan.spec.pairs, plan.arms
+    state = read_teacher(Path(str(pair.weights)), pair.teacher, plan.num_classes, plan.image_size)
+    history = History(plan, {pair.label: file_in_store(folder.store, pair.teacher, state, {})}, {})
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    search = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    while True:
+        yield history.job(arm, search.ask())
+
+
+def short_study(folder: Path, trials: int, epochs: int) -> dict[str, float]:
+    """Times of a study of short trials."""
+    path = space(folder, trials, epochs)
+    began, lines = journal_of(path, folder / "short")
+    tune = next(line["time"] for line in lines if line["type"] == "slots")
+    plain = plain_lines(resolve(load_space(path)), folder, trials)
+    ours, theirs = (statistics.median(between_epochs(each)) for each in (lines, plain))
+    return {
+        "start, s": first_steps(lines)[0] - began,
+        "next (warm), s": between_trials(lines),
+        "next (fresh), s": first_steps(lines)[0] - tune,
+        "report, ms": 1000 * (ours - theirs),
+        "epoch to epoch, ms": 1000 * ours,
+        "plain loop's, ms": 1000 * theirs,
+    }
+
+
+def large_study(folder: Path, finished: int, epochs: int) -> dict[str, float]:
+    """Launch a study of many finished trials for one more."""
+    path = space(folder, finished, epochs)
+    results = folder / "large"
+    place = StudyFolder(results, "study")
+    plan = resolve(load_space(path))
+    place.path.mkdir(parents=True)
+    write_journal(plan, place, finished, epochs)
+    journal_of(path, results)  # Optuna's database and MLflow's are made from the journal, once
+    path.write_text(path.read_text().replace(f"trials={finished}", f"trials={finished + 1}"))
+    size, began = place.journal.stat().st_size, time.time()
+    process = launch(path, results)
+    asked = 0.0
+    while process.poll() is None and not asked:
+        time.sleep(0.01)
+        with place.journal.open("rb") as file:
+            file.seek(size)
+            asked = time.time() - began if b'"type":"trial"' in file.read() else 0.0
+    memory = peak_gib(process.pid)
+    process.communicate()
+    return {f"open {finished:,}, s": asked, "launcher, GiB": memory}
+
+
+def write_journal(plan: Plan, folder: StudyFolder, finished: int, epochs: int) -> None:
+    """The journal of a study with ``finished`` trials, with the metrics that trials report."""
+    names = ("train/loss", "train/loss_ce", "train/loss_sdd", "train/top1", "lr", "time/train_s")
+    names += ("time/teacher_s", "time/batch_ms", "val/loss", "val/top1", "val/top5", "time/evaluate_s")
+    with folder.journal.open("w") as file:
+        for number, job in enumerate(itertools.islice(jobs(plan, folder), finished)):
+            where = {"stage": job.stage, "pair": job.pair, "method": job.method, "role": "", "arm": job.arm}
+            begun = {"key": job.key, **where, "config": job.config.to_dict(), "point": dict(job.point)}
+            file.write(journal_line("trial", begun, 100.0 * number))
+            for epoch in range(1, epochs + 1):
+                metrics: dict[str, float] = dict.fromkeys(names, (number * 31 + epoch) % 97 + 0.123456789)
+                metrics = {"epoch": epoch, **metrics, "time/epoch_s": 0.01}
+                file.write(
+                    journal_line("report", {"key": job.key, "metrics": metrics}, 100.0 * number + epoch)
+                )
+            ended = {"key": job.key, "status": "done", "reason": ""}
+            file.write(journal_line("end", ended, 100.0 * number + 99))
+
+
+def peak_gib(pid: int) -> float:
+    """Most memory that a process has held, GiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**20
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Measure, and print a table beside the goals."""
+    whole: dict[str, Any] = {"benchmark": "overhead", "machine": machine(), "finished": args.finished}
+    whole |= {"epochs": args.epochs, "results": {}}
+    with tempfile.TemporaryDirectory() as scratch:
+        for part in (
+            lambda: short_study(Path(scratch), args.trials, 5),
+            lambda: large_study(Path(scratch), args.finished, args.epochs),
+        ):
+            whole["results"] |= part()
+            save(args.json, whole)
+    rows = [
+        {"": name, "measured": value, "goal": GOALS.get(name)} for name, value in whole["results"].items()
+    ]
+    print(table(rows), flush=True)
+    return whole
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made_of = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    made_of.add_argument("--trials", type=int, default=6, help="of the short study")
+    made_of.add_argument("--finished", type=int, default=2000, help="trials of the large study")
+    made_of.add_argument("--epochs", type=int, default=240, help="of each of them")
+    made_of.add_argument("--json", help="file for the result")
+    return made_of
+
+
+if __name__ == "__main__":
+    run(parser().parse_args())
