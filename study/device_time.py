@@ -14,9 +14,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from study.curves import Curves, Floats
 from study.journal import Line
-from study.report.curves import Curves, Floats
-from study.report.read_folder import ARRIVED
+from study.reports import ARRIVED
 
 PARTS = {
     "train_s": "time/train_s",

@@ -26,13 +26,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from study.epochs import Epochs
 from study.plan import Job
+from study.reports import ARRIVED, REPORT, read_curves
 
 Line = dict[str, Any]
 NOTES = ("launch", "stage", "slots", "leave")
 """Types of the lines that are about the study, not about a trial."""
-REPORT = b'{"type":"report",'
-"""How the line of a report begins."""
 STATUSES = ("running", "done", "stopped", "failed")
 """What a trial can be."""
 
@@ -59,7 +59,7 @@ class Record:
     status: str = "running"
     reason: str = ""
     ended: float | None = None
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: Epochs = field(default_factory=Epochs)
     times: list[float] = field(default_factory=list)
     point: dict[str, Any] = field(default_factory=dict)
 
@@ -131,9 +131,13 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 def read_records(path: Path) -> dict[str, Record]:
     """The trials of a journal by key, in the order in which they began."""
-    records: dict[str, Record] = {}
-    for line in read_lines(path):
-        fold(records, line)
+    records = read_outline(path).records
+    curves = read_curves(path, list(records))
+    names = tuple(name for name in curves.names if name != ARRIVED)
+    values, times = curves.columns(names), curves.column(ARRIVED)
+    for record, end, length in zip(records.values(), curves.ends, curves.lengths, strict=True):
+        record.history = Epochs(names, values[end - length : end])
+        record.times = times[end - length : end].tolist()
     return records
 
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from study.curves import Curves
 from study.device_time import SPENT, DeviceTime, device_time
 from study.folder import StudyFolder
 from study.journal import STATUSES, Line, Outline, Record, read_outline
 from study.ownership import Launcher
 from study.pace import Expected, epochs_left, speed
-from study.report.curves import Curves
 from study.report.frames import WANTED
-from study.report.read_folder import ARRIVED, read_journal
+from study.reports import ARRIVED, read_curves
 from study.spending import devices_by_time, search_seconds
 from trainables.store import read_json
 
@@ -155,7 +155,8 @@ class View:
         """The study as it is at this moment."""
         outline, spec = read_outline(folder.journal), read_json(folder.path / "study.json") or {}
         names = (*dict.fromkeys([_metric(spec), *SPENT]), ARRIVED)
-        records, curves = read_journal(folder.journal, names)
+        curves = read_curves(folder.journal, list(outline.records), names)
+        records = list(outline.records.values())
         return cls(spec, records, curves, outline.notes, state_of(folder, outline), _last(folder.journal))
 
     @property

@@ -70,7 +70,7 @@ class Tracker:
         return not self._thread.is_alive()
 
     def _queue(self, record: Record) -> None:
-        copy = replace(record, history=list(record.history), times=list(record.times))
+        copy = replace(record, history=record.history.snapshot(), times=list(record.times))
         with self._changed:
             self._pending[record.key] = copy
             self._changed.notify()

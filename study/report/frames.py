@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from study import paper
+from study.curves import Curves
 from study.journal import Record
-from study.report.curves import Curves
 
 TRIAL_COLUMNS = [
     "trial_key",

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from study.curves import Curves
 from study.errors import UserError
 from study.journal import Record
-from study.report.curves import Curves
 from study.report.frames import WANTED, Source
 from study.report.mlflow_stores import NO_RUN, Points, Run, Store, open_store
 from trainables.strict import suggestion

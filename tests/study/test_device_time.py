@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from study.curves import Curves
 from study.device_time import SPENT, device_time
-from study.report.curves import Curves
-from study.report.read_folder import ARRIVED
+from study.reports import ARRIVED
 
 EPOCH = {"time/epoch_s": 10.0, "time/train_s": 6.0, "time/teacher_s": 3.0, "time/evaluate_s": 1.0}
 

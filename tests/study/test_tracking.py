@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from study.epochs import Epochs
 from study.errors import TrackingError
 from study.folder import StudyFolder
 from study.journal import Record
@@ -38,7 +39,7 @@ def record(seed: int, epochs: int, status: str = "running", reason: str = "") ->
         status=status,
         reason=reason,
         ended=None if status == "running" else 2000.0,
-        history=history,
+        history=Epochs.of(history),
         times=[1000.0 + e for e in range(epochs)],
     )
 

@@ -12,6 +12,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from study.epochs import Epochs
 from study.journal import Record
 from study.loading import load_space
 from study.objectives import Objectives
@@ -86,7 +87,7 @@ def record(key: str, pair: str, value: float, status: str = "done", loss: float 
         arm="pairs/SDD",
         started=0.0,
         status=status,
-        history=[{"epoch": 1, "val/top1": value, "val/loss": loss}],
+        history=Epochs.of([{"epoch": 1, "val/top1": value, "val/loss": loss}]),
     )
 
 

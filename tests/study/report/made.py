@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from study.epochs import Epochs
 from study.journal import Record
 from study.methods import SDD, Distillation, Supervised
 from study.paper import Case
@@ -65,7 +66,7 @@ def record(
         status=status,
         reason="it broke" if status == "failed" else "",
         ended=None if status == "running" else begun + 50,
-        history=[{"epoch": number + 1, **metrics} for number, metrics in enumerate(history)],
+        history=Epochs.of({"epoch": number + 1, **metrics} for number, metrics in enumerate(history)),
         times=[begun + number for number in range(len(history))],
     )
 

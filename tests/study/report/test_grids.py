@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from study.curves import Curves
 from study.journal import Record
 from study.methods import DKD, KD, NKD, SDD, Supervised
 from study.report.cells import Cell
 from study.report.configurations import confirmed as configurations
-from study.report.curves import Curves
 from study.report.frames import WANTED, Runs, Source, from_records, gather
 from study.report.grids import Grid, Row, paper_grids, study_grid
 from study.report.tables import shown, summary

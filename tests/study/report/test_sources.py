@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from study.curves import Curves
+from study.epochs import Epochs
 from study.errors import TrackingError, UserError
 from study.folder import StudyFolder
 from study.journal import Record, read_records
 from study.mlflow_runs import Mirror, client_at
 from study.report import mlflow_stores, read_mlflow
-from study.report.curves import Curves
 from study.report.frames import Runs, data_label, from_records, gather, settings_hash
 from study.report.read_folder import read_folder
 from tests.study.report.made import lines, search, write_folder
@@ -93,13 +94,14 @@ def test_an_unknown_study_and_a_server_that_is_away_are_one_line(database: str, 
         read_mlflow.read_mlflow(f"sqlite:///{tmp_path / 'other.db'}", ["made"])
 
 
-def test_replayed_epochs_torn_lines_and_spaces_in_the_journal(tmp_path: Path) -> None:
+def test_replayed_epochs_and_torn_lines_in_the_journal(tmp_path: Path) -> None:
     item = search(PAIR, 2)[0]
     begin, *reports, end = lines(item)
     odd = [begin, *reports[:2], begin, *reports, end]
     path = tmp_path / "odd" / "journal.jsonl"
     path.parent.mkdir()
-    path.write_text("".join(json.dumps(line) + "\n" for line in odd) + '{"type": "report", "key": "')
+    text = [json.dumps(line, separators=(",", ":")) + "\n" for line in odd]
+    path.write_text("".join(text) + '{"type":"report","key":"')
     source = read_folder(tmp_path, "odd")
     assert source.curves.lengths.tolist() == [4]
     np.testing.assert_array_equal(source.curves.of(0, "val/top1"), [40.0, 43.0, 46.0, 49.0])
@@ -135,8 +137,10 @@ def test_data_sets_are_named_with_what_is_left_out() -> None:
 
 def test_numbers_that_are_none_are_missing_and_layouts_may_change(tmp_path: Path) -> None:
     item = search(PAIR, 2)[0]
-    item.history[1]["val/top1"] = float("nan")
-    item.history[2] = {"epoch": 3, "test/top1": 7.0, "val/top1": 1e-05}
+    history = list(item.history)
+    history[1]["val/top1"] = float("nan")
+    history[2] = {"epoch": 3, "test/top1": 7.0, "val/top1": 1e-05}
+    item.history = Epochs.of(history)
     write_folder(tmp_path, "odd", [item])
     curves = read_folder(tmp_path, "odd").curves
     np.testing.assert_array_equal(curves.of(0, "val/top1"), [40.0, np.nan, 1e-05, 49.0])

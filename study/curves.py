@@ -42,9 +42,7 @@ class Curves:
         if len(parts) == 1:
             return parts[0]
         names = tuple(dict.fromkeys(name for part in parts for name in part.names))
-        columns = [
-            np.column_stack([part.column(name) for name in names]).reshape(-1, len(names)) for part in parts
-        ]
+        columns = [part.columns(names) for part in parts]
         return cls(names, np.concatenate([part.lengths for part in parts]), np.concatenate(columns))
 
     @property
@@ -57,6 +55,12 @@ class Curves:
         if name not in self.names:
             return np.full(len(self.values), np.nan)
         return self.values[:, self.names.index(name)]
+
+    def columns(self, names: Sequence[str]) -> Floats:
+        """Several metrics, [sum of lengths, names]."""
+        if not names:
+            return np.empty((len(self.values), 0))
+        return np.column_stack([self.column(name) for name in names])
 
     def of(self, trial: int, name: str) -> Floats:
         """One metric of one trial, from its first epoch to its last."""

@@ -1,0 +1,75 @@
+"""The metrics of one trial, epoch by epoch: numbers in an array, not a dict an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import overload
+
+import numpy as np
+
+from study.curves import Floats
+
+Metrics = dict[str, float]
+NO_NAMES: tuple[str, ...] = ()
+
+
+class Epochs(Sequence[Metrics]):
+    """Metrics of each epoch, in order; what a journal held in an array, what came since in dicts.
+
+    Args:
+        names: of the metrics that ``values`` [epochs, names] holds; NaN where one was not measured.
+    """
+
+    __slots__ = ("_more", "_names", "_values")
+
+    def __init__(self, names: Sequence[str] = NO_NAMES, values: Floats | None = None) -> None:
+        self._names = names
+        self._values: Floats = np.empty((0, 0)) if values is None else values
+        self._more: list[Metrics] = []
+
+    @classmethod
+    def of(cls, history: Iterable[Mapping[str, float]]) -> Epochs:
+        """Epochs from their metrics."""
+        epochs = cls()
+        for metrics in history:
+            epochs.append(metrics)
+        return epochs
+
+    def append(self, metrics: Mapping[str, float]) -> None:
+        """One more epoch."""
+        self._more.append(dict(metrics))
+
+    def snapshot(self) -> Epochs:
+        """These epochs, to which nothing will be added."""
+        copy = Epochs(self._names, self._values)
+        copy._more = self._more.copy()
+        return copy
+
+    def __len__(self) -> int:
+        return len(self._values) + len(self._more)
+
+    @overload
+    def __getitem__(self, at: int) -> Metrics: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[Metrics]: ...
+
+    def __getitem__(self, at: int | slice) -> Metrics | list[Metrics]:
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self)))]
+        number = at + len(self) if at < 0 else at
+        if not 0 <= number < len(self):
+            raise IndexError(f"epoch {at} of {len(self)}")
+        stored = len(self._values)
+        if number >= stored:
+            return self._more[number - stored]
+        row = zip(self._names, self._values[number].tolist(), strict=True)
+        return {"epoch": number + 1, **{name: value for name, value in row if value == value}}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Epochs({list(self)!r})"
