@@ -135,7 +135,7 @@ def _split(setting: str) -> tuple[str, Any]:
         raise UserError(f"--set {setting}: write it as NAME=VALUE, such as alpha=2 or scales=1,2,4")
     try:
         value = ast.literal_eval(text.strip())
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         value = text.strip()
     return name.strip(), value
 

@@ -17,6 +17,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from study.doctor.findings import Situation
+from study.doctor.services import check_mlflow
 from study.folder import StudyFolder
 from study.journal import Record
 from study.loading import load_space
@@ -27,6 +29,8 @@ from study.registry import best_students
 from study.report.frames import from_records
 from study.tracking import Tracker
 from tests.study.report.made import record
+from tests.study.test_tracking import Server
+from tests.study.test_tracking import server as server
 from trainables import models, served
 from trainables.config import Teacher
 from trainables.data import prepare
@@ -163,6 +167,33 @@ def test_the_choice_of_the_search_once_for_each_trial(plan: Plan, folder: StudyF
 def test_mlflow_models_predict_serves_it(plan: Plan, folder: StudyFolder) -> None:
     """In a process of its own that does not find this package but in the model."""
     send(plan, folder, finished(plan, folder, 1.5, 60.0, (40.0, 90.0)))
+    check_predictions(plan, folder)
+
+
+@pytest.mark.slow
+def test_a_server_that_was_away_when_the_study_ended_gets_and_serves_the_model(
+    plan: Plan, folder: StudyFolder, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+    records = finished(plan, folder, 1.5, 60.0, (40.0, 90.0))
+    chosen = best_students(plan, from_records("small", records, 2))
+    server.stop()
+    said: list[str] = []
+    tracker = Tracker(folder, {"name": "small"}, said.append)
+    tracker.replay({item.key: item for item in records})
+    assert not tracker.close(3, Outcome([], chosen))
+    server.start()
+    assert tracker.close(120, Outcome([], chosen))
+    assert len([line for line in said if "away" in line]) == 1
+    (only,) = connect(folder).search_model_versions(f"name = '{NAME}'")
+    assert only.tags["trial_key"] == records[1].key
+    check_predictions(plan, folder)
+    tag, artifact = check_mlflow(Situation(folder))
+    assert (tag.status, artifact.status) == ("ok", "ok")
+
+
+def check_predictions(plan: Plan, folder: StudyFolder) -> None:
+    """``mlflow models predict`` gives the network's own logits."""
     Path("input.json").write_text(json.dumps({"inputs": pixels(plan, 3).tolist()}))
     command = [sys.executable, "-P", "-m", "mlflow", "models", "predict", "-m", f"models:/{NAME}/1"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
