@@ -17,6 +17,7 @@ from study.spec import Pair, StudySpec
 from trainables.config import Data, Method, Teacher, Training, TrialConfig
 from trainables.data.raw import RawData, Streaming
 from trainables.losses.user_code import registered_sources
+from trainables.sharing import check_shared
 from trainables.strict import ConfigError, to_plain
 
 
@@ -214,6 +215,7 @@ def resolve(spec: StudySpec) -> Plan:
     plan = Plan(_with_precision(spec), found, raw)
     check_weights_fit(plan)
     check_scales_fit(plan)
+    check_workers_fit(plan)
     return plan
 
 
@@ -265,3 +267,21 @@ def check_scales_fit(plan: Plan) -> None:
                         f"methods.{index}.scales: {finest} does not fit the {side}x{side} map of {name}; "
                         f"the finest that does is {2 * side}"
                     )
+
+
+def check_workers_fit(plan: Plan) -> None:
+    """Refuse methods and batches that the workers of one trial cannot share."""
+    from trainables.data.splits import split
+
+    spec, workers = plan.spec, plan.spec.resources.workers_per_trial
+    if workers == 1:
+        return
+    parts = split(plan.raw, plan.data)
+    images = (len(parts.train), len(parts.train) + len(parts.validation))
+    try:
+        for pair in spec.pairs:
+            for training in (pair.student_training(spec.training), spec.teacher_training or spec.training):
+                features = [added.name for method in spec.methods for added in method.features]
+                check_shared(features, training, workers, images)
+    except ConfigError as error:
+        raise ConfigError(f"resources.{error}") from None

@@ -106,14 +106,18 @@ class Resources:
     """What one trial gets, and how it computes. Nothing here is part of a trial's configuration.
 
     Attributes:
-        cpus_per_trial: cores, and the threads its process computes with.
-        gpus_per_trial: devices, fractions allowed; None means 1 where the cluster has any, else 0.
+        workers_per_trial: processes that train one trial together, each on a device of its own with a share
+            of every batch; 1 trains inside the trial's own process.
+        cpus_per_trial: cores of each worker, and the threads it computes with.
+        gpus_per_trial: devices of each worker, fractions allowed; None means 1 where the cluster has any,
+            else 0.
         max_concurrent: trials at once; None means as many as fit.
         engine: whether steps are compiled; ``auto`` for trials long enough to win the time back.
         views: room for remembered teacher outputs on each node, in bytes; ``auto`` for a quarter of what is
             free, at most half of the memory, ``off`` for none.
     """
 
+    workers_per_trial: int = 1
     cpus_per_trial: int = 1
     gpus_per_trial: float | None = None
     max_concurrent: int | None = None
@@ -121,6 +125,7 @@ class Resources:
     views: Literal["auto", "off"] | int = "auto"
 
     def __post_init__(self) -> None:
+        require(self.workers_per_trial >= 1, f"workers_per_trial: {self.workers_per_trial} is fewer than 1")
         require(self.cpus_per_trial >= 1, f"cpus_per_trial: {self.cpus_per_trial} is fewer than 1")
         gpus = self.gpus_per_trial
         require(gpus is None or 0 <= gpus <= 1, f"gpus_per_trial: {gpus} is not between 0 and 1")

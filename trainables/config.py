@@ -24,6 +24,8 @@ __all__ = ["ConfigError", "Data", "FeatureTerm", "LogitTerm", "Method", "Teacher
 Scalar = bool | int | float | str
 NOT_IN_KEY: Mapping[str, Any] = {"in_key": False}
 """Field metadata: the field says where a thing is, not what it is, and stays out of the trial key."""
+SINCE_LATER: Mapping[str, Any] = {"in_key": "unless default"}
+"""Field metadata: at its default the field stays out of the key, as it did before it was there."""
 
 
 def require(condition: bool, message: str) -> None:
@@ -81,6 +83,8 @@ class Training:
         precision: ``float32``, ``tf32`` (float32 whose factors a GPU rounds to 10 bits in products), or
             ``bf16`` autocast of forward passes; losses are float32 in each. ``auto`` stands in a study for
             bf16 where the device computes in it; in a trial it has been decided.
+        batch_norm_parts: batch normalisation takes its statistics of each of so many equal parts of a batch
+            by itself. 1, the whole batch, is usual on one device; published runs on W GPUs have W.
     """
 
     epochs: int = 240
@@ -94,6 +98,7 @@ class Training:
     lr_decay: float = 0.1
     lr_warmup_epochs: int = 0
     precision: Literal["auto", "float32", "tf32", "bf16"] = "auto"
+    batch_norm_parts: int = field(default=1, metadata=SINCE_LATER)
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, f"epochs: {self.epochs} is fewer than 1")
@@ -106,6 +111,11 @@ class Training:
         require(
             all(a < b for a, b in zip(self.milestones, self.milestones[1:], strict=False)),
             f"milestones: {self.milestones} do not rise",
+        )
+        parts = self.batch_norm_parts
+        require(
+            parts == 1 or (parts > 1 and self.batch_size % parts == 0 and self.batch_size >= 2 * parts),
+            f"batch_norm_parts: {parts} parts of a batch of {self.batch_size} are not equal, of 2 or more",
         )
 
 
@@ -248,10 +258,15 @@ class TrialConfig:
 def _keyed(value: Any) -> Any:
     """Like ``to_plain``, without the fields marked as not in the key, and with 4.0 and 4 the same number."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = (f for f in dataclasses.fields(value) if f.metadata.get("in_key", True))
-        return {f.name: _keyed(getattr(value, f.name)) for f in fields}
+        kept = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if _in_key(f, value)}
+        return {name: _keyed(item) for name, item in kept.items()}
     if isinstance(value, Mapping):
         return {key: _keyed(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_keyed(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _in_key(item: dataclasses.Field[Any], of: Any) -> bool:
+    counts = item.metadata.get("in_key", True)
+    return getattr(of, item.name) != item.default if counts == "unless default" else bool(counts)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainables.batch_statistics import batch_statistics
 from trainables.compiled import CompiledStep
 from trainables.config import Training
 from trainables.criterion import Criterion, MultiScaleHead, Outputs
 from trainables.data.dataset import Batch, Split
 from trainables.data.epochs import Plan
+from trainables.group import ALONE, Group
 from trainables.precision import autocast, best_precision
 
 __all__ = ["Engine", "TeacherOutputs", "Totals", "autocast", "best_precision", "evaluate", "learning_rate"]
@@ -48,11 +50,14 @@ class Totals:
             value = value.detach().float()
             self.sums[name] = self.sums[name] + value if name in self.sums else value
 
-    def means(self) -> dict[str, float]:
-        """Means over all images."""
+    def means(self, group: Group = ALONE) -> dict[str, float]:
+        """Means over all images of the group."""
         names = list(self.sums)
         values = torch.stack([self.sums[name].double() for name in names]).tolist() if names else []
-        return {name: value / self.count for name, value in zip(names, values, strict=True)}
+        shares = group.gather((self.count, dict(zip(names, values, strict=True))))
+        count = sum(images for images, _ in shares)
+        names = list(dict.fromkeys(name for _, sums in shares for name in sums))
+        return {name: sum(sums.get(name, 0.0) for _, sums in shares) / count for name in names}
 
 
 class TeacherOutputs(Protocol):
@@ -69,6 +74,34 @@ class TeacherOutputs(Protocol):
         """Outputs for the next batch of the epoch."""
 
 
+class ForwardAndLoss(nn.Module):
+    """Forward pass and loss of one batch, or of this process's share of it, uncompiled."""
+
+    def __init__(
+        self,
+        student: MultiScaleHead,
+        criterion: Criterion,
+        training: Training,
+        device: torch.device,
+        group: Group,
+    ) -> None:
+        super().__init__()
+        self.student = student
+        self.criterion = criterion
+        self.settings = training
+        self.device = device
+        self.group = group
+
+    def forward(
+        self, images: Tensor, teacher: Outputs | None, target: Tensor, index: Tensor, epoch: int
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """The terms of the loss and the student's logits [B, K]."""
+        with batch_statistics(self.settings.batch_norm_parts, self.group):
+            with autocast(self.settings, self.device):
+                student = self.student(images)
+            return self.criterion(student, teacher, target, index, epoch), student.logits
+
+
 class Engine:
     """Trains one student against one teacher.
 
@@ -77,6 +110,7 @@ class Engine:
         teacher: the source of the teacher's outputs; None for plain training.
         criterion: the loss, and parameters of its own if it has any.
         compiled: the compiled forward pass and loss, of the modules of ``student``; None to run eager.
+        group: the processes that share each batch.
     """
 
     def __init__(
@@ -87,6 +121,7 @@ class Engine:
         training: Training,
         device: torch.device,
         compiled: CompiledStep | None = None,
+        group: Group = ALONE,
     ) -> None:
         self.training = training
         self.device = device
@@ -94,6 +129,10 @@ class Engine:
         self.student = student
         self.teacher = teacher
         self.criterion = criterion.to(device)
+        self.group = group
+        self.uncompiled = self.group.averaging(
+            ForwardAndLoss(student, self.criterion, training, device, self.group)
+        )
         self.optimizer = torch.optim.SGD(
             [*self.student.parameters(), *self.criterion.parameters()],
             lr=training.lr,
@@ -108,24 +147,31 @@ class Engine:
         self.student.train()
         self.criterion.train()
         totals = Totals()
-        batch_size = self.training.batch_size
+        batch_size, parts = self.training.batch_size, self.training.batch_norm_parts
+        order: Any = {"epoch": epoch, "seed": seed, "parts": parts, "worker": self.group.share}
+        images, steps = split.trained(batch_size, parts=parts), split.steps(batch_size, parts=parts)
         if self.teacher is not None:
-            self.teacher.begin(split, split.plan(batch_size, epoch=epoch, seed=seed))
-        for step, batch in enumerate(split.batches(batch_size, epoch=epoch, seed=seed)):
-            lr = learning_rate(self.training, epoch - 1 + step / split.steps(batch_size))
+            self.teacher.begin(split, split.plan(batch_size, **order))
+        for step, batch in enumerate(split.batches(batch_size, **order)):
+            lr = learning_rate(self.training, epoch - 1 + step / steps)
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
-            terms, logits = self.step(batch, epoch)
+            terms, logits = self.step(batch, epoch, min(batch_size, images - step * batch_size))
             size = len(batch.target)
             losses = {f"train/loss_{name}": value.detach() * size for name, value in terms.items()}
             hits = (logits.argmax(1) == batch.target).sum() * 100.0
             totals.add(
                 size, **{"train/loss": torch.stack(list(losses.values())).sum(), **losses, "train/top1": hits}
             )
-        return totals.means()
+        if parts > 1:
+            self.group.mean_buffers(self.uncompiled)
+        return totals.means(self.group)
 
-    def step(self, batch: Batch, epoch: int) -> tuple[dict[str, Tensor], Tensor]:
-        """Forward, backward and update on one batch; the loss's terms and the student's logits [B, K]."""
+    def step(self, batch: Batch, epoch: int, whole: int | None = None) -> tuple[dict[str, Tensor], Tensor]:
+        """Forward, backward and update on one batch, or on this process's share of a ``whole`` one.
+
+        Returns the terms of the loss and the student's logits [B, K], both of the share.
+        """
         if self.compiled is not None and self.device.type == "cuda":
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         teacher = self.teacher(batch) if self.teacher is not None else None
@@ -133,22 +179,26 @@ class Engine:
         if self.compiled is not None and len(images) == self.training.batch_size:
             terms, logits = self.compiled(images, teacher, batch.target, batch.index, self.criterion, epoch)
         else:
-            with autocast(self.training, self.device):
-                student = self.student(images)
-            logits = student.logits
-            terms = self.criterion(student, teacher, batch.target, batch.index, epoch)
+            terms, logits = self.uncompiled(images, teacher, batch.target, batch.index, epoch)
         loss = torch.stack(list(terms.values())).sum()
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        self.group.portion(loss, len(images), whole or len(images)).backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return terms, logits
 
 
 @torch.no_grad()
 def evaluate(
-    network: nn.Module, batches: Iterable[Batch], split: str, training: Training, device: torch.device
+    network: nn.Module,
+    batches: Iterable[Batch],
+    split: str,
+    training: Training,
+    device: torch.device,
+    group: Group = ALONE,
 ) -> dict[str, float]:
-    """``split/loss`` (cross-entropy), ``split/top1`` and, from six classes on, ``split/top5``, in percent."""
+    """Means over all images of the group, of which these are a share.
+
+    ``split/loss`` (cross-entropy), ``split/top1`` and, from six classes on, ``split/top5``, in percent."""
     network.eval()
     totals = Totals()
     for batch in batches:
@@ -162,4 +212,4 @@ def evaluate(
         if logits.shape[1] > 5:
             values["top5"] = (logits.topk(5, dim=1).indices == target[:, None]).any(1).sum() * 100.0
         totals.add(len(target), **{f"{split}/{name}": value for name, value in values.items()})
-    return totals.means()
+    return totals.means(group)

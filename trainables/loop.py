@@ -14,6 +14,7 @@ import math
 import platform
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -26,10 +27,12 @@ from trainables.config import TrialConfig
 from trainables.criterion import Criterion, MultiScaleHead, feature_shapes
 from trainables.data.dataset import DataSet
 from trainables.engine import Engine, TeacherOutputs, evaluate
+from trainables.group import ALONE, Group
 from trainables.losses.features import FeatureShapes
 from trainables.models.weights import state_sha256
 from trainables.precision import set_matrix_units
 from trainables.remembering import Remembering
+from trainables.sharing import check_shared
 from trainables.store import RunFolder, Store
 from trainables.teacher import load_teacher, open_teacher
 from trainables.times import Times
@@ -55,8 +58,12 @@ def run_trial(
     room: Remembering | None = None,
     engine: Mode = "auto",
     warm: Warm | None = None,
+    group: Group = ALONE,
 ) -> dict[str, Any]:
     """Train, or finish training, or replay ``config``; returns the record that is filed under its key.
+
+    The processes of a group call this together. All of them report; only the leader writes files, says things
+    and returns the record.
 
     Args:
         load_data: gives the data set; a warm process keeps it.
@@ -66,20 +73,23 @@ def run_trial(
         room: for the teacher's remembered outputs.
         engine: whether steps are compiled; decides how numbers are rounded.
         warm: what this process keeps from trial to trial.
+        group: the processes that train the trial together.
 
     Raises:
         NonFiniteLoss: at the end of the epoch in which the loss became NaN or infinite.
         MissingTeacher: the teacher's weights are not in ``store``.
     """
-    folder = store.open_run(config)
-    with folder.lock():
-        result = folder.result()
+    folder = store.open_run(config) if group.leads else store.run(config.trial_key)
+    with folder.lock() if group.leads else nullcontext():
+        result = group.told(folder.result() if group.leads else None)
         if result is not None:
             for metrics in result["history"]:
                 report(metrics)
             return result
         data = load_data(config, device)
-        built = build_engine(config, store, data, device, room=room, engine=engine, warm=warm, say=say)
+        built = build_engine(
+            config, store, data, device, room=room, engine=engine, warm=warm, say=say, group=group
+        )
         return _train(config, folder, built, data, report, say)
 
 
@@ -91,30 +101,32 @@ def _train(
     report: Report,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    state, problems = checkpoint.load(folder)
+    group, training = engine.group, config.training
+    state, problems = checkpoint.load(folder) if group.leads else (None, [])
     for problem in problems:
         say(problem)
+    state = group.told(state)
     history = _restore(engine, state) if state is not None else []
     result: dict[str, Any] = {}
-    if len(history) == config.training.epochs:
+    if len(history) == training.epochs and group.leads:
         result = _finish(config, folder, engine.student.network, history, data)
     for done in history:
         report(done)
     split = data.train if config.fit == "train" else data.all
-    for epoch in range(len(history) + 1, config.training.epochs + 1):
-        torch.manual_seed(_epoch_seed(config.seed, epoch))  # dropout and the like
+    for epoch in range(len(history) + 1, training.epochs + 1):
+        torch.manual_seed(_epoch_seed(config.seed, epoch, group.rank))  # dropout and the like
         times = Times(engine)
         metrics: Metrics = {"epoch": epoch, **engine.train_epoch(split, epoch, config.seed)}
         metrics["lr"] = engine.optimizer.param_groups[0]["lr"]
-        times.trained(split.steps(config.training.batch_size))
+        times.trained(split.steps(training.batch_size, parts=training.batch_norm_parts))
         if not math.isfinite(metrics["train/loss"]):
             raise NonFiniteLoss(f"the loss is {metrics['train/loss']} in epoch {epoch}")
         metrics |= _measure(config, engine, data, epoch)
         metrics |= times.evaluated()
         history.append(metrics)
-        if epoch < config.training.epochs:
+        if epoch < training.epochs and group.leads:
             checkpoint.save(folder, epoch, _state(engine, history))
-        else:  # before the report: a scheduler may end the trial in it
+        elif group.leads:  # before the report: a scheduler may end the trial in it
             result = _finish(config, folder, engine.student.network, history, data)
         report(metrics)
     return result
@@ -130,11 +142,14 @@ def build_engine(
     engine: Mode = "auto",
     warm: Warm | None = None,
     say: Callable[[str], None] = print,
+    group: Group = ALONE,
 ) -> Engine:
     """The engine of ``config`` before its first step; all initial weights come from the seed alone."""
     size, term, wants_maps = max(data.image_size), config.method.logit, bool(config.method.features)
     warm = warm or Warm()
     split = data.train if config.fit == "train" else data.all
+    features = [term.name for term in config.method.features]
+    check_shared(features, config.training, group.size, [len(split)])
     compiled = worth_compiling(engine, config.training, split.steps(config.training.batch_size), device)
     set_matrix_units(config.training)
     torch.manual_seed(_epoch_seed(config.seed, 0))
@@ -154,9 +169,10 @@ def build_engine(
     head = MultiScaleHead(student, term.scales if term else (1,), features=wants_maps)
     head.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     step = None
-    if compiled:
+    if compiled and group.size == config.training.batch_norm_parts == 1:
         step = step_for(config, head, criterion, data.image_size, data.num_classes, device, warm, say)
-    return Engine(step.adopt(head) if step else head, teacher, criterion, config.training, device, step)
+    student_head = step.adopt(head) if step else head
+    return Engine(student_head, teacher, criterion, config.training, device, step, group)
 
 
 def _measure(config: TrialConfig, engine: Engine, data: DataSet, epoch: int) -> Metrics:
@@ -166,8 +182,10 @@ def _measure(config: TrialConfig, engine: Engine, data: DataSet, epoch: int) -> 
         due["test"] = data.test
     metrics: Metrics = {}
     for name, split in due.items():
-        batches = split.batches(EVALUATION_BATCH, epoch=None)
-        metrics |= evaluate(engine.student.network, batches, name, config.training, engine.device)
+        batches = split.batches(EVALUATION_BATCH, epoch=None, worker=engine.group.share)
+        metrics |= evaluate(
+            engine.student.network, batches, name, config.training, engine.device, engine.group
+        )
     return metrics
 
 
@@ -219,5 +237,7 @@ def _restore(engine: Engine, state: Mapping[str, Any]) -> list[Metrics]:
     return list(state["history"])
 
 
-def _epoch_seed(seed: int, epoch: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed}/{epoch}".encode()).digest()[:7], "big")
+def _epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
+    """The leader's is that of a trial by itself; the others draw other numbers for their images."""
+    text = f"{seed}/{epoch}/{rank}" if rank else f"{seed}/{epoch}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")

@@ -57,9 +57,13 @@ class Split(ABC):
     def __len__(self) -> int:
         return len(self.index)
 
-    def steps(self, batch_size: int, *, workers: int = 1) -> int:
+    def trained(self, batch_size: int, *, parts: int = 1) -> int:
+        """Number of images of a training epoch."""
+        return epochs.trained(len(self), batch_size, parts)
+
+    def steps(self, batch_size: int, *, parts: int = 1) -> int:
         """Number of batches of a training epoch."""
-        return -(-epochs.trained(len(self), batch_size, workers) // batch_size)
+        return -(-self.trained(batch_size, parts=parts) // batch_size)
 
     def batches(
         self,
@@ -68,6 +72,7 @@ class Split(ABC):
         epoch: int | None,
         seed: int = 0,
         view: int | None = None,
+        parts: int = 1,
         worker: tuple[int, int] = (0, 1),
     ) -> Iterator[Batch]:
         """One pass over the images.
@@ -79,6 +84,7 @@ class Split(ABC):
                 images in order, not augmented.
             seed: of the order and the augmentation.
             view: in evaluation, show each image in this view instead (resident sets only).
+            parts: of a batch, that batch normalisation keeps apart; a training epoch's batches divide by it.
             worker: rank of this worker and number of workers; each gets its own share of each batch.
         """
         if epoch is None:
@@ -88,13 +94,22 @@ class Split(ABC):
             return self._show(plan, None)
         if view is not None:
             raise ValueError("a training epoch draws its views")
-        return self._show(self.plan(batch_size, epoch=epoch, seed=seed, worker=worker), (seed, epoch))
+        plan = self.plan(batch_size, epoch=epoch, seed=seed, parts=parts, worker=worker)
+        return self._show(plan, (seed, epoch))
 
     def plan(
-        self, batch_size: int, *, epoch: int, seed: int = 0, worker: tuple[int, int] = (0, 1)
+        self,
+        batch_size: int,
+        *,
+        epoch: int,
+        seed: int = 0,
+        parts: int = 1,
+        worker: tuple[int, int] = (0, 1),
     ) -> epochs.Plan:
         """What :meth:`batches` shows in a training epoch, without the images."""
-        return epochs.training(len(self), batch_size, epoch=epoch, seed=seed, views=self.views, worker=worker)
+        return epochs.training(
+            len(self), batch_size, epoch=epoch, seed=seed, views=self.views, parts=parts, worker=worker
+        )
 
     @abstractmethod
     def _show(self, plan: epochs.Plan, seeds: tuple[int, int] | None) -> Iterator[Batch]:

@@ -44,32 +44,40 @@ def evaluation(size: int, batch_size: int, view: int, worker: tuple[int, int] = 
 
 
 def training(
-    size: int, batch_size: int, *, epoch: int, seed: int, views: int | None, worker: tuple[int, int] = (0, 1)
+    size: int,
+    batch_size: int,
+    *,
+    epoch: int,
+    seed: int,
+    views: int | None,
+    parts: int = 1,
+    worker: tuple[int, int] = (0, 1),
 ) -> Plan:
     """All images shuffled, each in a random view (-1 if ``views`` is None).
 
-    Each of the workers gets the same number of images of each batch. What the last batch has beyond that is
-    dropped, and so is a last batch of a single image a worker, which batch normalisation cannot take.
+    Batch normalisation cannot take a single image: of the last batch, what would leave its ``parts`` unequal
+    or with one image each is dropped. Workers share each batch as evenly as it goes; what a batch holds does
+    not depend on their number.
     """
-    if batch_size % worker[1]:
-        raise ValueError(f"a batch of {batch_size} cannot be shared evenly by {worker[1]} workers")
+    if batch_size % parts:
+        raise ValueError(f"a batch of {batch_size} cannot be cut into {parts} equal parts")
+    whole = trained(size, batch_size, parts)
     order = shuffled(size, seed, epoch, _ORDER)
     if views is None:
         drawn = np.full(size, -1, dtype=np.int64)
     else:
         rng = np.random.Generator(np.random.PCG64((seed, epoch, _VIEWS)))
         drawn = (rng.random(size) * views).astype(np.int64)
-    whole = trained(size, batch_size, worker[1])
-    parts = [
+    batches = [
         _share(order[start : min(start + batch_size, whole)], worker) for start in range(0, whole, batch_size)
     ]
-    return _plan(parts, drawn)
+    return _plan(batches, drawn)
 
 
-def trained(size: int, batch_size: int, workers: int = 1) -> int:
+def trained(size: int, batch_size: int, parts: int = 1) -> int:
     """Number of images of a training epoch, over all workers."""
-    rest = size % batch_size // workers * workers
-    return size - size % batch_size + (rest if rest >= 2 * workers else 0)
+    rest = size % batch_size // parts * parts
+    return size - size % batch_size + (rest if rest >= 2 * parts else 0)
 
 
 def _share(rows: NDArray[np.int64], worker: tuple[int, int]) -> NDArray[np.int64]:

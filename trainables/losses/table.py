@@ -22,6 +22,7 @@ class LossSpec:
     source: str | LogitFunction
     options: Mapping[str, Option] = field(default_factory=dict)
     default_weight: float = 1.0  # the published weight of the term beside a cross entropy of weight 1
+    per_sample: bool = True  # a mean over images; not so where images are compared with each other
 
 
 def _temperature(default: float) -> Option:
@@ -77,7 +78,7 @@ FEATURE_LOSSES: Mapping[str, LossSpec] = {
         default_weight=1000.0,
     ),
     "sp": LossSpec(
-        "Tung and Mori, ICCV 2019", "trainables.losses.sp:SimilarityPreserving", {}, default_weight=3000.0
+        "Tung and Mori, ICCV 2019", "trainables.losses.sp:SimilarityPreserving", {}, 3000.0, per_sample=False
     ),
     "sp_multiscale": LossSpec(
         "Tung and Mori, ICCV 2019, on the scales of SDD (its Table A2)",
@@ -87,6 +88,7 @@ FEATURE_LOSSES: Mapping[str, LossSpec] = {
             "reduction": Option("mean", "over the cells", choices=("mean", "sum")),
         },
         default_weight=3000.0,
+        per_sample=False,
     ),
     "rkd": LossSpec(
         "Park et al., CVPR 2019",
@@ -96,9 +98,14 @@ FEATURE_LOSSES: Mapping[str, LossSpec] = {
             "angle_weight": _weight(50.0, "weight of the angles in triplets"),
             "squared": Option(False, "compare squared distances"),
         },
+        per_sample=False,
     ),
     "pkt": LossSpec(
-        "Passalis and Tefas, ECCV 2018", "trainables.losses.pkt:ProbabilisticTransfer", {}, 30000.0
+        "Passalis and Tefas, ECCV 2018",
+        "trainables.losses.pkt:ProbabilisticTransfer",
+        {},
+        30000.0,
+        per_sample=False,
     ),
     "crd": LossSpec(
         "Tian et al., ICLR 2020",
@@ -110,6 +117,7 @@ FEATURE_LOSSES: Mapping[str, LossSpec] = {
             "momentum": Option(0.5, "share of a sample's stored embedding kept at its update", low=0, high=1),
         },
         default_weight=0.8,
+        per_sample=False,
     ),
     "reviewkd": LossSpec(
         "Chen et al., CVPR 2021",

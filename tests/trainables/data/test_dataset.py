@@ -129,7 +129,7 @@ def test_steps_count_the_batches(loaded: DataSet) -> None:
 def test_workers_share_an_epoch(loaded: DataSet) -> None:
     shares = [joined(loaded.train.batches(16, epoch=0, seed=0, worker=(rank, 2))) for rank in range(2)]
     assert sorted(torch.cat([share.index for share in shares]).tolist()) == loaded.train.index.tolist()
-    assert loaded.train.steps(16, workers=2) == 3
+    assert loaded.train.steps(16) == 3
 
 
 def test_shared_arrays_may_be_read_only(data: Data) -> None:

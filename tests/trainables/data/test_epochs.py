@@ -39,15 +39,25 @@ def test_a_last_batch_of_one_image_is_dropped(size: int, sizes: list[int]) -> No
     assert (plan.views == -1).all()
 
 
-def test_workers_share_each_batch_evenly() -> None:
+def test_workers_share_the_batches_that_one_has() -> None:
     shares = [training(23, 8, epoch=1, seed=0, views=9, worker=(rank, 2)) for rank in range(2)]
     whole = training(23, 8, epoch=1, seed=0, views=9)
-    assert [share.sizes for share in shares] == [[4, 4, 3]] * 2
-    together = np.concatenate([share.rows for share in shares])
-    assert set(together) == set(whole.rows[:22])
-    assert set(shares[0].rows[:4]) | set(shares[1].rows[:4]) == set(whole.rows[:8])
-    with pytest.raises(ValueError, match="a batch of 8 cannot be shared evenly by 3 workers"):
-        training(23, 8, epoch=1, seed=0, views=9, worker=(0, 3))
+    assert [share.sizes for share in shares] == [[4, 4, 4], [4, 4, 3]]
+    for name in ("rows", "views"):
+        first, second, alone = (getattr(plan, name) for plan in (*shares, whole))
+        assert np.array_equal(
+            first, alone[::2]
+        )  # batches of 8, so that the shares of all begin at even places
+        assert np.array_equal(second, alone[1::2])
+
+
+def test_parts_of_a_batch_are_equal() -> None:
+    whole = training(23, 8, epoch=1, seed=0, views=9, parts=2)
+    assert whole.sizes == [8, 8, 6]
+    assert trained(19, 8, 2) == 16
+    assert trained(20, 8, 2) == 20
+    with pytest.raises(ValueError, match="a batch of 8 cannot be cut into 3 equal parts"):
+        training(23, 8, epoch=1, seed=0, views=9, parts=3)
 
 
 def test_workers_evaluate_every_image_once() -> None:
