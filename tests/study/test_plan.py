@@ -106,6 +106,18 @@ def test_each_pair_gets_an_arm_of_its_own_where_asked(space: Write) -> None:
         (["methods.1.scales=(1, 32)"], r"methods.1.scales: 32 does not fit the 8x8 map of resnet8"),
         (["data.name=packed", "data.options={}", "data.root=nowhere.npz"], "data.root: .*nowhere.npz"),
         (["pairs.0.student=torchvision:vit_b_16"], "pairs.0.student: .*vit_b_16"),
+        (
+            ["methods.0.features=({'name': 'rkd'},)", "resources.workers_per_trial=2"],
+            "resources.workers_per_trial: rkd compares the images of a batch with each other",
+        ),
+        (
+            ["resources.workers_per_trial=20"],
+            "resources.workers_per_trial: the last batch of an epoch of 80 images has 16, too few for 20 workers",
+        ),
+        (
+            ["training.batch_norm_parts=2", "resources.workers_per_trial=4"],
+            "resources.workers_per_trial: 4 cannot share batch_norm_parts=2 of a batch evenly",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_field(space: Write, overrides: list[str], part: str) -> None:
