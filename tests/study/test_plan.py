@@ -112,7 +112,7 @@ def test_each_pair_gets_an_arm_of_its_own_where_asked(space: Write) -> None:
         ),
         (
             ["resources.workers_per_trial=20"],
-            "resources.workers_per_trial: the last batch of an epoch of 80 images has 16, too few for 20 workers",
+            "resources.workers_per_trial: the last batch of an epoch of 80 images has 16, too few for 20",
         ),
         (
             ["training.batch_norm_parts=2", "resources.workers_per_trial=4"],
