@@ -90,8 +90,8 @@ class Cluster:
         for noisy in ("ray.tune", "ray.train", "ray"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
 
-    def per_trial(self, plan: Plan) -> tuple[int, float]:
-        """CPUs and GPUs of one trial; raises :class:`ClusterError` if no node ever has as many."""
+    def per_worker(self, plan: Plan) -> tuple[int, float]:
+        """CPUs and GPUs of one worker of a trial; raises :class:`ClusterError` if a trial never fits."""
         wanted, nodes, end = plan.spec.resources, self.nodes(), time.monotonic() + JOIN_S
         while self.address is not None and nodes.largest("CPU") == 0 and time.monotonic() < end:
             time.sleep(1)  # right after the cluster's start: the head alone, which runs no trials
@@ -106,6 +106,11 @@ class Cluster:
                     f"{'this machine' if self.address is None else 'the largest node'} has {most:g}; "
                     f"lower resources.{name.lower()}s_per_trial"
                 )
+        if (fit := nodes.trials(wanted.cpus_per_trial, gpus)) < wanted.workers_per_trial:
+            raise ClusterError(
+                f"resources: a trial needs {wanted.workers_per_trial} workers of {wanted.cpus_per_trial} CPU and "
+                f"{gpus:g} GPU, and only {fit} fit; lower resources.workers_per_trial"
+            )
         return wanted.cpus_per_trial, gpus
 
     def nodes(self) -> fleet.Nodes:
@@ -161,22 +166,27 @@ class Runner:
         from trainables.remembering import Remembering
 
         self.cluster.connect()
-        cpus, gpus = self.cluster.per_trial(self.plan)
+        cpus, gpus = self.cluster.per_worker(self.plan)
         wanted = self.plan.spec.resources
-        at_once = wanted.max_concurrent or max(1, self.cluster.nodes().trials(cpus, gpus))
-        self.listener.slots(at_once, cpus, gpus)
+        workers = wanted.workers_per_trial
+        fit = max(1, self.cluster.nodes().trials(cpus, gpus) // workers)
+        at_once = wanted.max_concurrent or fit
+        self.listener.slots(at_once, workers * cpus, workers * gpus)
         given = Provision(
             store=self.store.root,
+            raw=ray.put(self.plan.raw),
             user_code=self.plan.user_code,
+            workers=workers,
             cpus=cpus,
             gpus=gpus,
+            safe="safe" in ray.cluster_resources(),  # type: ignore[no-untyped-call]
             room=Remembering(budget=wanted.views),
             engine=wanted.engine,
         )
         scratch = Path(tempfile.mkdtemp(prefix="sdd-tune-"))
         space = tuning.pop("param_space", None)
         tuner = tune.Tuner(
-            trainable(given, self.plan.raw),
+            trainable(given),
             param_space=space,
             tune_config=tune.TuneConfig(
                 max_concurrent_trials=at_once,

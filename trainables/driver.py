@@ -1,17 +1,23 @@
-"""One Tune trial -> Ray Train -> :func:`trainables.loop.run_trial`; the only file here that imports Ray.
+"""One Tune trial -> Ray Train -> :func:`trainables.loop.run_trial`.
 
-A one-device trial runs in the process of its Tune actor, through Ray Train's in-process mode
+A trial of one worker runs in the process of its Tune actor, through Ray Train's in-process mode
 (``ScalingConfig(num_workers=0)``), and the actor is reused for the next trial: no start, no imports, and data
-and teacher stay where they are. What is kept is keyed by all that decides it.
+and teacher stay where they are. What is kept is keyed by all that decides it. A trial of several workers is
+trained by a worker group, see :mod:`trainables.worker_group`.
+
+The only two files here that import Ray are these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import ray
+import ray.train.torch
 import torch
 from ray import tune
 from ray.train import ScalingConfig
@@ -21,11 +27,13 @@ from trainables.compiled import Mode
 from trainables.config import Data, TrialConfig
 from trainables.data import RawData, prepare
 from trainables.data.dataset import DataSet
-from trainables.loop import Metrics, run_trial
+from trainables.group import ALONE, Group, Processes, peer_lost
+from trainables.loop import Report, run_trial
 from trainables.losses.user_code import run_sources
 from trainables.remembering import Remembering
 from trainables.store import Store
 from trainables.warm import Warm
+from trainables.worker_group import PeerLost, bundles, train_together
 
 _warm = Warm()
 """What this process keeps from trial to trial."""
@@ -33,63 +41,103 @@ _warm = Warm()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provision:
-    """What a study gives each of its trials; none of it decides a trial's result.
+    """What a study gives each of its trials; none of it decides a trial's result, but for rounding.
 
     Attributes:
         store: root of the store of runs, a folder or a URL, reachable from every node.
+        raw: the data set, in Ray's object store; each node reads it there.
         user_code: source files that register losses of the user's own.
+        workers: processes that train a trial together.
         cpus, gpus: of one worker; it computes with ``cpus`` threads.
+        safe: whether the cluster has nodes that offer ``safe``, where the processes of trials of several
+            workers belong, while their workers may be anywhere.
         room: for the teacher's remembered outputs.
         engine: whether steps are compiled.
     """
 
     store: Path | str
+    raw: ray.ObjectRef[RawData]
     user_code: tuple[str, ...] = ()
+    workers: int = 1
     cpus: int = 1
     gpus: float = 0.0
+    safe: bool = False
     room: Remembering = field(default_factory=Remembering)
     engine: Mode = "auto"
 
+    @property
+    def scaling(self) -> ScalingConfig:
+        """The worker group of a trial; without workers it is the trial's own process."""
+        if self.workers == 1:
+            return ScalingConfig(num_workers=0)
+        share = {"CPU": self.cpus, "GPU": self.gpus}
+        return ScalingConfig(num_workers=self.workers, use_gpu=self.gpus > 0, resources_per_worker=share)
 
-def trainable(given: Provision, raw: RawData) -> Callable[[dict[str, Any]], None]:
-    """A Tune trainable for ``{"trial": TrialConfig.to_dict()}``, with its resources.
+    @property
+    def resources(self) -> tune.PlacementGroupFactory:
+        """All that a trial takes of the cluster."""
+        if self.workers == 1:
+            return tune.PlacementGroupFactory([{"CPU": self.cpus, "GPU": self.gpus}])
+        return tune.PlacementGroupFactory(bundles(self.workers, self.cpus, self.gpus, self.safe))
 
-    ``raw``, the data set, goes into Ray's object store once, and each node reads it there.
-    """
-    with_data = tune.with_parameters(train, given=given, raw=raw)
+
+def trainable(given: Provision) -> Callable[[dict[str, Any]], None]:
+    """A Tune trainable for ``{"trial": TrialConfig.to_dict()}``, with its resources."""
     resourced: Callable[[dict[str, Any]], None] = tune.with_resources(
-        with_data, {"cpu": given.cpus, "gpu": given.gpus}
+        tune.with_parameters(train, given=given), given.resources
     )
     return resourced
 
 
-def train(config: dict[str, Any], given: Provision, raw: RawData) -> None:
-    """Run the trial in ``config["trial"]`` on Ray Train, in this process."""
+def train(config: dict[str, Any], given: Provision) -> None:
+    """Run the trial in ``config["trial"]`` on Ray Train: in this process, or by a worker group."""
     run_sources(given.user_code)
+    if given.workers == 1:
+        TorchTrainer(
+            lambda trial: _run(trial, given, tune.report, ALONE),
+            train_loop_config=config["trial"],
+            scaling_config=given.scaling,
+        ).fit()
+        return
+    trial = TrialConfig.from_dict(config["trial"])
+    result = Store(given.store).run(trial.trial_key).result()
+    if result is None:
+        train_together(partial(_share, given), config["trial"], given.scaling, tune.report)
+    else:
+        for metrics in result["history"]:
+            tune.report(metrics)
 
-    def worker(settings: Mapping[str, Any]) -> None:
-        _run(TrialConfig.from_dict(settings), given, raw)
 
-    TorchTrainer(worker, train_loop_config=config["trial"], scaling_config=ScalingConfig(num_workers=0)).fit()
+def _share(given: Provision, trial: Mapping[str, Any]) -> None:
+    """What one worker of a group does."""
+    run_sources(given.user_code)
+    try:
+        _run(trial, given, ray.train.report, Processes())
+    except Exception as error:
+        if peer_lost(error):
+            raise PeerLost(str(error)) from error
+        raise
 
 
-def _run(config: TrialConfig, given: Provision, raw: RawData) -> None:
+def _run(trial: Mapping[str, Any], given: Provision, report: Report, group: Group) -> None:
     torch.set_num_threads(given.cpus)
     run_trial(
-        config,
+        TrialConfig.from_dict(trial),
         Store(given.store),
-        lambda config, device: _data(raw, config.data, device),
-        _report,
-        torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+        lambda config, device: _data(given.raw, config.data, device),
+        report,
+        ray.train.torch.get_device() if group.size > 1 else best_device(),
         room=given.room,
         engine=given.engine,
         warm=_warm,
+        group=group,
     )
 
 
-def _report(metrics: Metrics) -> None:
-    tune.report(metrics)
+def best_device() -> torch.device:
+    """The GPU that Ray gave this process, or the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _data(raw: RawData, data: Data, device: torch.device) -> DataSet:
-    return _warm.get("data", f"{data!r} {device}", lambda: prepare(raw, data, device))
+def _data(raw: ray.ObjectRef[RawData], data: Data, device: torch.device) -> DataSet:
+    return _warm.get("data", f"{data!r} {device}", lambda: prepare(ray.get(raw), data, device))

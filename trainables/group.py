@@ -6,6 +6,7 @@ A group of one is :class:`Group`, and does nothing. :class:`Processes` is the de
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, TypeVar
 
 import torch
@@ -96,9 +97,11 @@ class Processes(Group):
         """
         if not any(parameter.requires_grad for parameter in module.parameters()):
             return module
-        return nn.parallel.DistributedDataParallel(
-            module, broadcast_buffers=False, find_unused_parameters=True
-        )
+        with warnings.catch_warnings():  # torch 2.15 has a new name for an argument that 2.11 does not know
+            warnings.simplefilter("ignore", FutureWarning)
+            return nn.parallel.DistributedDataParallel(
+                module, broadcast_buffers=False, find_unused_parameters=True
+            )
 
     def portion(self, loss: Tensor, here: int, whole: int) -> Tensor:
         """See :class:`Group`."""

@@ -1,0 +1,219 @@
+"""Several workers train one trial: a Ray Train worker group inside the resources that Tune gave the trial.
+
+Ray Train makes a placement group of its own for its workers. Of a trial that is stopped, or whose process
+dies, it is freed by an actor that asks the state API, which needs the dashboard and cannot tell two Ray
+instances on one host apart: the devices are then never free again. Here the workers live in the placement
+group of the Tune trial (:func:`bundles`), so that Tune waits for their devices before it starts the trial,
+and frees them with it in every case, workers and all.
+
+The overridden parts of Ray Train V2 are its own seams (``worker_group_cls``, ``_create_placement_group``),
+but not public; ``tests/trainables/test_worker_group.py`` holds what is relied on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.train import FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
+from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
+from ray.train.v2._internal.execution.callback import ReportCallback
+from ray.train.v2._internal.execution.controller.controller import TrainController
+from ray.train.v2._internal.execution.failure_handling.default import DefaultFailurePolicy
+from ray.train.v2._internal.execution.failure_handling.failure_policy import FailureDecision
+from ray.train.v2._internal.execution.scaling_policy.fixed import FixedScalingPolicy
+from ray.train.v2._internal.execution.worker_group.placement_group_handle import DefaultPlacementGroupHandle
+from ray.train.v2._internal.execution.worker_group.worker_group import WorkerGroup
+from ray.util.placement_group import get_current_placement_group
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+Metrics = dict[str, float]
+Report = Callable[[Metrics], None]
+
+POLL_S = 0.2
+"""Seconds between two looks at the workers (Ray's default is 2); a report waits for the next."""
+
+LOSSES = 3
+"""Times in a row, without an epoch between them, that lost workers are replaced before the trial fails."""
+
+LEAVE_S = "5"
+"""Seconds that workers get to leave their process group, which they cannot while they wait for a lost one."""
+
+
+class PeerLost(Exception):
+    """Another worker of the group has ended; the whole group begins again from the checkpoint."""
+
+
+def bundles(workers: int, cpus: int, gpus: float, safe: bool) -> list[dict[str, float]]:
+    """Resources of a trial of several workers: the trial's own process, then each worker.
+
+    The trial's process computes nothing. On a cluster with ``safe`` nodes it stays on one of them.
+    """
+    return [{"safe": 0.001} if safe else {}, *[{"CPU": cpus, "GPU": gpus}] * workers]
+
+
+def train_together(
+    work: Callable[[Mapping[str, Any]], None],
+    settings: Mapping[str, Any],
+    scaling: ScalingConfig,
+    report: Report,
+) -> None:
+    """Run ``work(settings)`` on each worker of a group; to be called in the process of a Tune trial.
+
+    Args:
+        report: called here with the metrics of each epoch, once, however often it was trained or replayed.
+
+    Raises:
+        Exception: what a worker raised, or :class:`ray.train.WorkerGroupError` if workers keep getting lost.
+    """
+    share = scaling.resources_per_worker or {}
+    backend = "nccl" if share.get("GPU", 0) == 1 else "gloo"  # NCCL refuses two workers on one device
+    trainer = _Trainer(
+        work,
+        train_loop_config=dict(settings),
+        scaling_config=scaling,
+        torch_config=TorchConfig(backend=backend),
+        run_config=RunConfig(storage_path=str(Path.cwd()), failure_config=FailureConfig(max_failures=LOSSES)),
+    )
+    trainer.report = _once(report)
+    try:
+        trainer.fit()
+    except WorkerGroupError as error:
+        raise next(iter(own_faults(error)), error) from None
+
+
+def own_faults(error: BaseException) -> list[BaseException]:
+    """What workers raised of themselves, rather than for the loss of another."""
+    failures = error.worker_failures.values() if isinstance(error, WorkerGroupError) else ()
+    raised = [failure._base_exc for failure in failures if isinstance(failure, UserExceptionWithTraceback)]
+    return [fault for fault in raised if not isinstance(fault, PeerLost)]
+
+
+def _once(report: Report) -> Report:
+    reported = 0.0
+
+    def first_time(metrics: Metrics) -> None:
+        nonlocal reported
+        if metrics["epoch"] > reported:
+            reported = metrics["epoch"]
+            report(metrics)
+
+    return first_time
+
+
+class _Borrowed(DefaultPlacementGroupHandle):
+    """The trial's placement group, which is not the worker group's to remove."""
+
+    def shutdown(self) -> None:
+        """Leave it."""
+
+
+class _Workers(WorkerGroup):
+    """Workers in the last bundles of the trial's placement group."""
+
+    def _create_placement_group(self, *_: Any) -> _Borrowed:
+        group = get_current_placement_group()
+        assert group is not None, "a worker group lives in the placement group of a Tune trial"
+        return _Borrowed(group)
+
+    def _create_workers(self, num_workers: int, placement_group: Any, *rest: Any, **more: Any) -> Any:
+        first = placement_group.bundle_count - num_workers
+        more["placement_group_bundle_indices"] = list(range(first, placement_group.bundle_count))
+        return super()._create_workers(num_workers, placement_group, *rest, **more)
+
+
+class _LostWorkers(DefaultFailurePolicy):
+    """Begins again after the loss of a worker, not after an exception that would come again."""
+
+    def make_decision(self, training_failed_error: Any) -> FailureDecision:
+        if own_faults(training_failed_error):
+            return FailureDecision.RAISE
+        return super().make_decision(training_failed_error)
+
+    def went_on(self) -> None:
+        """An epoch is done: losses before it count no more."""
+        self._worker_group_failures = 0
+
+
+class _AsGiven(FixedScalingPolicy):
+    """So many workers, of which the autoscaler knows from the trial's placement group."""
+
+    def _send_resource_request(self) -> None:
+        pass
+
+    _maybe_send_resource_request = _cancel_resource_request = _send_resource_request
+
+
+class _Reports(ReportCallback):
+    """What the workers reported and nobody fetched yet."""
+
+    def __init__(self, policy: _LostWorkers) -> None:
+        self.waiting: list[Metrics] = []
+        self._policy = policy
+
+    def after_report(self, training_report: Any, metrics: list[Metrics]) -> None:
+        self.waiting.append(metrics[0])
+        self._policy.went_on()
+
+
+class _Controller(TrainController):
+    """Ray Train's controller, with the workers in the trial's placement group and reports to fetch."""
+
+    worker_group_cls = _Workers
+
+    def __init__(self, callbacks: list[Any], train_run_context: Any, **settings: Any) -> None:
+        os.environ.setdefault("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", LEAVE_S)
+        policy = _LostWorkers(train_run_context.run_config.failure_config)
+        self._reports = _Reports(policy)
+        super().__init__(
+            callbacks=[*callbacks, self._reports],
+            failure_policy=policy,
+            scaling_policy=_AsGiven(train_run_context.scaling_config),
+            train_run_context=train_run_context,
+            **settings,
+        )
+        self._health_check_interval_s = POLL_S
+
+    async def reports(self) -> list[Metrics]:
+        """Metrics reported since the last call, waited for; none once everything is over."""
+        while not self._reports.waiting and not self.get_state().is_terminal():
+            await asyncio.sleep(POLL_S / 4)
+        taken, self._reports.waiting = self._reports.waiting, []
+        return taken
+
+
+class _Trainer(TorchTrainer):
+    """Hands on reports as they come, and takes the group down with itself."""
+
+    report: Report
+
+    def _create_default_callbacks(self) -> list[Any]:
+        """Ray's, without those that start an actor of which there is no need."""
+        idle = (PlacementGroupCleanerCallback, DatasetsCallback)
+        return [call for call in super()._create_default_callbacks() if not isinstance(call, idle)]
+
+    def _initialize_and_run_controller(self, **settings: Any) -> Any:
+        for own in ("failure_policy", "scaling_policy"):
+            del settings[own]
+        here = PlacementGroupSchedulingStrategy(
+            get_current_placement_group(),
+            placement_group_bundle_index=0,
+            placement_group_capture_child_tasks=True,
+        )
+        controller = ray.remote(_Controller).options(num_cpus=0, scheduling_strategy=here).remote(**settings)
+        try:
+            run = controller.run.remote()
+            while reports := ray.get(controller.reports.remote()):
+                for metrics in reports:
+                    self.report(metrics)
+            ray.get(run)
+            return ray.get(controller.get_result.remote())
+        finally:  # a stopped trial leaves through ``report``; the workers die with their controller
+            ray.kill(controller)
