@@ -1,4 +1,4 @@
-"""Trials on a local Ray of their own: ``python -m tests.trainables.on_ray SCENARIO NUMBER FOLDER [FLAG ...]``.
+"""Trials on a local Ray of their own: ``python -m tests.trainables.on_ray SCENARIO NUMBER FOLDER [FLAG]...``.
 
 Each scenario prints one line of JSON at its end.
 """
