@@ -60,11 +60,12 @@ class _BatchStatistics(TorchFunctionMode):
             )
         if self.parts > 1:
             return _in_parts(input, running_mean, running_var, weight, bias, momentum, eps, here)
-        output, mean, var, count = _Synchronised.apply(input, weight, bias, eps, self.group)  # type: ignore[no-untyped-call]
+        output, mean, var, count = _Synchronised.apply(input, weight, bias, eps, self.group)
         if running_mean is not None and running_var is not None:
             running_mean.lerp_(mean.to(running_mean.dtype), momentum)
             running_var.lerp_((var * (count / (count - 1))).to(running_var.dtype), momentum)
-        return output  # type: ignore[no-any-return]
+        normalised: Tensor = output
+        return normalised
 
 
 def _in_parts(
@@ -122,7 +123,7 @@ class _Synchronised(torch.autograd.Function):
         return output, mean, variance, count
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         x, weight, mean, variance, count = ctx.saved_tensors
         gradient = gradients[0]
         assert gradient is not None

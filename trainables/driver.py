@@ -66,19 +66,16 @@ class Provision:
     engine: Mode = "auto"
 
     @property
-    def scaling(self) -> ScalingConfig:
-        """The worker group of a trial; without workers it is the trial's own process."""
-        if self.workers == 1:
-            return ScalingConfig(num_workers=0)
-        share = {"CPU": self.cpus, "GPU": self.gpus}
-        return ScalingConfig(num_workers=self.workers, use_gpu=self.gpus > 0, resources_per_worker=share)
+    def share(self) -> dict[str, float]:
+        """Resources of one worker."""
+        return {"CPU": self.cpus, "GPU": self.gpus}
 
     @property
     def resources(self) -> tune.PlacementGroupFactory:
         """All that a trial takes of the cluster."""
         if self.workers == 1:
-            return tune.PlacementGroupFactory([{"CPU": self.cpus, "GPU": self.gpus}])
-        return tune.PlacementGroupFactory(bundles(self.workers, self.cpus, self.gpus, self.safe))
+            return tune.PlacementGroupFactory([self.share])
+        return tune.PlacementGroupFactory(bundles(self.workers, self.share, self.safe))
 
 
 def trainable(given: Provision) -> Callable[[dict[str, Any]], None]:
@@ -96,19 +93,21 @@ def train(config: dict[str, Any], given: Provision) -> None:
         TorchTrainer(
             lambda trial: _run(trial, given, tune.report, ALONE),
             train_loop_config=config["trial"],
-            scaling_config=given.scaling,
+            scaling_config=ScalingConfig(num_workers=0),
         ).fit()
         return
     trial = TrialConfig.from_dict(config["trial"])
     result = Store(given.store).run(trial.trial_key).result()
     if result is None:
-        train_together(partial(_share, given), config["trial"], given.scaling, tune.report)
+        train_together(
+            partial(_work_together, given), config["trial"], given.workers, given.share, tune.report
+        )
     else:
         for metrics in result["history"]:
             tune.report(metrics)
 
 
-def _share(given: Provision, trial: Mapping[str, Any]) -> None:
+def _work_together(given: Provision, trial: Mapping[str, Any]) -> None:
     """What one worker of a group does."""
     run_sources(given.user_code)
     try:

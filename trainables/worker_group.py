@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.train import FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train import WorkerGroupError
+from ray.train.torch import TorchConfig
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
@@ -31,7 +31,9 @@ from ray.train.v2._internal.execution.failure_handling.failure_policy import Fai
 from ray.train.v2._internal.execution.scaling_policy.fixed import FixedScalingPolicy
 from ray.train.v2._internal.execution.worker_group.placement_group_handle import DefaultPlacementGroupHandle
 from ray.train.v2._internal.execution.worker_group.worker_group import WorkerGroup
-from ray.util.placement_group import get_current_placement_group
+from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
+from ray.train.v2.torch.torch_trainer import TorchTrainer
+from ray.util.placement_group import PlacementGroup, get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 Metrics = dict[str, float]
@@ -51,34 +53,37 @@ class PeerLost(Exception):
     """Another worker of the group has ended; the whole group begins again from the checkpoint."""
 
 
-def bundles(workers: int, cpus: int, gpus: float, safe: bool) -> list[dict[str, float]]:
+def bundles(workers: int, share: dict[str, float], safe: bool) -> list[dict[str, float]]:
     """Resources of a trial of several workers: the trial's own process, then each worker.
 
     The trial's process computes nothing. On a cluster with ``safe`` nodes it stays on one of them.
     """
-    return [{"safe": 0.001} if safe else {}, *[{"CPU": cpus, "GPU": gpus}] * workers]
+    return [{"safe": 0.001} if safe else {}, *[share] * workers]
 
 
 def train_together(
     work: Callable[[Mapping[str, Any]], None],
     settings: Mapping[str, Any],
-    scaling: ScalingConfig,
+    workers: int,
+    share: dict[str, float],
     report: Report,
 ) -> None:
     """Run ``work(settings)`` on each worker of a group; to be called in the process of a Tune trial.
 
     Args:
+        share: resources of one worker.
         report: called here with the metrics of each epoch, once, however often it was trained or replayed.
 
     Raises:
         Exception: what a worker raised, or :class:`ray.train.WorkerGroupError` if workers keep getting lost.
     """
-    share = scaling.resources_per_worker or {}
-    backend = "nccl" if share.get("GPU", 0) == 1 else "gloo"  # NCCL refuses two workers on one device
+    backend = "nccl" if share["GPU"] == 1 else "gloo"  # NCCL refuses two workers on one device
     trainer = _Trainer(
         work,
         train_loop_config=dict(settings),
-        scaling_config=scaling,
+        scaling_config=ScalingConfig(
+            num_workers=workers, use_gpu=share["GPU"] > 0, resources_per_worker=share
+        ),
         torch_config=TorchConfig(backend=backend),
         run_config=RunConfig(storage_path=str(Path.cwd()), failure_config=FailureConfig(max_failures=LOSSES)),
     )
@@ -108,6 +113,12 @@ def _once(report: Report) -> Report:
     return first_time
 
 
+def _of_the_trial() -> PlacementGroup:
+    group = get_current_placement_group()
+    assert group is not None, "a worker group lives in the placement group of a Tune trial"
+    return group
+
+
 class _Borrowed(DefaultPlacementGroupHandle):
     """The trial's placement group, which is not the worker group's to remove."""
 
@@ -119,9 +130,7 @@ class _Workers(WorkerGroup):
     """Workers in the last bundles of the trial's placement group."""
 
     def _create_placement_group(self, *_: Any) -> _Borrowed:
-        group = get_current_placement_group()
-        assert group is not None, "a worker group lives in the placement group of a Tune trial"
-        return _Borrowed(group)
+        return _Borrowed(_of_the_trial())
 
     def _create_workers(self, num_workers: int, placement_group: Any, *rest: Any, **more: Any) -> Any:
         first = placement_group.bundle_count - num_workers
@@ -203,11 +212,13 @@ class _Trainer(TorchTrainer):
         for own in ("failure_policy", "scaling_policy"):
             del settings[own]
         here = PlacementGroupSchedulingStrategy(
-            get_current_placement_group(),
+            _of_the_trial(),
             placement_group_bundle_index=0,
             placement_group_capture_child_tasks=True,
         )
-        controller = ray.remote(_Controller).options(num_cpus=0, scheduling_strategy=here).remote(**settings)
+        actor: Any = ray.remote(_Controller)
+        actor = actor.options(num_cpus=0, scheduling_strategy=here)
+        controller: Any = actor.remote(**settings)
         try:
             run = controller.run.remote()
             while reports := ray.get(controller.reports.remote()):

@@ -54,12 +54,28 @@ class Watch(tune.Callback):
         self.errors[trial.config["trial"]["seed"]] = Path(trial.error_file).read_text()
 
 
+class Stop(tune.Stopper):
+    """Stops the trials that a function of (seed, metrics) names."""
+
+    def __init__(self, when: Callable[[int, dict[str, Any]], bool]) -> None:
+        self.when = when
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return self.when(result["config"]["trial"]["seed"], result)
+
+    def stop_all(self) -> bool:
+        return False
+
+
 def run(
     configs: list[TrialConfig],
     store: Path,
     workers: int,
     watch: Watch,
-    stop: Callable[[str, dict[str, Any]], bool] = lambda trial_id, result: False,
+    stop: Callable[[int, dict[str, Any]], bool] = lambda seed, metrics: False,
 ) -> None:
     """Run trials on Ray, as many at once as fit, through the product's own trainable."""
     given = Provision(store=store, raw=ray.put(load_raw(DATA)), workers=workers, safe="safe" in resources())
@@ -72,7 +88,7 @@ def run(
             storage_path=tempfile.mkdtemp(prefix="tune-"),
             verbose=0,
             callbacks=[watch],
-            stop=stop,
+            stop=Stop(stop),
         ),
     ).fit()
 
@@ -119,8 +135,7 @@ def freeing(workers: int, folder: Path) -> dict[str, Any]:
 
     watch = Watch(reported)
 
-    def stop(trial_id: str, result: dict[str, Any]) -> bool:
-        seed = result["config"]["trial"]["seed"]
+    def stop(seed: int, metrics: dict[str, Any]) -> bool:
         return seed == 0 or freed.is_set() or time.monotonic() - stopped[0] > 30 > stopped[0] > 0
 
     configs = [tiny(seed=seed, training={"epochs": 300}) for seed in range(2)]

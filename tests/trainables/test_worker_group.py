@@ -103,8 +103,9 @@ def test_an_epoch_is_reported_once() -> None:
 
 
 def test_the_trials_own_process_stays_on_safe_nodes_where_there_are_any() -> None:
-    assert bundles(2, 4, 1.0, safe=True) == [{"safe": 0.001}, {"CPU": 4, "GPU": 1.0}, {"CPU": 4, "GPU": 1.0}]
-    assert bundles(2, 4, 0.0, safe=False)[0] == {}
+    share = {"CPU": 4, "GPU": 1.0}
+    assert bundles(2, share, safe=True) == [{"safe": 0.001}, share, share]
+    assert bundles(2, share, safe=False) == [{}, share, share]
 
 
 def test_the_parts_of_ray_that_are_overridden_are_there() -> None:
