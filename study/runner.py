@@ -108,8 +108,8 @@ class Cluster:
                 )
         if (fit := nodes.trials(wanted.cpus_per_trial, gpus)) < wanted.workers_per_trial:
             raise ClusterError(
-                f"resources: a trial needs {wanted.workers_per_trial} workers of {wanted.cpus_per_trial} CPU and "
-                f"{gpus:g} GPU, and only {fit} fit; lower resources.workers_per_trial"
+                f"resources: a trial needs {wanted.workers_per_trial} workers of {wanted.cpus_per_trial} CPU "
+                f"and {gpus:g} GPU, and {fit} fit; lower resources.workers_per_trial"
             )
         return wanted.cpus_per_trial, gpus
 
