@@ -148,6 +148,18 @@ class Outline:
     records: dict[str, Record]
     notes: list[Line]
 
+    def state(self, alive: bool) -> str:
+        """``running``, as long as a launcher is ``alive``; ``finished``: the last one went to the end;
+        else ``interrupted``."""
+        if alive:
+            return "running"
+        if not self.notes:  # written before journals said so
+            unfinished = any(record.status == "running" for record in self.records.values())
+            return "interrupted" if unfinished or not self.records else "finished"
+        last = self.notes[-1]
+        went_to_the_end = last["type"] == "leave" and last["outcome"] in ("done", "trials failed")
+        return "finished" if went_to_the_end else "interrupted"
+
 
 def read_outline(path: Path) -> Outline:
     """The outline of a journal; reports, which are nearly all of it, are passed over unread."""

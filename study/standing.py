@@ -15,25 +15,13 @@ import numpy as np
 from study.curves import Curves
 from study.device_time import SPENT, DeviceTime, device_time
 from study.folder import StudyFolder
-from study.journal import STATUSES, Line, Outline, Record, read_outline
+from study.journal import STATUSES, Line, Record, read_outline
 from study.ownership import Launcher
 from study.pace import Expected, epochs_left, speed
 from study.report.frames import WANTED
 from study.reports import ARRIVED, read_curves
 from study.spending import devices_by_time, search_seconds
 from trainables.store import read_json
-
-
-def state_of(folder: StudyFolder, outline: Outline) -> str:
-    """``running``: a launcher holds it; ``finished``: the last one went to the end; else ``interrupted``."""
-    if folder.launcher is not None:
-        return "running"
-    notes = outline.notes
-    if not notes:  # written before journals said so
-        unfinished = any(record.status == "running" for record in outline.records.values())
-        return "interrupted" if unfinished or not outline.records else "finished"
-    went_to_the_end = notes[-1]["type"] == "leave" and notes[-1]["outcome"] in ("done", "trials failed")
-    return "finished" if went_to_the_end else "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +145,14 @@ class View:
         names = (*dict.fromkeys([_metric(spec), *SPENT]), ARRIVED)
         curves = read_curves(folder.journal, list(outline.records), names)
         records = list(outline.records.values())
-        return cls(spec, records, curves, outline.notes, state_of(folder, outline), _last(folder.journal))
+        return cls(
+            spec,
+            records,
+            curves,
+            outline.notes,
+            outline.state(folder.launcher is not None),
+            _last(folder.journal),
+        )
 
     @property
     def alive(self) -> bool:

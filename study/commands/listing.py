@@ -10,7 +10,6 @@ from typing import Any
 from study.commands.common import DONE, add_results, answer, columns
 from study.folder import StudyFolder, open_folders
 from study.journal import STATUSES, read_outline
-from study.standing import state_of
 
 EPILOG = """
 examples:
@@ -40,7 +39,7 @@ def describe(folder: StudyFolder) -> dict[str, Any]:
     counts = Counter(record.status for record in outline.records.values())
     return {
         "study": folder.name,
-        "state": state_of(folder, outline),
+        "state": outline.state(folder.launcher is not None),
         "trials": {status: counts[status] for status in STATUSES},
         "last_activity": folder.journal.stat().st_mtime if folder.journal.exists() else None,
     }

@@ -68,7 +68,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(command=st.sampled_from(COMMANDS), name=names, more=st.lists(options, max_size=3))
 def test_an_answer_or_one_line(results: Path, command: str, name: str, more: list[list[str]]) -> None:
     words = [command, name, *(word for option in more for word in option), "--results", str(results)]
