@@ -265,7 +265,7 @@ class View:
             "target": best,
             "max_failures": float(self.counts["failed"]),
         }
-        limits = {**limits, "trials": total}
+        limits = {**limits, "trials": total or None}
         return {
             name: {"used": used[name], "limit": limit, "left": max(limit - used[name], 0.0)}
             for name, limit in limits.items()
