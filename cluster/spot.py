@@ -2,9 +2,9 @@
 
     spot.py --background
 
-AWS says so two minutes ahead. Then: the file $SDD_LEAVING appears (trials on this machine end after the
-epoch they are in, which is checkpointed, and go on elsewhere), and Ray is told to drain the node, so that
-nothing new is placed here. Nothing in Ray reads the notice by itself.
+AWS says so two minutes ahead. Then Ray is told to drain the node, so that nothing new is placed here, and the
+file $SDD_LEAVING appears: trials on this machine end after the epoch they are in, which is checkpointed, and
+go on elsewhere. Nothing in Ray reads the notice by itself.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ def main() -> int:
         seconds = notice()
         if seconds is not None:
             say(f"this machine goes in {seconds:.0f} s")
+            code = drain(seconds)  # first, so that what leaves is not placed here again
             leaving.touch()
-            return drain(seconds)
+            return code
         time.sleep(EVERY_S)
 
 

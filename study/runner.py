@@ -86,6 +86,15 @@ class Cluster:
         except Exception as error:
             where = f"at {self.address}" if self.address else "here"
             remedy = "is the cluster up, and the address right?" if self.address else "see the reason"
+            versions = re.findall(r"(?:Ray|Python): ([\w.]+)", str(error))
+            if "mismatch" in str(error) and len(versions) == 4:
+                there, here = (
+                    f"Ray {ray_} on Python {python}" for ray_, python in (versions[:2], versions[2:])
+                )
+                raise ClusterError(
+                    f"the cluster {where} runs {there}, this is {here}; install the cluster's "
+                    "requirements.lock here, or ray up again with this checkout"
+                ) from None
             raise ClusterError(f"cannot reach Ray {where}: {first_line(error)}; {remedy}") from None
         for noisy in ("ray.tune", "ray.train", "ray"):
             logging.getLogger(noisy).setLevel(logging.ERROR)

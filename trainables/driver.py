@@ -10,6 +10,7 @@ The only two files here that import Ray are these.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +35,9 @@ from trainables.remembering import Remembering
 from trainables.store import Store
 from trainables.warm import Warm
 from trainables.worker_group import PeerLost, bundles, train_together
+
+LEAVING = "SDD_LEAVING"
+"""Environment variable: a file that is there once this machine is about to go (cluster/spot.py)."""
 
 _warm = Warm()
 """What this process keeps from trial to trial."""
@@ -91,7 +95,7 @@ def train(config: dict[str, Any], given: Provision) -> None:
     run_sources(given.user_code)
     if given.workers == 1:
         TorchTrainer(
-            lambda trial: _run(trial, given, tune.report, ALONE),
+            lambda trial: _run(trial, given, report_or_leave, ALONE),
             train_loop_config=config["trial"],
             scaling_config=ScalingConfig(num_workers=0),
         ).fit()
@@ -136,6 +140,16 @@ def _run(trial: Mapping[str, Any], given: Provision, report: Report, group: Grou
 def best_device() -> torch.device:
     """The GPU that Ray gave this process, or the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def report_or_leave(metrics: Metrics) -> None:
+    """Report; on a machine about to be taken away, end here: the epoch is checkpointed, and Tune goes on with
+    the trial elsewhere, as with any process that is lost.
+    """
+    tune.report(metrics)
+    if (sign := os.environ.get(LEAVING)) and os.path.exists(sign):
+        print(f"leaving this machine after epoch {metrics['epoch']:g}: {sign} is there", flush=True)
+        os._exit(0)
 
 
 def _data(raw: ray.ObjectRef[RawData], data: Data, device: torch.device) -> DataSet:

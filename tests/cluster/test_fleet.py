@@ -1,0 +1,268 @@
+"""Studies on the shipped AWS cluster: calm, in a storm, from a laptop, seen by a stranger, on a new head.
+
+The tests are one story and run in the order in which they stand.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.aws import BUCKET, REPOSITORY, Aws
+from tests.cluster.host import Host, wait_for
+from tests.cluster.lab import Lab
+from tests.cluster.storm import Storm
+from tests.cluster.studies import SPACE, numbers, on, records, reports, write_space
+
+pytestmark = pytest.mark.cluster
+
+Note = Callable[[str, object], None]
+EPOCHS, TRIALS = 12, 6
+SPARE = 14
+
+
+@pytest.fixture(scope="module")
+def aws(lab: Lab) -> Aws:
+    """An account with the cluster up; up to 3 workers of one CPU."""
+    made = Aws(lab, machines=SPARE)
+    made.shipped(max_workers=3)
+    made.ops.run(f"cd {REPOSITORY} && python cluster/account.py /root/aws.yaml --from 10.200.0.2/32")
+    made.ops.run("ray get-auth-token --generate")
+    made.ray("up -y /root/aws.yaml")
+    return made
+
+
+@pytest.fixture
+def head(aws: Aws) -> Host:
+    """The head of the moment."""
+    return head_of(aws)
+
+
+def head_of(aws: Aws) -> Host:
+    """The machine of the instance that is tagged so."""
+    kinds = {
+        one["PrivateIpAddress"]: tag["Value"]
+        for one in aws.instances()
+        for tag in one["Tags"]
+        if tag["Key"] == "ray-node-type"
+    }
+    (address,) = [address for address, kind in kinds.items() if kind == "head"]
+    return aws.machines[address]
+
+
+def results_of(head: Host) -> Path:
+    """The results folder on the head."""
+    return head.home / "sdd-study" / "results"
+
+
+def workers(aws: Aws) -> list[Host]:
+    """Machines of the instances that run, but for the head."""
+    return [aws.host_of(one) for one in aws.instances() if aws.host_of(one) is not head_of(aws)]
+
+
+def run_in_store(aws: Aws, store: str, key: str) -> dict[str, object]:
+    """The record of a finished run on S3."""
+    line = f"s3.download_file('{BUCKET}', '{store}/runs/{key}/result.json', '/tmp/result.json')"
+    aws.ops.run(f"python -c \"import boto3; s3 = boto3.client('s3'); {line}\"")
+    found: dict[str, object] = json.loads((aws.ops.folder / "tmp" / "result.json").read_text())
+    return found
+
+
+TRACKED = """
+import json, sys
+from mlflow.tracking import MlflowClient
+client = MlflowClient()
+experiment = client.get_experiment_by_name(sys.argv[1])
+runs = client.search_runs([experiment.experiment_id])
+print(json.dumps({run.data.tags["trial_key"]: [file.path for file in client.list_artifacts(run.info.run_id)]
+                  for run in runs if "trial_key" in run.data.tags}))
+"""
+
+
+def in_mlflow(head: Host, study: str) -> dict[str, list[str]]:
+    """Artifacts of each trial of a study that MLflow on the head has."""
+    (head.home / "tracked.py").write_text(TRACKED)
+    found: dict[str, list[str]] = json.loads(on(head, f"python ~/tracked.py {study}").splitlines()[-1])
+    return found
+
+
+def test_a_study_scales_the_fleet_up_and_down(aws: Aws, head: Host, record_property: Note) -> None:
+    write_space(head, "calm", EPOCHS, TRIALS)
+    began = time.monotonic()
+    most = Most(aws)
+    launcher = Storm(aws, head, "calm", "python study/launch.py --space calm.py")
+    launcher.start()
+    while not launcher.ended():
+        most.look()
+        time.sleep(2)
+    assert launcher.launcher.wait() == 0, launcher.log()
+    record_property("calm study, s", round(time.monotonic() - began))
+    assert most.number >= 2
+    found = records(results_of(head), "calm")
+    assert sum(one.stage == "search" for one in found.values()) == TRIALS
+    machines = {run_in_store(aws, "store", key)["machine"]["host"] for key in found}  # type: ignore[index]
+    assert len(machines) >= 2, "trials ran on one machine only"
+    assert head.name not in machines
+    record_property(
+        "calm study's end to no workers, s", round(wait_for("no workers", lambda: not workers(aws), 120))
+    )
+
+    tracked = in_mlflow(head, "calm")
+    assert set(tracked) == set(found)
+    assert all({"config.json", "weights"} <= set(files) for files in tracked.values())
+
+
+class Most:
+    """The most workers seen at once."""
+
+    def __init__(self, aws: Aws) -> None:
+        self.aws = aws
+        self.number = 0
+
+    def look(self) -> None:
+        """Count."""
+        self.number = max(self.number, len(workers(self.aws)))
+
+
+def test_nothing_is_lost_in_a_storm(aws: Aws, head: Host, record_property: Note) -> None:
+    write_space(head, "stormy", EPOCHS, TRIALS)
+    line = f"python study/launch.py --space stormy.py --store s3://{BUCKET}/second"
+    storm = Storm(aws, head, "stormy", line)
+    began = time.monotonic()
+    storm.start()
+    wait_for("two trials at once", lambda: len(storm.running()) >= 2 or storm.ended(), 240)
+
+    storm.wait_for_epochs(4)
+    storm.fault("worker powered off, its instance terminated", lambda: aws.take_away(storm.busy()[0]))
+
+    storm.wait_for_epochs(4)
+    noticed = storm.busy()[0]
+    aws.interrupt(noticed, 120)
+    storm.fault("spot notice, 120 s ahead", lambda: None)
+    left = wait_for("the machine to be free", lambda: noticed not in storm.busy(), 110)
+    record_property("spot notice to free machine, s", round(left))
+    assert "drained" in (noticed.home / "spot.log").read_text()
+    aws.take_away(noticed)
+
+    storm.wait_for_epochs(4)
+    cut = storm.busy()[0]
+
+    def cable() -> None:
+        cut.cut()
+
+    storm.fault("cable cut", cable)
+    cut.plug()
+
+    storm.wait_for_epochs(4)
+    victim = storm.busy()[0]
+    storm.fault("raylet killed", lambda: print(victim.run("pkill -9 -f raylet/raylet", check=False)))
+
+    storm.wait_for_epochs(2)
+    group = "-$(ps -o pgid= -p $(pgrep -f 'mlflow server' | head -1) | tr -d ' ')"
+    head.run(f"kill -STOP -- {group}")
+    storm.fault("MLflow's server stopped for 60 s", lambda: None)
+    stopped = time.monotonic()
+
+    storm.launcher_pid = head.run("pgrep -f 'study/launch.py --space stormy' | tail -1").strip()  # type: ignore[attr-defined]
+
+    def again() -> None:
+        head.run(f"kill -9 {storm.launcher_pid}")  # type: ignore[attr-defined]
+        storm.launcher.wait(20)
+        storm.start()
+
+    time.sleep(max(0, 60 - (time.monotonic() - stopped)))
+    head.run(f"kill -CONT -- {group}")
+    storm.fault("driver killed and launched again", again)
+
+    assert storm.launcher.wait(600) == 0, storm.log()
+    record_property("stormy study, s", round(time.monotonic() - began))
+    for what, seconds in storm.took.items():
+        record_property(f"{what}: seconds until training again", seconds)
+    calm, stormy = (records(results_of(head), name) for name in ("calm", "stormy"))
+    assert numbers(stormy) == numbers(calm)
+    for key, record in stormy.items():
+        filed = run_in_store(aws, "second", key)["history"]
+        times = [[one.get("time/train_s") for one in history] for history in (filed, record.history)]
+        assert times[0] == times[1], f"{key}: an epoch that had been reported was trained again"
+    tracked = in_mlflow(head, "stormy")
+    assert set(tracked) == set(stormy)
+
+
+def test_a_laptop_submits_follows_and_looks_again(aws: Aws, head: Host) -> None:
+    ops = aws.ops
+    (ops.folder / "root" / "mine.py").write_text(SPACE.format(scenes=100, epochs=2, trials=2))
+    forward = "ssh -N -L 8265:127.0.0.1:8265 ubuntu@" + head.address
+    tunnel = ops.popen(forward)
+    launch = f"cd /root && PYTHONPATH={REPOSITORY} python -m study.cli launch --space mine.py --submit http://localhost:8265"
+    follower = ops.popen(launch, log=ops.folder / "follow.log")
+    wait_for("the job", lambda: "mine is job" in (ops.folder / "follow.log").read_text(), 60)
+    tunnel.kill()  # the laptop sleeps
+    time.sleep(10)
+    tunnel = ops.popen(forward)
+    assert follower.wait(300) == 0, (ops.folder / "follow.log").read_text()
+    printed = (ops.folder / "follow.log").read_text()
+    assert "test top-1 of confirmed configurations" in printed
+    assert printed.count("teachers: 1 trials") == 1, "nothing is printed twice after the connection was lost"
+    status = ops.run(
+        f"cd /root && PYTHONPATH={REPOSITORY} python -m study.cli status mine --submit http://localhost:8265"
+    )
+    assert "2 done" in status or "done" in status
+    wrong = ops.run(
+        f"cd /root && PYTHONPATH={REPOSITORY} RAY_AUTH_TOKEN=0000 python -m study.cli status mine"
+        " --submit http://localhost:8265",
+        check=False,
+    )
+    assert "the token is missing or wrong" in wrong
+    tunnel.kill()
+    closed = ops.run(launch, check=False)
+    assert closed.startswith("error: http://localhost:8265: no job server answers")
+    assert closed.count("\n") == 1
+
+
+def test_a_stranger_without_the_token_gets_nothing(aws: Aws, head: Host, lab: Lab) -> None:
+    stranger = lab.host("stranger", 90)
+    targets = [head, *workers(aws)[:1]]
+    for target in targets:
+        for port in (8265, 5000, 8080, 5432):
+            answer = stranger.run(f"timeout 3 bash -c '</dev/tcp/{target.address}/{port}'", check=False)
+            assert "refused" in answer, f"{port} on {target.name} is open: {answer}"
+    script = "import ray; ray.init(address='{}:6379', logging_level='ERROR'); print(ray.nodes())"
+    for given in ("", "RAY_AUTH_MODE=token RAY_AUTH_TOKEN=0123456789"):
+        tried = stranger.run(
+            f'{given} timeout 60 python -c "{script.format(head.address)}"', user=Host.USER, check=False
+        )
+        assert "NodeID" not in tried, tried
+        assert "token" in tried.lower() or "unauthenticated" in tried.lower(), tried[-2000:]
+
+
+def test_a_new_head_has_what_the_lost_one_knew(aws: Aws, head: Host, record_property: Note) -> None:
+    before = records(results_of(head), "calm")
+    on(head, "python cluster/head.py backup")
+    lost = head
+    for host in [*workers(aws), head]:
+        aws.take_away(host)
+    began = time.monotonic()
+    aws.ray("up -y /root/aws.yaml")
+    new = head_of(aws)
+    assert new is not lost
+    write_space(new, "calm", EPOCHS, TRIALS)
+    printed = on(new, "python study/launch.py --space calm.py", timeout=200)
+    record_property("head lost to the study known again, s", round(time.monotonic() - began))
+    assert numbers(records(results_of(new), "calm")) == numbers(before)
+    assert f"search: {TRIALS} trials, {TRIALS} of them known" in printed
+    assert not reports_after(new, "calm", time.time() - (time.monotonic() - began)), (
+        "something was trained again"
+    )
+    tracked = in_mlflow(new, "calm")
+    assert set(tracked) == set(before)
+    aws.ray("down -y /root/aws.yaml")
+    assert aws.instances() == []
+
+
+def reports_after(head: Host, name: str, when: float) -> list[tuple[float, str, int]]:
+    """Epochs reported since ``when``."""
+    return [one for one in reports(results_of(head), name) if one[0] > when]
