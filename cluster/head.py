@@ -122,7 +122,7 @@ def commands() -> dict[str, list[str]]:
     here = Path(sys.executable).parent
     artifacts = os.environ.get("SDD_ARTIFACTS") or str(PLACE / "artifacts")
     local = ["--host", "127.0.0.1"]
-    mlflow = [str(here / "mlflow"), "server", *local, "--port", "5000", "--workers", "2"]
+    mlflow = [str(here / "mlflow"), "server", *local, "--port", "5000", "--workers", "1"]
     return {
         "postgres": databases.server(),
         "mlflow": [
