@@ -38,14 +38,14 @@ class Metadata(BaseHTTPRequestHandler):
             self.send_response(401)
             self.end_headers()
             return
-        path = self.path.removeprefix("/latest/meta-data/")
+        path = self.path.removeprefix("/latest/meta-data/").rstrip("/")
         if path == "spot/instance-action":
             self._answer(NOTICE.read_text() if NOTICE.exists() else None)
         elif path == "placement/region":
             self._answer("us-west-2")
-        elif path == "placement/availability-zone/":
+        elif path == "placement/availability-zone":
             self._answer("us-west-2a")
-        elif path == "iam/security-credentials/":
+        elif path == "iam/security-credentials":
             self._answer(ROLE)
         elif path == f"iam/security-credentials/{ROLE}":
             self._answer(json.dumps(CREDENTIALS))
@@ -53,10 +53,12 @@ class Metadata(BaseHTTPRequestHandler):
             self._answer(None)
 
     def _answer(self, text: str | None) -> None:
+        body = (text or "").encode()
         self.send_response(200 if text is not None else 404)
+        self.send_header("Content-Length", str(len(body)))
         self.send_header("X-aws-ec2-metadata-token-ttl-seconds", "21600")
         self.end_headers()
-        self.wfile.write((text or "").encode())
+        self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""
