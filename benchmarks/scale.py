@@ -3,9 +3,10 @@
     python -m benchmarks.scale                                       # 2,000 trials of 10 epochs, SQLite
     python -m benchmarks.scale --optuna postgresql+psycopg:///optuna --mlflow http://127.0.0.1:5000
 
-Trials of a TPE search are suggested, begun, reported and ended one after the other: the searcher with Optuna's
-storage, the journal with a sync to disk for each line, and MLflow as it is sent to in the background. Numbers
-are seconds of processor time of this process and of wall-clock time; on a busy machine the former say more.
+Trials of a TPE search are suggested, begun, reported and ended one after the other: the searcher with
+Optuna's storage, the journal with a sync to disk for each line, and MLflow as the launcher's thread does.
+Numbers are milliseconds of processor time of this process and of wall-clock time; on a busy machine the
+former say more.
 """
 
 from __future__ import annotations
@@ -106,9 +107,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         count = len(Journal(folder.journal).records)
         whole["journal_bytes"] = folder.journal.stat().st_size
         whole["read_again"] = {"trials": count, "seconds": round(time.perf_counter() - began, 2)}
-        print(
-            f"journal: {whole['journal_bytes'] / 1e6:.1f} MB, read again in {whole['read_again']['seconds']} s"
-        )
+        again = whole["read_again"]["seconds"]
+        print(f"journal: {whole['journal_bytes'] / 1e6:.1f} MB, read again in {again} s")
     return whole
 
 

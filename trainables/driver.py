@@ -11,6 +11,7 @@ The only two files here that import Ray are these.
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +30,7 @@ from trainables.config import Data, TrialConfig
 from trainables.data import RawData, prepare
 from trainables.data.dataset import DataSet
 from trainables.group import ALONE, Group, Processes, peer_lost
-from trainables.loop import Report, run_trial
+from trainables.loop import Metrics, Report, run_trial
 from trainables.losses.user_code import run_sources
 from trainables.remembering import Remembering
 from trainables.store import Store
@@ -41,6 +42,10 @@ LEAVING = "SDD_LEAVING"
 
 _warm = Warm()
 """What this process keeps from trial to trial."""
+
+
+class MissingDevice(Exception):
+    """The trial was given a GPU that is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +129,8 @@ def _work_together(given: Provision, trial: Mapping[str, Any]) -> None:
 
 def _run(trial: Mapping[str, Any], given: Provision, report: Report, group: Group) -> None:
     torch.set_num_threads(given.cpus)
+    if given.gpus and not torch.cuda.is_available():
+        raise MissingDevice(f"{platform.node()} promises a GPU and torch finds none; see nvidia-smi there")
     run_trial(
         TrialConfig.from_dict(trial),
         Store(given.store),

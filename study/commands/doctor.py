@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study.commands.common import DONE, WRONG_INPUT, add_results, answer
@@ -17,10 +19,13 @@ EPILOG = """
 examples:
   sdd-study doctor
   sdd-study doctor --space my_space.py
+  sdd-study doctor --cluster cluster/aws.yaml
   sdd-study doctor --address auto --store s3://bucket/sdd --optuna postgresql+psycopg://user@host/optuna
 
 Takes the options of launch, and checks what a launch with them would use: versions, devices, a compiler,
 shared memory, results folder and disk, store, Optuna's database, MLflow, Ray, and with --space its data.
+With --cluster, what `ray up` with that file needs instead: token, credentials, region, key, bucket, account,
+or SSH to each machine; and of a cluster that is up (--address, or this machine's) versions and promised GPUs.
 Exits 0 when nothing failed, else 2.
 
 JSON: [{"name", "status": "ok" | "warn" | "fail", "found", "remedy"}]
@@ -36,20 +41,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="overrides", help="as in launch"
     )
     parser.add_argument("--address", metavar="ADDR", help="Ray cluster, such as auto; a local one by default")
+    parser.add_argument("--cluster", type=Path, metavar="FILE", help="check a cluster file and its cluster")
     parser.add_argument("--no-ray", action="store_true", help="leave Ray out, which takes seconds to start")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the checks, and show each finding as it comes."""
-    from study.doctor import machine, services
+    from study.doctor import cluster, machine, services
     from study.doctor.findings import Situation, run_checks
+    from study.fleet import own_cluster
     from study.folder import StudyFolder
 
     folder = StudyFolder(args.results.absolute(), "doctor", Places.from_arguments(args))
     situation = Situation(folder, args.address, args.space, args.overrides)
-    checks = [*machine.CHECKS, *services.CHECKS]
+    checks = [*machine.CHECKS, *services.CHECKS, ("devices", cluster.check_devices)]
+    if args.cluster is not None:
+        checks = [("cluster", partial(cluster.check_file, args.cluster))]
+        if args.address or own_cluster():
+            checks += [("ray", services.check_ray), ("devices", cluster.check_devices)]
     if args.no_ray:
-        checks = [(name, check) for name, check in checks if check is not services.check_ray]
+        checks = [
+            (name, check)
+            for name, check in checks
+            if check not in (services.check_ray, cluster.check_devices)
+        ]
     found = []
     for finding in run_checks(checks, situation):
         found.append(finding)

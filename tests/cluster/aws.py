@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.cluster.host import REPOSITORY, Host, wait_for
+from tests.cluster.host import REPOSITORY, TIED, Host, wait_for
 from tests.cluster.lab import NETWORK, Lab
 
 MOTO = Path(os.environ.get("SDD_MOTO_SERVER", REPOSITORY / ".venv-moto/bin/moto_server"))
@@ -26,13 +28,18 @@ BUCKET = "lab-bucket"
 REGION = "us-west-2"
 FIRST = 4
 
-CALL = """
+CALLS = """
 import boto3, json, sys
-service, operation, arguments = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-answer = getattr(boto3.client(service), operation)(**arguments)
-answer.pop("ResponseMetadata", None)
-print(json.dumps(answer, default=str))
+for line in sys.stdin:
+    service, operation, arguments = json.loads(line)
+    try:
+        answer = getattr(boto3.client(service), operation)(**arguments)
+        answer.pop("ResponseMetadata", None)
+    except Exception as error:
+        answer = {"error": f"{type(error).__name__}: {error}"}
+    print(json.dumps(answer, default=str), flush=True)
 """
+"""Makes the calls it reads, one a line: one process on the operator's host, which can reach the lab's AWS."""
 
 
 class Aws:
@@ -51,6 +58,7 @@ class Aws:
         )
         moto = f"MOTO_IAM_LOAD_MANAGED_POLICIES=true {shlex.quote(str(MOTO))} -H {NETWORK}.2 -p 5000"
         self._moto = self.ops.popen(moto, log=lab.folder / "moto.log")
+        self._calls: subprocess.Popen[str] | None = None
         self.machines: dict[str, Host] = {}
         for number in range(FIRST, FIRST + machines):
             host = lab.host(f"ip-{number}", number, **cloud)
@@ -74,8 +82,19 @@ class Aws:
 
     def call(self, service: str, operation: str, **arguments: Any) -> Any:
         """One call of AWS, from the operator's host."""
-        words = [sys.executable, "-c", CALL, service, operation, json.dumps(arguments)]
-        return json.loads(self.ops.run(shlex.join(words)))
+        if self._calls is None:
+            words = shlex.join([sys.executable, "-c", CALLS])
+            pipe = subprocess.PIPE
+            self._calls = subprocess.Popen(
+                [*TIED, *self.ops.command(words)], stdin=pipe, stdout=pipe, text=True
+            )
+        assert self._calls.stdin is not None
+        assert self._calls.stdout is not None
+        self._calls.stdin.write(json.dumps([service, operation, arguments]) + "\n")
+        self._calls.stdin.flush()
+        answer = json.loads(self._calls.stdout.readline())
+        assert "error" not in answer, f"{service}.{operation}: {answer['error']}"
+        return answer
 
     def instances(self, *states: str) -> list[dict[str, Any]]:
         """Instances in one of ``states`` (running)."""
@@ -99,8 +118,14 @@ class Aws:
         (instance,) = [one for one in self.instances() if one["PrivateIpAddress"] == host.address]
         self.call("ec2", "terminate_instances", InstanceIds=[instance["InstanceId"]])
 
-    def shipped(self, name: str = "aws.yaml", **values: Any) -> str:
-        """The shipped file with test values: its marked lines, sizes, and this network's subnet."""
+    def shipped(self, sizes: Mapping[str, str], **values: Any) -> str:
+        """The shipped file with test values: its marked lines, sizes, and this network's subnet.
+
+        Args:
+            sizes: instance type by kind of node, where the shipped one is not wanted.
+            values: fields of the file's top level.
+        """
+        name = "aws.yaml"
         config = yaml.safe_load((REPOSITORY / "cluster" / name).read_text())
         config["provider"] |= {"region": REGION, "use_internal_ips": True}
         config["setup_commands"] = [line.replace("my-bucket", BUCKET) for line in config["setup_commands"]]
@@ -109,6 +134,7 @@ class Aws:
             node["node_config"]["SubnetIds"] = [self.subnet]
             if kind != config["head_node_type"]:
                 node["resources"] = {"CPU": 1}
+                node["node_config"]["InstanceType"] = sizes.get(kind, node["node_config"]["InstanceType"])
         path = self.ops.folder / "root" / name
         path.write_text(yaml.safe_dump(config, sort_keys=False))
         return f"/root/{name}"

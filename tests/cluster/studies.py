@@ -36,7 +36,7 @@ def as_typed(line: str) -> str:
     return f". ~/sdd-study/cluster/env.sh; cd ~/sdd-study; {line}"
 
 
-def write_space(head: Host, name: str, epochs: int, trials: int, scenes: int = 200) -> None:
+def write_space(head: Host, name: str, epochs: int, trials: int, scenes: int = 100) -> None:
     """Put a space file where the user's would be."""
     text = SPACE.format(epochs=epochs, trials=trials, scenes=scenes)
     (head.home / "sdd-study" / f"{name}.py").write_text(text)

@@ -27,7 +27,7 @@ print(*ray.get([where.remote() for _ in range(2)]))
 def aws(lab: Lab) -> Iterator[Aws]:
     """An account in which cluster/account.py has been run and no cluster is up."""
     made = Aws(lab, machines=4)
-    made.shipped()
+    made.shipped({})
     made.ops.run(f"cd {REPOSITORY} && python cluster/account.py /root/aws.yaml --from 10.200.0.2/32")
     made.ops.run("ray get-auth-token --generate")
     return made

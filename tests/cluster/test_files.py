@@ -75,7 +75,7 @@ class TestAws:
         kinds = load("aws.yaml")["available_node_types"]
         head = kinds.pop("head")
         assert "InstanceMarketOptions" not in head["node_config"]
-        assert head["resources"] == {"CPU": 0}
+        assert head["resources"] == {"CPU": 0, "safe": 1000}
         assert len(kinds) >= 3
         assert len({json.dumps(kind["resources"]) for kind in kinds.values()}) == 1
         for kind in kinds.values():
