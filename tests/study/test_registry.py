@@ -61,7 +61,8 @@ def finished(
         weights = student(plan, folder, int(100 * alpha) + job.config.seed).state_dict()
         torch.save({"model": weights, "name": "wrn_10_1"}, buffer)
         folder.store.open_run(job.config).finish(
-            {"history": done.history, "weights": state_sha256(weights)}, buffer.getvalue()
+            {"history": [dict(metrics) for metrics in done.history], "weights": state_sha256(weights)},
+            buffer.getvalue(),
         )
         records.append(done)
     return records
