@@ -36,12 +36,23 @@ class MissingTeacher(Exception):
     """The configuration names a teacher whose weights are not filed in the store."""
 
 
-class LiveTeacher:
-    """The teacher, run on each batch."""
+Look = Callable[[Tensor], Outputs]
+"""Images [B, 3, H, W], channels last -> the teacher's outputs."""
 
-    def __init__(self, head: MultiScaleHead, training: Training, device: torch.device) -> None:
-        self.head = head
-        self.training = training
+
+class LiveTeacher:
+    """The teacher, run on each batch.
+
+    Args:
+        compiled: the same pass, compiled for whole batches; others run eager.
+    """
+
+    def __init__(
+        self, head: MultiScaleHead, training: Training, device: torch.device, compiled: Look | None = None
+    ) -> None:
+        self.look = looking(head, training, device)
+        self.compiled = compiled
+        self.batch_size = training.batch_size
         self.device = device
         self.seconds = 0.0
 
@@ -52,11 +63,48 @@ class LiveTeacher:
         """Outputs for the batch's images; their time is counted on a CPU only, where calls wait for them."""
         began = time.perf_counter()
         images = batch.images.contiguous(memory_format=torch.channels_last)
-        with torch.no_grad(), autocast(self.training, self.device):
-            outputs: Outputs = self.head(images)
+        look = self.compiled if self.compiled and len(images) == self.batch_size else self.look
+        with torch.no_grad():
+            outputs = look(images)
         if self.device.type == "cpu":
             self.seconds += time.perf_counter() - began
         return outputs
+
+
+def looking(head: MultiScaleHead, training: Training, device: torch.device) -> Look:
+    """A pass through ``head`` in the precision of ``training``."""
+
+    def look(images: Tensor) -> Outputs:
+        with autocast(training, device):
+            outputs: Outputs = head(images)
+        return outputs
+
+    return look
+
+
+def compiled_live(
+    head: MultiScaleHead,
+    config: TrialConfig,
+    store: Store,
+    data: DataSet,
+    device: torch.device,
+    warm: Warm,
+    say: Callable[[str], None],
+) -> Look | None:
+    """:func:`looking`, compiled for whole batches, from an earlier trial or made; None where that fails."""
+    training, teacher = config.training, config.teacher
+    assert teacher is not None
+
+    @torch.no_grad()
+    def make() -> Look:
+        look = compile_static(looking(head, training, device), device, graphs=False, frozen=True)
+        images = torch.zeros(training.batch_size, 3, *data.image_size, device=device)
+        look(images.contiguous(memory_format=torch.channels_last))
+        return look
+
+    fixed = (head.scales, head.features, training.precision, training.batch_size, data.image_size)
+    key = (str(store.root), teacher, data.num_classes, *fixed, str(device))
+    return warm.get("live teacher", key, lambda: attempt(f"teacher {teacher.name}", make, say), most=4)
 
 
 class RememberedTeacher:
@@ -105,7 +153,8 @@ def open_teacher(
     scales = with_whole(term.scales if term else (1,))
     if wants_maps or not isinstance(data.all, ResidentSplit):
         head = MultiScaleHead(network, scales, features=wants_maps, full_precision=True)
-        return LiveTeacher(head, config.training, device)
+        run = compiled_live(head, config, store, data, device, warm, say) if compiled else None
+        return LiveTeacher(head, config.training, device, run)
     split = data.all
     assert config.teacher is not None
     _, *map_size = feature_shapes(network, max(data.image_size)).maps[-1]

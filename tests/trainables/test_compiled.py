@@ -17,6 +17,7 @@ from trainables.data.dataset import DataSet
 from trainables.engine import Engine
 from trainables.loop import build_engine
 from trainables.store import Store
+from trainables.teacher import LiveTeacher
 from trainables.warm import Warm
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -205,3 +206,25 @@ def test_warming_up_leaves_no_trace(store: Store, monkeypatch: pytest.MonkeyPatc
     assert isinstance(step, CompiledStep)
     assert all(torch.equal(value, before[name]) for name, value in step.student.state_dict().items())
     assert all(parameter.grad is None for parameter in head.parameters())
+
+
+@needs_compiler
+def test_a_live_teacher_is_compiled_once_and_says_the_same(store: Store, digits: DataSet) -> None:
+    config = trial(store, method=Method(features=(CRD,)), training={"batch_size": 32})
+    batch = next(iter(digits.train.batches(32, epoch=1)))
+    warm = Warm()
+    eager = build_engine(config, store, digits, CPU, engine="eager").teacher
+    first, second = (
+        build_engine(config, store, digits, CPU, engine="compiled", warm=warm).teacher for _ in range(2)
+    )
+    assert isinstance(eager, LiveTeacher)
+    assert isinstance(first, LiveTeacher)
+    assert isinstance(second, LiveTeacher)
+    assert first.compiled is not None
+    assert first.compiled is second.compiled
+    expected, found = eager(batch), first(batch)
+    torch.testing.assert_close(found.regions, expected.regions, rtol=1e-5, atol=1e-5)
+    assert expected.features is not None
+    assert found.features is not None
+    for ours, theirs in zip(found.features.maps, expected.features.maps, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
