@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from study import domains
 from study.domains import Choice, Domain, label
 from study.errors import UserError
+from study.methods import Distillation
 from trainables.strict import suggestion, to_plain
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Search:
         label: ``pair/method``, or ``pairs/method`` where the pair is searched.
         optuna: name of its Optuna study; ``directions`` of its objectives.
         bases: base losses the method may have.
+        raw: whether Optuna stores choices themselves, as functions of a trial ask for them, not their labels.
         domains: (base it belongs to or None, domain) by name.
     """
 
@@ -39,6 +41,7 @@ class Search:
     pairs: tuple[str, ...]
     method: str
     bases: tuple[str, ...]
+    raw: bool
     domains: Mapping[str, tuple[str | None, Domain]]
 
 
@@ -53,6 +56,7 @@ def searches(plan: Plan) -> list[dict[str, Any]]:
             "pairs": [pair.label for pair in arm.pairs],
             "method": arm.label.partition("/")[2],
             "bases": [str(base) for base in domains.options_of(arm.method.base) if base is not None],
+            "raw": not isinstance(arm.method, Distillation),
             "domains": {
                 name: {"base": base, "kind": type(domain).__name__, **to_plain(domain)}
                 for name, base, domain in arm.method.domains()
@@ -73,7 +77,8 @@ def read_searches(spec: Mapping[str, Any]) -> list[Search]:
             domain = kind(*fields["options"]) if kind is Choice else kind(**fields)
             known[name] = (about["base"], domain)
         parts = {name: tuple(item[name]) for name in ("directions", "pairs", "bases")}
-        found.append(Search(item["label"], item["optuna"], method=item["method"], domains=known, **parts))
+        same = {name: item[name] for name in ("label", "optuna", "method", "raw")}
+        found.append(Search(**same, **parts, domains=known))
     return found
 
 
@@ -117,7 +122,7 @@ def point(search: Search, settings: Sequence[str], pair: str | None, method: str
                 f"--set {name}: {search.label} does not search it; {suggestion(name, search.domains)}"
             )
         base, domain = search.domains[name]
-        stored[name] = _stored(domain, value)
+        stored[name] = _stored(domain, value, search.raw)
         if stored[name] is None:
             raise UserError(
                 f"--set {name}: {value if isinstance(value, str) else label(value)} is not in {domain}"
@@ -140,11 +145,12 @@ def _split(setting: str) -> tuple[str, Any]:
     return name.strip(), value
 
 
-def _stored(domain: Domain, value: Any) -> Any:
+def _stored(domain: Domain, value: Any, raw: bool) -> Any:
     """The value as Optuna stores it; an option may be given by its label, as tables show it."""
     if isinstance(domain, Choice):
         text = label(tuple(value) if isinstance(value, list) else value)
-        return text if text in map(label, domain.options) else None
+        known = {label(option): option if raw else label(option) for option in domain.options}
+        return known.get(text)
     return domain.stored(value)
 
 

@@ -22,6 +22,7 @@ SEARCH = {
     "pairs": ["resnet32x4-resnet8x4"],
     "method": "SDD",
     "bases": ["kd", "dkd"],
+    "raw": False,
     "domains": {
         "base": {"base": None, "kind": "Choice", "options": ["kd", "dkd"]},
         "alpha": {"base": None, "kind": "Float", "low": 0.5, "high": 2.0, "log": True},

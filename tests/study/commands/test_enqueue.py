@@ -10,12 +10,13 @@ from typing import Any
 import optuna
 import pytest
 
+from study.domains import Choice
 from study.folder import StudyFolder
 from study.history import BY_HAND
 from study.journal import Journal
 from study.loading import load_space
 from study.plan import Plan, resolve
-from study.queueing import searches
+from study.queueing import Search, point, searches
 from tests.study.commands.conftest import Command
 from trainables.strict import to_plain
 
@@ -117,3 +118,10 @@ def test_several_searches_have_to_be_told_apart(study: tuple[StudyFolder, Plan],
     assert code == 2
     assert "several searches" in said
     assert "pairs/KD, pairs/SDD" in said
+
+
+def test_a_search_by_a_function_stores_its_choices_themselves() -> None:
+    choices = {"width": (None, Choice(1, 2)), "deep": (None, Choice("no", "yes"))}
+    parts = {"directions": ("maximize",), "pairs": ("a-b",), "bases": ("kd",)}
+    search = Search("a-b/space", "s/a-b/space@0", method="space", raw=True, domains=choices, **parts)
+    assert point(search, ["width=2", "deep=yes"], None, None) == {"width": 2, "deep": "yes"}

@@ -48,7 +48,7 @@ def study(tmp_path: Path) -> StudyFolder:
     ]
     journal = write_folder(tmp_path, "made", records)
     spec = json.loads((tmp_path / "made" / "study.json").read_text())
-    spec["budget"] = {"trials": 20, "max_failures": 3}
+    spec["budget"] = {"trials": 20, "hours": 1.0, "device_hours": 0.5, "target": 60.0, "max_failures": 3}
     (tmp_path / "made" / "study.json").write_text(json.dumps(spec))
     stages = {"teachers": 1, "search": 20, "confirm": 6}
     notes = [
@@ -78,9 +78,12 @@ def test_while_it_runs(study: StudyFolder, asked: Callable[..., Any]) -> None:
     assert (best["trial"]["value"], best["paper"]["value"]) == (55.0, 47.5)  # of the whole ones
     assert found["budget"]["trials"] == {"used": 10, "limit": 20, "left": 10}
     assert found["budget"]["max_failures"] == {"used": 1, "limit": 3, "left": 2}
+    assert found["budget"]["hours"]["used"] == pytest.approx(128 / 3600, abs=30 / 3600)
+    assert found["budget"]["device_hours"]["used"] == pytest.approx(30 * 1.5 / 3600)
+    assert found["budget"]["target"] == {"used": 55.0, "limit": 60.0, "left": 5.0}
     assert found["seconds_left"] > 0
     spent = found["time"]
-    assert spent["total_s"] == pytest.approx(2 * 130, abs=5)
+    assert spent["total_s"] == pytest.approx(2 * 130, abs=60)
     parts = sum(spent[name] for name in ("train_s", "teacher_s", "evaluate_s"))
     assert parts == 0  # these trials say how long an epoch took, not with what
     assert 0 < spent["utilisation"] < 1
