@@ -21,7 +21,13 @@ def describe(plan: Plan, folder: StudyFolder) -> str:
     confirmed = f"up to {most_confirm_trials(plan)} trials of {spec.training.epochs} epochs"
     rows.append(("confirm", f"{confirmed}: {spec.confirm.seeds} seeds of each configuration"))
     gpus = spec.resources.gpus_per_trial
-    devices = "1 GPU where there is one" if gpus is None else f"{gpus:g} GPU"
+    devices = (
+        f"{gpus:g} GPU"
+        if isinstance(gpus, float | int)
+        else "as much of a GPU as is measured to be best"
+        if gpus
+        else "1 GPU where there is one"
+    )
     rows.append(("resources", f"each trial: {spec.resources.cpus_per_trial} CPU, {devices}"))
     images = f"{len(plan.raw.train_labels)} train and {len(plan.raw.test_labels)} test images"
     rows.append(("data", f"{data.name}: {plan.num_classes} classes in use, {images} in all"))

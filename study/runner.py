@@ -20,7 +20,7 @@ import ray
 from ray import tune
 from ray.tune.schedulers import TrialScheduler
 
-from study import fleet
+from study import fleet, packing
 from study.errors import ClusterError
 from study.interleaved import Interleaved
 from study.plan import Job, Plan
@@ -65,6 +65,8 @@ class Cluster:
     def __init__(self, address: str | None) -> None:
         named = address or os.environ.get("RAY_ADDRESS") or fleet.own_cluster()
         self.address = None if named == "local" else named
+        self.share: float | None = None
+        """The part of a GPU that was measured to be best for a trial."""
 
     def connect(self) -> None:
         """Start or reach Ray, once."""
@@ -105,8 +107,8 @@ class Cluster:
         while self.address is not None and nodes.largest("CPU") == 0 and time.monotonic() < end:
             time.sleep(1)  # right after the cluster's start: the head alone, which runs no trials
             nodes = self.nodes()
-        gpus = wanted.gpus_per_trial
-        if gpus is None:
+        gpus = wanted.gpus_per_trial if self.share is None else self.share
+        if gpus is None or gpus == "measure":
             gpus = 1.0 if nodes.largest("GPU") >= 1 else 0.0
         for name, need in (("CPU", wanted.cpus_per_trial), ("GPU", gpus)):
             if need > (most := nodes.largest(name)):
@@ -165,6 +167,17 @@ class Runner:
         by_key = {job.key: job for job in jobs}
         space = {"trial": tune.grid_search([job.config.to_dict() for job in by_key.values()])}
         self._run(by_key.__getitem__, param_space=space, scheduler=None, num_samples=1)
+
+    def measure_share(self, config: TrialConfig, say: Callable[[str], None]) -> None:
+        """How many trials like ``config`` share a GPU best; nothing where there is none."""
+        wanted = self.plan.spec.resources
+        self.cluster.connect()
+        if self.cluster.nodes().largest("GPU") < 1:
+            return
+        where = (str(self.store.root), self.plan.raw, wanted.cpus_per_trial, wanted.engine)
+        if found := packing.most_that_pay(packing.on_gpu(config, *where)):
+            self.cluster.share = 1.0 / found[-1].trials
+            say(packing.told(found))
 
     def run_search(self, search: Interleaved, scheduler: TrialScheduler) -> None:
         """Run what is left of a search, and what is enqueued by hand until its last trial has ended."""

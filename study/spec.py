@@ -110,7 +110,7 @@ class Resources:
             of every batch; 1 trains inside the trial's own process.
         cpus_per_trial: cores of each worker, and the threads it computes with.
         gpus_per_trial: devices of each worker, fractions allowed; None means 1 where the cluster has any,
-            else 0.
+            else 0; ``measure`` tries out before the search how many of its trials share one best.
         max_concurrent: trials at once; None means as many as fit.
         engine: whether steps are compiled; ``auto`` for trials long enough to win the time back.
         views: room for remembered teacher outputs on each node, in bytes; ``auto`` for a quarter of what is
@@ -119,7 +119,7 @@ class Resources:
 
     workers_per_trial: int = 1
     cpus_per_trial: int = 1
-    gpus_per_trial: float | None = None
+    gpus_per_trial: float | Literal["measure"] | None = None
     max_concurrent: int | None = None
     engine: Literal["auto", "eager", "compiled"] = "auto"
     views: Literal["auto", "off"] | int = "auto"
@@ -128,7 +128,12 @@ class Resources:
         require(self.workers_per_trial >= 1, f"workers_per_trial: {self.workers_per_trial} is fewer than 1")
         require(self.cpus_per_trial >= 1, f"cpus_per_trial: {self.cpus_per_trial} is fewer than 1")
         gpus = self.gpus_per_trial
-        require(gpus is None or 0 <= gpus <= 1, f"gpus_per_trial: {gpus} is not between 0 and 1")
+        given = isinstance(gpus, float | int)
+        require(not given or 0 <= gpus <= 1, f"gpus_per_trial: {gpus} is not between 0 and 1")  # type: ignore[operator]
+        require(
+            gpus != "measure" or self.workers_per_trial == 1,
+            "gpus_per_trial: 'measure' is for trials of one worker; a group's workers want whole devices",
+        )
         require(self.max_concurrent is None or self.max_concurrent >= 1, "max_concurrent: fewer than 1")
         require(isinstance(self.views, str) or self.views >= 0, f"views: {self.views} bytes is below 0")
 

@@ -68,7 +68,15 @@ class Stages:
         left = search.left
         self.recorder.stage("search", max(left, spec.budget.trials * len(search.arms)), left)
         if left:
+            if spec.resources.gpus_per_trial == "measure":
+                self.runner.measure_share(self._heaviest(), self.say)
             self.runner.run_search(search, EarlyStopping(search))
+
+    def _heaviest(self) -> TrialConfig:
+        """The paper's configuration of the pair whose student computes most."""
+        name = "student/multiply_adds"
+        pair = max(self.plan.spec.pairs, key=lambda pair: self.plan.costs(pair, [name])[name])
+        return self.plan.fixed_config(pair, self.plan.arms[0].method, self.teachers[pair.label])
 
     def confirm(self) -> None:
         """Run the winners, the paper's configurations and the baselines over seeds."""
