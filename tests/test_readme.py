@@ -22,6 +22,9 @@ SMALL = [
     "confirm.seeds=1",
     "data.options.scenes=100",
     "data.options.test=100",
+    "confirm.best=0",
+    "confirm.paper=False",
+    "resources.max_concurrent=1",
 ]
 
 

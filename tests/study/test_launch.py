@@ -128,6 +128,7 @@ class TestFinished:
         assert "search: 3 trials, 3 of them known" in done.stdout
         assert (results / "small" / "trials.csv").read_bytes() == before
 
+    @pytest.mark.slow
     def test_another_study_finds_the_runs_of_this_one(self, finished: tuple[Path, Path, str]) -> None:
         file, results, _ = finished
         done = launch("--space", file, "--results", results, "--name", "second", "--set", "budget.trials=2")
