@@ -122,6 +122,8 @@ def save(folder: Path, run: str, student: BestStudent, store: Store) -> None:
     import trainables
     from trainables import served
 
+    library, colon, _ = student.about["name"].partition(":")
+    needed = dict.fromkeys([*REQUIREMENTS, *([library] if colon else [])])  # timm:..., torchvision:...
     data = folder.parent / "student"
     served.write(data, store.run(student.key).student, student.about)
     pixels = TensorSpec(np.dtype("uint8"), (-1, *student.example.shape[1:]))
@@ -134,5 +136,5 @@ def save(folder: Path, run: str, student: BestStudent, store: Store) -> None:
         mlflow_model=Model(artifact_path=ARTIFACTS, run_id=run),
         signature=ModelSignature(inputs=Schema([pixels]), outputs=Schema([logits])),
         input_example=student.example,
-        pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
+        pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in needed],
     )
