@@ -15,7 +15,9 @@ class OptunaTrial(Protocol):
     @property
     def params(self) -> dict[str, Any]: ...
 
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float: ...
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float: ...
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int: ...
 
@@ -24,22 +26,39 @@ class OptunaTrial(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Float:
-    """A real number in [low, high]; with ``log``, uniform in its logarithm."""
+    """A real number in [low, high]; with ``log``, uniform in its logarithm.
+
+    Attributes:
+        step: only low, low + step, low + 2 * step, ..., high; what a grid needs.
+    """
 
     low: float
     high: float
     log: bool = False
+    step: float | None = None
 
     def __post_init__(self) -> None:
         _check_range(self.low, self.high, self.log)
+        if self.step is not None:
+            require(not self.log, "a logarithmic range has no step; write the values as a Choice")
+            require(_is_number(self.step) and self.step > 0, f"step {self.step!r} is not above 0")
+            require(
+                self._fits(self.high), f"range {self.low} to {self.high} is no multiple of step {self.step}"
+            )
 
     def suggest(self, trial: OptunaTrial, name: str) -> float:
         """Ask ``trial`` for a value under ``name``."""
-        return trial.suggest_float(name, self.low, self.high, log=self.log)
+        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
 
     def stored(self, value: Any) -> float | None:
         """``value`` as Optuna stores it; None when it lies outside."""
-        return float(value) if _is_number(value) and self.low <= value <= self.high else None
+        inside = _is_number(value) and self.low <= value <= self.high and self._fits(value)
+        return float(value) if inside else None
+
+    def _fits(self, value: float) -> bool:
+        """Whether ``value`` is a whole number of steps from the lower end."""
+        steps = (value - self.low) / self.step if self.step is not None else 0.0
+        return abs(steps - round(steps)) < 1e-8
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,8 @@ class History:
 
     def job(self, arm: Arm, trial: OptunaTrial) -> Job:
         """The trial of ``arm`` at the point that ``trial`` suggests."""
-        domain = arm.pair_domain
-        pair = arm.pairs[0] if domain is None else domain.suggest(trial, "pair")
-        job = self.plan.search_job(arm, pair, arm.method.suggest(trial), self.teachers[pair.label])
+        pair, method = arm.suggest(trial)
+        job = self.plan.search_job(arm, pair, method, self.teachers[pair.label])
         return replace(job, point=dict(trial.params))
 
     def of(self, arm: Arm) -> list[Record]:

@@ -9,6 +9,7 @@ from ray.tune.search import Searcher
 
 from study.plan import Job
 from study.searcher import ArmSearch
+from study.spending import Spending
 
 LOOK_AGAIN_S = 2.0
 """How often a search that has nothing left looks for trials enqueued by hand, while others still run."""
@@ -17,9 +18,12 @@ LOOK_AGAIN_S = 2.0
 class Interleaved(Searcher):
     """Several arms as one searcher: each suggestion comes from the arm that has the most left to ask."""
 
-    def __init__(self, arms: list[ArmSearch]) -> None:
+    def __init__(self, arms: list[ArmSearch], spending: Spending) -> None:
         super().__init__(metric=arms[0].objectives.metric, mode="max")  # what trials report
         self.arms = arms
+        self.spending = spending
+        self.cut: dict[str, str] = {}
+        """Why trials were ended before their last epoch, by key, where it was the budget."""
         self._owner: dict[str, ArmSearch] = {}
         self._running: set[str] = set()
         self._jobs: dict[str, Job] = {}
@@ -32,7 +36,10 @@ class Interleaved(Searcher):
     @property
     def left(self) -> int:
         """Trials that are still to be asked for."""
-        return sum(arm.left for arm in self.arms)
+        return 0 if self.spending.over() else sum(self._left(arm) for arm in self.arms)
+
+    def _left(self, arm: ArmSearch) -> int:
+        return 0 if arm.reached() else arm.left
 
     def job(self, key: str) -> Job:
         """The job behind a trial key that was suggested."""
@@ -43,15 +50,26 @@ class Interleaved(Searcher):
         return self._jobs[trial_id]
 
     def verdict(self, trial_id: str) -> str:
-        """Why a running trial is to end now; empty where it may go on."""
-        return ""
+        """Why a running trial is to end now, because the budget is spent; empty where it may go on."""
+        job = self._jobs[trial_id]
+        self.spending.heard(job.key)
+        reason = self.spending.over() or self._owner[trial_id].reached() or ""
+        if reason:
+            self.cut[job.key] = reason
+        return reason
+
+    def ended(self) -> dict[str, str]:
+        """Why each search is at its end, by its label; only those that are."""
+        over = self.spending.over()
+        reasons = {arm.arm.label: over or arm.reached() or arm.exhausted() for arm in self.arms}
+        return {label: reason for label, reason in reasons.items() if reason}
 
     def suggest(self, trial_id: str) -> Any:
         """A configuration; None while nothing is left but trials run; ``FINISHED`` after that."""
         if self._running and time.monotonic() < self._look_at:
             return None
-        arm = max(self.arms, key=lambda arm: arm.left)
-        suggested = arm.suggest(trial_id)
+        arm = max(self.arms, key=self._left)
+        suggested = arm.suggest(trial_id) if self._left(arm) and not self.spending.over() else None
         if suggested is None:
             self._look_at = time.monotonic() + LOOK_AGAIN_S
             return None if self._running else self.FINISHED
@@ -69,7 +87,8 @@ class Interleaved(Searcher):
     ) -> None:
         """Pass the end of a trial on to its arm."""
         self._running.discard(trial_id)
-        self._owner[trial_id].on_trial_complete(trial_id, result, error)
+        cut_off = self._jobs[trial_id].key in self.cut  # to Optuna as if interrupted: it may go on later
+        self._owner[trial_id].on_trial_complete(trial_id, result, error or cut_off)
 
     def set_search_properties(
         self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any

@@ -79,7 +79,10 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.records = read_records(path)
+        self.records: dict[str, Record] = {}
+        self.notes: list[Line] = []
+        for line in read_lines(path):
+            self._take(line)
         _drop_torn_line(path)
         self._file = path.open("ab")
 
@@ -115,8 +118,13 @@ class Journal:
         self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
-        fold(self.records, line)
+        self._take(line)
         return line
+
+    def _take(self, line: Line) -> None:
+        fold(self.records, line)
+        if line["type"] in NOTES:
+            self.notes.append(line)
 
 
 def read_lines(path: Path) -> Iterator[Line]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from study.domains import options_of
+from study.grid import check_finite
 from study.methods import Distillation
 from study.spec import StudySpec
 from trainables import data
@@ -40,6 +41,8 @@ def check_names(spec: StudySpec) -> None:
             raise ConfigError(f"pairs.{index}.weights: no file {pair.weights}")
     for index, method in enumerate(spec.methods):
         check_method(method, f"methods.{index}")
+        if spec.search.sampler == "grid":
+            check_finite(method.suggest, f"methods.{index}")
 
 
 def check_method(method: Distillation, place: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from study import methods
-from study.domains import Choice, options_of
+from study.domains import Choice, OptunaTrial, options_of
 from study.methods import Distillation
 from study.spec import Pair, StudySpec
 from trainables.config import Data, Method, Teacher, Training, TrialConfig
@@ -40,6 +40,12 @@ class Arm:
     def pair_domain(self) -> Choice | None:
         """The domain of the pair, where the search may choose one."""
         return Choice(*self.pairs) if len(self.pairs) > 1 else None
+
+    def suggest(self, trial: OptunaTrial) -> tuple[Pair, Distillation]:
+        """The pair and the method at the point that ``trial`` suggests."""
+        domain = self.pair_domain
+        pair = self.pairs[0] if domain is None else domain.suggest(trial, "pair")
+        return pair, self.method.suggest(trial)
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ class Runner:
         """Run a list of jobs to their ends."""
         by_key = {job.key: job for job in jobs}
         space = {"trial": tune.grid_search([job.config.to_dict() for job in by_key.values()])}
-        self._run(by_key.__getitem__, param_space=space, scheduler=None, num_samples=1)
+        self._run(by_key.__getitem__, {}, param_space=space, scheduler=None, num_samples=1)
 
     def measure_share(self, config: TrialConfig, say: Callable[[str], None]) -> None:
         """How many trials like ``config`` share a GPU best; nothing where there is none."""
@@ -181,9 +181,10 @@ class Runner:
 
     def run_search(self, search: Interleaved, scheduler: TrialScheduler) -> None:
         """Run what is left of a search, and what is enqueued by hand until its last trial has ended."""
-        self._run(search.job, search_alg=search, scheduler=scheduler, num_samples=-1)
+        self._run(search.job, search.cut, search_alg=search, scheduler=scheduler, num_samples=-1)
 
-    def _run(self, job_of: Callable[[str], Job], **tuning: Any) -> None:
+    def _run(self, job_of: Callable[[str], Job], cut: Mapping[str, str], **tuning: Any) -> None:
+        """Run trials; ``cut`` says why some were ended by the budget, by key."""
         from trainables.driver import Provision, trainable
         from trainables.remembering import Remembering
 
@@ -219,7 +220,7 @@ class Runner:
                 name="study",
                 storage_path=str(scratch),
                 verbose=0,
-                callbacks=[_Relay(job_of, self.listener)],
+                callbacks=[_Relay(job_of, cut, self.listener)],
                 failure_config=tune.FailureConfig(max_failures=0),
             ),
         )
@@ -232,8 +233,9 @@ class Runner:
 class _Relay(tune.Callback):
     """Tune's callbacks, in the study's terms."""
 
-    def __init__(self, job_of: Callable[[str], Job], listener: Listener) -> None:
+    def __init__(self, job_of: Callable[[str], Job], cut: Mapping[str, str], listener: Listener) -> None:
         self._job_of = job_of
+        self._cut = cut
         self._listener = listener
         self._jobs: dict[str, Job] = {}
 
@@ -257,7 +259,7 @@ class _Relay(tune.Callback):
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         job = self._job(trial)
         whole = trial.last_result.get("epoch", 0) >= job.config.training.epochs
-        self._listener.ended(job, "done" if whole else "stopped")
+        self._listener.ended(job, "done" if whole else "stopped", "" if whole else self._cut.get(job.key, ""))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         # Tune's own get_error() reads where the file will have been copied to later

@@ -25,12 +25,18 @@ from optuna.samplers import (
 from study.spec import StudySpec
 
 
-def make_sampler(spec: StudySpec, place: int) -> BaseSampler:
-    """The sampler that draws trial number ``place`` (counted from 0) of a search."""
-    digest = hashlib.sha256(f"{spec.search.seed}/{place}".encode()).digest()
+def make_sampler(spec: StudySpec, place: int, attempt: int = 0, plain: bool = False) -> BaseSampler:
+    """The sampler that draws trial number ``place`` (counted from 0) of a search.
+
+    Args:
+        attempt: how often the draw was one that is known already; another is made each time.
+        plain: draw at random, whatever the sampler of the spec.
+    """
+    digest = hashlib.sha256(f"{spec.search.seed}/{place}/{attempt}".encode()).digest()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return SAMPLERS[spec.search.sampler](int.from_bytes(digest[:4], "big") >> 1, startup_trials(spec))
+        make = SAMPLERS["random" if plain else spec.search.sampler]
+        return make(int.from_bytes(digest[:4], "big") >> 1, startup_trials(spec))
 
 
 def startup_trials(spec: StudySpec) -> int:

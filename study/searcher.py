@@ -11,17 +11,20 @@ from typing import Any, cast
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
-from study.history import BY_HAND, KEY, PAPER, History, ended
-from study.journal import Record
-from study.methods import at_paper, stored_point
+from study import counting
+from study.counting import REPEAT
+from study.history import BY_HAND, KEY, History
 from study.plan import Arm, Job
+from study.reopening import agree, enqueue_paper, rest_of_grid
 from study.samplers import make_sampler
 
-AGAIN = "again"
-"""User attribute of a queued trial: the number of the trial it stands in for."""
+__all__ = ["BY_HAND", "ArmSearch"]
+
+MOST_REPEATS = 20
+"""Draws of known points in a row after which a search is taken to know its whole space."""
 
 
 class ArmSearch(OptunaSearch):
@@ -38,6 +41,7 @@ class ArmSearch(OptunaSearch):
         self.objectives = history.objectives
         self.jobs: dict[str, Job] = {}
         self._reported: dict[str, int] = {}
+        self._reached = ""
         several = len(self.objectives.names) > 1
         super().__init__(
             space=lambda trial: None,
@@ -47,27 +51,81 @@ class ArmSearch(OptunaSearch):
             study_name=history.plan.search_name(arm),
         )
         self.study = cast(optuna.Study, self._ot_study)
-        self._agree_with_journal()
-        self._enqueue_paper()
+        agree(self.study, arm, history)
+        enqueue_paper(self.study, arm, self.spec.budget.trials)
+        self._grid = None
+        if self.spec.search.sampler == "grid":
+            self._grid = rest_of_grid(self.study, arm, self.spec.budget.trials)
+        self._keys = {trial.user_attrs.get(KEY) for trial in self.study.get_trials(deepcopy=False)}
+        self._all_known = False
+        for record in history.of(arm) if self.spec.budget.target is not None else ():
+            if record.status == "done":
+                self._look_at(record.key, record.final[self.objectives.metric])
 
     @property
     def left(self) -> int:
         """Trials that are still to be asked for; those enqueued by hand come on top of the budget."""
         trials = self.study.get_trials(deepcopy=False)
-        by_hand = sum(t.state is TrialState.WAITING and BY_HAND in t.user_attrs for t in trials)
-        return max(0, self.spec.budget.trials - places_used(trials)) + by_hand
+        left, queued = (
+            max(0, self.spec.budget.trials - counting.used(trials)),
+            counting.waiting(trials, False),
+        )
+        if self._grid is not None:
+            left = min(left, len(self._grid) + queued)
+        elif self._all_known:
+            left = min(left, queued)
+        return left + counting.waiting(trials, True)
+
+    def reached(self) -> str:
+        """Which trial reached the budget's target, ``budget.target: ...``; empty where none has."""
+        return self._reached
+
+    def exhausted(self) -> str:
+        """That all trials of the budget, or all points there are, are asked for; empty otherwise."""
+        if self.left:
+            return ""
+        used, most = counting.used(self.study.get_trials(deepcopy=False)), self.spec.budget.trials
+        if used >= most:
+            return f"budget.trials: {used} of {most} are done"
+        return f"all of the {'grid' if self._grid is not None else 'space'} is known after {used} trials"
+
+    def _look_at(self, key: str, value: float) -> None:
+        """Note whether a whole trial with this value of the first objective reaches the target."""
+        target = self.spec.budget.target
+        if target is not None and value >= target and not self._reached:
+            self._reached = f"budget.target: {target:g} is reached by {key} with {value:.2f}"
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        """A trial configuration under ``trial``; None once the budget is asked for."""
-        trials = self.study.get_trials(deepcopy=False)
+        """A trial configuration under ``trial``; None once the budget, or the space, is asked for."""
         if self.left <= 0:
             return None
-        self.study.sampler = make_sampler(self.spec, places_taken(trials))
-        trial = self._ot_trials[trial_id] = self.study.ask()
-        job = self.history.job(self.arm, trial)
-        trial.set_user_attr(KEY, job.key)
-        self.jobs[job.key] = job
-        return {"trial": job.config.to_dict()}
+        if self._grid and not counting.waiting(self.study.get_trials(deepcopy=False), False):
+            self.study.enqueue_trial(self._grid.popleft())
+        for attempt in range(MOST_REPEATS):
+            trials = self.study.get_trials(deepcopy=False)
+            queued, place = any(t.state is TrialState.WAITING for t in trials), counting.taken(trials)
+            self.study.sampler = make_sampler(self.spec, place, attempt, attempt >= MOST_REPEATS // 2)
+            trial = self.study.ask()
+            job = self.history.job(self.arm, trial)
+            trial.set_user_attr(KEY, job.key)
+            if queued or job.key not in self._keys:
+                self._keys.add(job.key)
+                self._ot_trials[trial_id] = trial
+                self.jobs[job.key] = job
+                return {"trial": job.config.to_dict()}
+            self._tell_known(trial, job)
+        self._all_known = True
+        return None
+
+    def _tell_known(self, trial: optuna.Trial, job: Job) -> None:
+        """Tell Optuna what is known of a point that was drawn again; it takes no place of the budget."""
+        trial.set_user_attr(REPEAT, True)
+        record = self.history.records.get(job.key)
+        values = self.objectives.values(record.final, record.pair) if record is not None else None
+        if record is not None and values is not None and record.status == "done":
+            self.study.tell(trial, values)
+        else:
+            self.study.tell(trial, state=TrialState.FAIL)
 
     def job_of(self, trial_id: str) -> Job:
         """The job that was suggested under ``trial_id``."""
@@ -90,11 +148,14 @@ class ArmSearch(OptunaSearch):
         if error or not result or values is None:
             self.study.tell(trial, state=TrialState.FAIL)
             return
+        whole = result["epoch"] >= job.config.training.epochs
+        if whole:
+            self._look_at(job.key, values[0])
         if len(values) > 1:
             self.study.tell(trial, values)
             return
         self._report(trial_id, result)
-        if result["epoch"] >= job.config.training.epochs:
+        if whole:
             self.study.tell(trial, values[0])
         else:
             self.study.tell(trial, state=TrialState.PRUNED)
@@ -104,76 +165,3 @@ class ArmSearch(OptunaSearch):
         if epoch > self._reported.get(trial_id, 0):
             self._reported[trial_id] = epoch
             self._ot_trials[trial_id].report(float(result[self.objectives.metric]), epoch)
-
-    def _agree_with_journal(self) -> None:
-        """Bring Optuna's study to what the journal says; of a lost or new study that is all of it."""
-        records = self.history.records
-        trials = self.study.get_trials(deepcopy=False)
-        again = stood_in_for(trials)
-        for trial in trials:
-            if trial.state is TrialState.WAITING or trial.number in again:
-                continue
-            record, running = records.get(trial.user_attrs.get(KEY, "")), trial.state is TrialState.RUNNING
-            if running:
-                self.study.tell(trial.number, state=TrialState.FAIL)
-            if trial.params and (running or not ended(record)):
-                self._stand_in(trial, record)
-        known = {trial.user_attrs.get(KEY) for trial in trials}
-        for record in self.history.candidates(self.arm):
-            fitting = self.history.trial(self.arm, record) if record.key not in known else None
-            if fitting is None:
-                continue
-            if fitting.state is TrialState.WAITING:
-                self.study.enqueue_trial(fitting.params, user_attrs=fitting.user_attrs)
-            else:
-                self.study.add_trial(fitting)
-
-    def _stand_in(self, trial: FrozenTrial, record: Record | None) -> None:
-        """A trial in the place of one that was cut off: as it ended by the journal, or queued to go on."""
-        attributes = {**trial.user_attrs, AGAIN: trial.number}
-        finished = self.history.trial(self.arm, record) if record is not None else None
-        if finished is None or finished.state is TrialState.WAITING:
-            self.study.enqueue_trial(trial.params, user_attrs=attributes)
-        else:
-            finished.user_attrs = attributes
-            self.study.add_trial(finished)
-
-    def _enqueue_paper(self) -> None:
-        """Queue the paper's configuration of each pair, where it was not asked for yet."""
-        trials = self.study.get_trials(deepcopy=False)
-        known = {trial.user_attrs.get(PAPER) for trial in trials}
-        room = self.spec.budget.trials - places_taken(trials)
-        domain = self.arm.pair_domain
-        for pair in self.arm.pairs:
-            point = stored_point(self.arm.method, at_paper(self.arm.method, pair.case(self.arm.data)))
-            if point is not None and pair.label not in known and room > 0:
-                pairs = {"pair": domain.stored(pair)} if domain else {}
-                self.study.enqueue_trial({**pairs, **point}, user_attrs={PAPER: pair.label})
-                room -= 1
-
-
-def stood_in_for(trials: list[FrozenTrial]) -> set[int]:
-    """Numbers of the trials that were queued again."""
-    return {trial.user_attrs[AGAIN] for trial in trials if AGAIN in trial.user_attrs}
-
-
-def places_used(trials: list[FrozenTrial]) -> int:
-    """Trials that use up a place of the budget: asked for, not by hand, and not queued again since."""
-    again = stood_in_for(trials)
-    return sum(
-        trial.state is not TrialState.WAITING
-        and bool(trial.params)
-        and BY_HAND not in trial.user_attrs
-        and trial.number not in again
-        for trial in trials
-    )
-
-
-def places_taken(trials: list[FrozenTrial]) -> int:
-    """Places of the budget that are used or spoken for: the number of the next trial that is drawn."""
-    return sum(
-        (trial.state is TrialState.WAITING or bool(trial.params))
-        and BY_HAND not in trial.user_attrs
-        and AGAIN not in trial.user_attrs
-        for trial in trials
-    )

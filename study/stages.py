@@ -14,6 +14,8 @@ from study.runner import Runner
 from study.spec import Pair
 from study.teachers import file_teacher, read_teacher
 from trainables.config import Teacher, TrialConfig
+from trainables.store import write_json
+from trainables.strict import to_plain
 
 
 class StageFailed(Exception):
@@ -26,6 +28,7 @@ class Stages:
 
     Attributes:
         teachers: by pair label, once :meth:`train_teachers` has been through.
+        ended: why each search is at its end, by its label, once :meth:`search` has been through.
     """
 
     plan: Plan
@@ -34,6 +37,7 @@ class Stages:
     recorder: Recorder
     say: Callable[[str], None]
     teachers: dict[str, Teacher] = field(default_factory=dict)
+    ended: dict[str, str] = field(default_factory=dict)
 
     def train_teachers(self) -> None:
         """Train, find or import the teacher of each pair, and file it under the hash of its weights."""
@@ -57,6 +61,7 @@ class Stages:
         from study.interleaved import Interleaved
         from study.scheduler import EarlyStopping
         from study.searcher import ArmSearch
+        from study.spending import Spending
         from study.storage import open_storage
 
         spec = self.plan.spec
@@ -64,13 +69,16 @@ class Stages:
             return
         storage = open_storage(self.folder.optuna_url, self.say)
         history = History(self.plan, self.teachers, self.recorder.records)
-        search = Interleaved([ArmSearch(arm, history, storage) for arm in self.plan.arms])
+        spending = Spending(spec.budget, self.recorder.records, self.recorder.journal.notes)
+        search = Interleaved([ArmSearch(arm, history, storage) for arm in self.plan.arms], spending)
         left = search.left
         self.recorder.stage("search", max(left, spec.budget.trials * len(search.arms)), left)
         if left:
             if spec.resources.gpus_per_trial == "measure":
                 self.runner.measure_share(self._heaviest(), self.say)
             self.runner.run_search(search, EarlyStopping(search))
+        self.ended = search.ended()
+        write_json(self.folder.path / "study.json", {**to_plain(spec), "ended": self.ended})
 
     def _heaviest(self) -> TrialConfig:
         """The paper's configuration of the pair whose student computes most."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 from optuna.storages import BaseStorage
 
@@ -11,7 +12,9 @@ from study.history import History
 from study.interleaved import Interleaved
 from study.journal import Journal
 from study.plan import Job, Plan
+from study.scheduler import EarlyStopping
 from study.searcher import ArmSearch
+from study.spending import Spending
 from study.storage import open_storage
 from trainables.config import Teacher, TrialConfig
 
@@ -28,7 +31,10 @@ class Driven:
         self.history = History(plan, teachers, self.journal.records)
         self.storage = storage or open_storage(f"sqlite:///{folder / 'optuna.db'}", self.said.append)
         self.arms = [ArmSearch(arm, self.history, self.storage) for arm in plan.arms]
-        self.search = Interleaved(self.arms)
+        self.search = Interleaved(
+            self.arms, Spending(plan.spec.budget, self.journal.records, self.journal.notes)
+        )
+        self.scheduler = EarlyStopping(self.search)
         self.jobs: dict[str, Job] = {}
         self.metric = plan.spec.search.maximize
 
@@ -59,6 +65,20 @@ class Driven:
         )
         self.search.on_trial_complete(trial_id, last, error=status == "failed")
         self.journal.end(self.jobs[trial_id].key, status)
+
+    def epoch(self, trial_id: str, epoch: int, value: float, seconds: float = 0.0) -> bool:
+        """An epoch of a trial, in Tune's order: scheduler, searcher, journal; whether the trial goes on."""
+        job = self.jobs[trial_id]
+        metrics = {"epoch": epoch, self.metric: value, "time/epoch_s": seconds}
+        stopped = self.scheduler.on_trial_result(None, SimpleNamespace(trial_id=trial_id), metrics) == "STOP"
+        if not stopped:
+            self.search.on_trial_result(trial_id, metrics)
+        self.journal.report(job.key, metrics)
+        whole = epoch == job.config.training.epochs
+        if stopped or whole:
+            self.search.on_trial_complete(trial_id, metrics)
+            self.journal.end(job.key, "done" if whole else "stopped", self.search.cut.get(job.key, ""))
+        return not (stopped or whole)
 
     def close(self) -> None:
         """The launcher ends, or dies."""
