@@ -22,7 +22,7 @@ from study.errors import SpecError, UserError
 from study.folder import StudyFolder
 from study.loading import load_space
 from study.places import Places
-from trainables.strict import ConfigError
+from trainables.strict import ConfigError, suggestion
 
 if TYPE_CHECKING:
     from study.plan import Plan
@@ -79,6 +79,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run it on a cluster from here, as a Ray job of the job server at URL, and follow its output",
     )
     parser.add_argument(
+        "--stages", metavar="NAMES", help="only these of teachers,search,confirm,report; all by default"
+    )
+    parser.add_argument(
         "--dry-run", action="store_true", help="print the resolved study and what it runs; do nothing"
     )
 
@@ -102,12 +105,13 @@ def run(args: argparse.Namespace) -> int:
         if args.submit:
             return submit(args)
         plan, folder = prepare(args)
+        stages = chosen_stages(args.stages, plan, folder)
         if args.dry_run:
             from study.describe import describe
 
             console.print(describe(plan, folder), soft_wrap=True, markup=False)
             return DONE
-        return execute(plan, folder, args.address, console)
+        return execute(plan, folder, args.address, console, stages)
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return WRONG_INPUT
@@ -122,6 +126,7 @@ def submit(args: argparse.Namespace) -> int:
     words += ["--name", spec.name]
     if args.results != Path("results"):
         words += ["--results", str(args.results)]
+    words += ["--stages", args.stages] if args.stages else []
     words += [
         word for name in ("store", "optuna") if (url := getattr(args, name)) for word in (f"--{name}", url)
     ]
@@ -139,7 +144,26 @@ def prepare(args: argparse.Namespace) -> tuple[Plan, StudyFolder]:
         raise SpecError(f"{args.space}: {error}") from None
 
 
-def execute(plan: Plan, folder: StudyFolder, address: str | None, console: Console) -> int:
+def chosen_stages(names: str | None, plan: Plan, folder: StudyFolder) -> tuple[str, ...]:
+    """The stages of ``--stages``; what they need of stages that are left out has to be there."""
+    from study.plan import STAGES
+
+    chosen = STAGES if names is None else tuple(name.strip() for name in names.split(","))
+    for name in chosen:
+        if name not in STAGES:
+            raise SpecError(f"--stages: there is no stage '{name}'; {suggestion(name, STAGES)}")
+    if "teachers" not in chosen and set(chosen) & {"search", "confirm"}:
+        for pair in plan.spec.pairs:
+            if pair.weights is None and folder.store.run(plan.teacher_job(pair).key).result() is None:
+                raise SpecError(
+                    f"--stages: teacher {pair.teacher} is not trained yet; add the stage teachers"
+                )
+    return chosen
+
+
+def execute(
+    plan: Plan, folder: StudyFolder, address: str | None, console: Console, stages: tuple[str, ...]
+) -> int:
     """Run a resolved study to its end, or until it is interrupted."""
     from study.session import Session
 
@@ -149,7 +173,7 @@ def execute(plan: Plan, folder: StudyFolder, address: str | None, console: Conso
     session = Session(plan, folder, address, console)
     try:
         with session:
-            session.run()
+            session.run(stages)
     except KeyboardInterrupt:
         program = ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]
         command = shlex.join([*program, *sys.argv[1:]])

@@ -20,6 +20,9 @@ from trainables.losses.user_code import registered_sources
 from trainables.sharing import check_shared
 from trainables.strict import ConfigError, to_plain
 
+STAGES = ("teachers", "search", "confirm", "report")
+"""What a launch goes through."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import signal
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import asdict
 from types import TracebackType
@@ -19,7 +20,7 @@ from study.mlflow_runs import Outcome, connect
 from study.ownership import listening
 from study.pace import Expected
 from study.places import shared, without_password
-from study.plan import Plan
+from study.plan import STAGES, Plan
 from study.progress import Progress, duration
 from study.queueing import searches
 from study.recorder import Recorder
@@ -51,6 +52,7 @@ class Session:
         self.cluster = Cluster(address)
         self.report: Report | None = None
         self.students: list[BestStudent] = []
+        self.ended: dict[str, str] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Session:
@@ -115,16 +117,17 @@ class Session:
         failed = any(record.status == "failed" for record in self.recorder.records.values())
         return "trials failed" if failed else "done"
 
-    def run(self) -> None:
-        """All stages, each doing what is not yet done."""
+    def run(self, names: Collection[str] = STAGES) -> None:
+        """The stages named, each doing what is not yet done."""
         runner = Runner(self.plan, self.folder.store, self.cluster, self.recorder)
         stages = Stages(self.plan, self.folder, runner, self.recorder, self.progress.say)
         try:
-            stages.train_teachers()
-            stages.search()
-            stages.confirm()
+            stages.run(names)
         except StageFailed as error:
             self.progress.say(str(error))
+        self.ended = stages.ended
+        if "report" not in names:
+            return
         spec = self.plan.spec
         records, seeds, metric = self.recorder.records, spec.confirm.seeds, spec.search.maximize
         self.report = write_report(self.folder, records, metric, seeds)
@@ -144,6 +147,10 @@ class Session:
             say(table)
         else:
             say("no configuration was confirmed")
+        reasons = dict.fromkeys(self.ended.values())
+        for reason in reasons:
+            which = [label for label, of in self.ended.items() if of == reason]
+            say(f"search{'' if len(reasons) == 1 else ' of ' + ', '.join(which)} ended: {reason}")
         records = self.recorder.records.values()
         failed = sum(record.status == "failed" for record in records)
         say(f"{len(records)} trials, {failed} failed; this launch took {duration(seconds)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +14,7 @@ from study.runner import Runner
 from study.spec import Pair
 from study.teachers import file_teacher, read_teacher
 from trainables.config import Teacher, TrialConfig
-from trainables.store import write_json
-from trainables.strict import to_plain
+from trainables.files import read_json, write_json
 
 
 class StageFailed(Exception):
@@ -38,6 +37,15 @@ class Stages:
     say: Callable[[str], None]
     teachers: dict[str, Teacher] = field(default_factory=dict)
     ended: dict[str, str] = field(default_factory=dict)
+
+    def run(self, names: Collection[str]) -> None:
+        """Those of the first three stages that are named; teachers that are trained are found, not trained."""
+        if set(names) & {"teachers", "search", "confirm"}:
+            self.train_teachers()
+        if "search" in names:
+            self.search()
+        if "confirm" in names:
+            self.confirm()
 
     def train_teachers(self) -> None:
         """Train, find or import the teacher of each pair, and file it under the hash of its weights."""
@@ -78,7 +86,8 @@ class Stages:
                 self.runner.measure_share(self._heaviest(), self.say)
             self.runner.run_search(search, EarlyStopping(search))
         self.ended = search.ended()
-        write_json(self.folder.path / "study.json", {**to_plain(spec), "ended": self.ended})
+        file = self.folder.path / "study.json"
+        write_json(file, {**(read_json(file) or {}), "ended": self.ended})
 
     def _heaviest(self) -> TrialConfig:
         """The paper's configuration of the pair whose student computes most."""
