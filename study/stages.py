@@ -39,7 +39,7 @@ class Stages:
     ended: dict[str, str] = field(default_factory=dict)
 
     def run(self, names: Collection[str]) -> None:
-        """Those of the first three stages that are named; teachers that are trained are found, not trained."""
+        """The named ones of teachers, search and confirm; trained teachers are found, not trained."""
         if set(names) & {"teachers", "search", "confirm"}:
             self.train_teachers()
         if "search" in names:
