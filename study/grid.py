@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from study.domains import OptunaTrial
 from trainables.config import require
@@ -53,18 +53,26 @@ class Fork:
         return [*path[:-1], path[-1] + 1] if path else None
 
 
-def points(ask: Callable[[OptunaTrial], object]) -> Iterator[dict[str, Any]]:
+AnyFork = TypeVar("AnyFork", bound=Fork)
+
+
+def walk(ask: Callable[[OptunaTrial], Any], kind: type[AnyFork]) -> Iterator[tuple[AnyFork, Any]]:
+    """Call ``ask`` with a trial for each path through its choices; trials, and what it gave for them."""
+    path: list[int] | None = []
+    while path is not None:
+        fork = kind(path)
+        yield fork, ask(fork)
+        path = fork.next_path()
+
+
+def points(ask: Callable[[OptunaTrial], Any]) -> Iterator[dict[str, Any]]:
     """Every point that ``ask`` may suggest, conditional domains included, each once.
 
     Raises:
         Infinite: a domain is not finite.
     """
-    path: list[int] | None = []
-    while path is not None:
-        fork = Fork(path)
-        ask(fork)
+    for fork, _ in walk(ask, Fork):
         yield fork.params
-        path = fork.next_path()
 
 
 def check_finite(ask: Callable[[OptunaTrial], object], place: str) -> None:

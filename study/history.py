@@ -15,6 +15,8 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
 from study.domains import OptunaTrial
 from study.journal import Record
+from study.method_settings import settings_of
+from study.methods import Distillation
 from study.objectives import Objectives
 from study.plan import Arm, Job, Plan
 from trainables.config import Teacher
@@ -101,20 +103,9 @@ class History:
 def point_of(arm: Arm, record: Record) -> dict[str, Any]:
     """The record's point; a knob that was fixed when it ran and is searched now is read from its settings."""
     point = {"pair": record.pair, **record.point}
-    known = settings_of(record.config["method"])
-    for name, _, domain in arm.method.domains():
-        if name in known:
-            point[name] = domain.stored(known[name])
+    if isinstance(arm.method, Distillation):
+        known = settings_of(record.config["method"])
+        for name, _, domain in arm.method.domains():
+            if name in known:
+                point[name] = domain.stored(known[name])
     return {name: value for name, value in point.items() if value is not None}
-
-
-def settings_of(method: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial's method under the names that a search uses: alpha, beta, ``dkd.beta``, ``crd.weight``, ..."""
-    known: dict[str, Any] = {"ce_weight": method["ce_weight"]}
-    known |= {f"{term['name']}.weight": term["weight"] for term in method["features"]}
-    if logit := method["logit"]:
-        known |= {name: logit[name] for name in ("base", "alpha", "scales", "consistent_weight")}
-        known |= {name: logit[name] for name in ("reduction", "agreement", "warmup_epochs")}
-        known["beta"] = logit["complementary_weight"]
-        known |= {f"{logit['base']}.{name}": value for name, value in logit["options"].items()}
-    return known

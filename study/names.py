@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from study.define_by_run import variants
 from study.domains import options_of
 from study.grid import check_finite
 from study.methods import Distillation
@@ -40,7 +41,8 @@ def check_names(spec: StudySpec) -> None:
         if pair.weights is not None and not Path(pair.weights).is_file():
             raise ConfigError(f"pairs.{index}.weights: no file {pair.weights}")
     for index, method in enumerate(spec.methods):
-        check_method(method, f"methods.{index}")
+        for variant in variants(method):
+            check_method(variant, f"methods.{index}")
         if spec.search.sampler == "grid":
             check_finite(method.suggest, f"methods.{index}")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from study import methods
+from study.define_by_run import AnyMethod, at_paper, variants
 from study.domains import Choice, OptunaTrial, options_of
 from study.methods import Distillation
 from study.spec import Pair, StudySpec
@@ -33,7 +34,7 @@ class Arm:
             changes, the Optuna study is another one.
     """
 
-    method: Distillation
+    method: AnyMethod
     pairs: tuple[Pair, ...]
     label: str
     data: str
@@ -107,7 +108,11 @@ class Plan:
     def user_code(self) -> tuple[str, ...]:
         """Source files of the registered losses the methods use; trial processes run them."""
         bases = {
-            str(base) for method in self.spec.methods for base in options_of(method.base) if base is not None
+            str(base)
+            for method in self.spec.methods
+            for variant in variants(method)
+            for base in options_of(variant.base)
+            if base is not None
         }
         return registered_sources(sorted(bases))
 
@@ -129,7 +134,7 @@ class Plan:
                 )
         return arms
 
-    def _fingerprint(self, method: Distillation, pairs: tuple[Pair, ...]) -> str:
+    def _fingerprint(self, method: AnyMethod, pairs: tuple[Pair, ...]) -> str:
         """See :class:`Arm`; teachers count by the run that trains them, or by their file's name."""
         search, data = self.spec.search, dataclasses.replace(self.data, root=None)
         each = [
@@ -169,9 +174,9 @@ class Plan:
         role = "paper" if config == self.fixed_config(pair, arm.method, teacher) else ""
         return Job(config, "search", pair.label, config.method.label, role=role, arm=arm.label)
 
-    def fixed_config(self, pair: Pair, method: Distillation, teacher: Teacher) -> TrialConfig:
+    def fixed_config(self, pair: Pair, method: AnyMethod, teacher: Teacher) -> TrialConfig:
         """The configuration of a method without domains, or with those at the paper's values."""
-        fixed = methods.at_paper(method, pair.case(self.data.name))
+        fixed = at_paper(method, pair.case(self.data.name))
         return self._student(pair, fixed, teacher, self.spec.search.seed)
 
     def undecoupled(self, pair: Pair, config: TrialConfig, teacher: Teacher) -> TrialConfig | None:
@@ -270,7 +275,8 @@ def check_scales_fit(plan: Plan) -> None:
             except ValueError as error:
                 raise ConfigError(f"pairs.{number}.{role}: {error}") from None
             for index, method in enumerate(plan.spec.methods):
-                finest = max((max(scales) for scales in options_of(method.scales) if scales), default=1)
+                sets = (scales for variant in variants(method) for scales in options_of(variant.scales))
+                finest = max((max(scales) for scales in sets if scales), default=1)
                 if finest > 2 * side:
                     raise ConfigError(
                         f"methods.{index}.scales: {finest} does not fit the {side}x{side} map of {name}; "

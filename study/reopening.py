@@ -11,10 +11,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from study import counting
 from study.counting import AGAIN, REPEAT
+from study.define_by_run import paper_point
 from study.grid import points
 from study.history import KEY, PAPER, History, ended
 from study.journal import Record
-from study.methods import at_paper, stored_point
 from study.plan import Arm
 
 
@@ -67,7 +67,7 @@ def enqueue_paper(study: Study, arm: Arm, trials: int) -> None:
     room = trials - counting.taken(known)
     domain = arm.pair_domain
     for pair in arm.pairs:
-        point = stored_point(arm.method, at_paper(arm.method, pair.case(arm.data)))
+        point = paper_point(arm.method, pair.case(arm.data))
         if point is not None and pair.label not in pairs and room > 0:
             first = {"pair": domain.stored(pair)} if domain else {}
             study.enqueue_trial({**first, **point}, user_attrs={PAPER: pair.label})

@@ -9,9 +9,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from inspect import isfunction
 from typing import Any, Literal
 
 from study import paper
+from study.define_by_run import AnyMethod, DefineByRun
 from study.domains import Choice, Domain, Float, Int, LogFloat
 from study.methods import DKD, KD, NKD, PAPER_METHODS, SDD, Added, Distillation, Feature, Supervised
 from study.strategy import ASHA, Budget, HyperBand, Median, Search
@@ -145,12 +147,13 @@ class StudySpec:
     Attributes:
         name: of its results folder and its MLflow experiment; the space file's name unless given.
         training: of the students; of the teachers too, unless ``teacher_training`` is given.
-        methods: rows of the tables. Those with domains are searched; those without are baselines.
+        methods: rows of the tables. Those with domains are searched; those without are baselines. A function
+            of an Optuna trial that gives a method is a method too, see ``study/define_by_run.py``.
     """
 
     data: Data
     pairs: tuple[Pair, ...]
-    methods: tuple[Distillation, ...]
+    methods: tuple[AnyMethod, ...]
     training: Training = field(default_factory=Training)
     teacher_training: Training | None = None
     search: Search = field(default_factory=Search)
@@ -160,6 +163,8 @@ class StudySpec:
     name: str = ""
 
     def __post_init__(self) -> None:
+        methods = (DefineByRun(method) if isfunction(method) else method for method in self.methods)
+        object.__setattr__(self, "methods", tuple(methods))
         require(bool(self.pairs), "pairs: names no pair")
         require(bool(self.methods), "methods: names no method")
         labels = [pair.label for pair in self.pairs]
@@ -170,6 +175,6 @@ class StudySpec:
         )
 
     @property
-    def searched(self) -> tuple[Distillation, ...]:
+    def searched(self) -> tuple[AnyMethod, ...]:
         """The methods that have something to search."""
         return tuple(method for method in self.methods if method.searched)

@@ -31,13 +31,15 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def to_plain(value: Any) -> Any:
-    """Dataclasses, tuples and mappings as dicts, lists and scalars that JSON can hold."""
+    """Dataclasses, tuples and mappings as dicts, lists and scalars that JSON can hold; functions by name."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
         return [to_plain(item) for item in value]
+    if isinstance(value, types.FunctionType):
+        return value.__qualname__
     return value
 
 

@@ -47,8 +47,11 @@ class At:
 
     def __init__(self, high: bool) -> None:
         self.high = high
+        self.params: dict[str, Any] = {}
 
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
         return high if self.high else low
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
