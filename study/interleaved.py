@@ -36,7 +36,13 @@ class Interleaved(Searcher):
     @property
     def left(self) -> int:
         """Trials that are still to be asked for."""
-        return 0 if self.spending.over() else sum(self._left(arm) for arm in self.arms)
+        return 0 if self._over() else sum(self._left(arm) for arm in self.arms)
+
+    def _over(self) -> str | None:
+        """Why all searches are to end, by the time that their trials took until now."""
+        for trial_id in self._running:
+            self.spending.heard(self._jobs[trial_id].key)
+        return self.spending.over()
 
     def _left(self, arm: ArmSearch) -> int:
         return 0 if arm.reached() else arm.left
@@ -52,16 +58,15 @@ class Interleaved(Searcher):
     def verdict(self, trial_id: str) -> str:
         """Why a running trial is to end now, because the budget is spent; empty where it may go on."""
         job = self._jobs[trial_id]
-        self.spending.heard(job.key)
-        reason = self.spending.over() or self._owner[trial_id].reached() or ""
+        reason = self._over() or self._owner[trial_id].reached() or ""
         if reason:
             self.cut[job.key] = reason
         return reason
 
     def ended(self) -> dict[str, str]:
         """Why each search is at its end, by its label; only those that are."""
-        over = self.spending.over()
-        reasons = {arm.arm.label: over or arm.reached() or arm.exhausted() for arm in self.arms}
+        over = self._over()
+        reasons = {arm.arm.label: arm.reached() or arm.exhausted() or over for arm in self.arms}
         return {label: reason for label, reason in reasons.items() if reason}
 
     def suggest(self, trial_id: str) -> Any:
@@ -69,7 +74,7 @@ class Interleaved(Searcher):
         if self._running and time.monotonic() < self._look_at:
             return None
         arm = max(self.arms, key=self._left)
-        suggested = arm.suggest(trial_id) if self._left(arm) and not self.spending.over() else None
+        suggested = arm.suggest(trial_id) if self._left(arm) and not self._over() else None
         if suggested is None:
             self._look_at = time.monotonic() + LOOK_AGAIN_S
             return None if self._running else self.FINISHED
@@ -86,6 +91,7 @@ class Interleaved(Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Pass the end of a trial on to its arm."""
+        self.spending.heard(self._jobs[trial_id].key)
         self._running.discard(trial_id)
         cut_off = self._jobs[trial_id].key in self.cut  # to Optuna as if interrupted: it may go on later
         self._owner[trial_id].on_trial_complete(trial_id, result, error or cut_off)

@@ -51,8 +51,9 @@ class Spending:
 
     def heard(self, key: str) -> None:
         """Count the epochs of a trial that were not counted yet."""
-        record = self._records[key]
-        seen = self._seen.get(key, 0)
+        record, seen = self._records.get(key), self._seen.get(key, 0)
+        if record is None:  # it has not begun
+            return
         if record.stage == "search" and seen < len(record.history):
             seconds = sum(metrics.get("time/epoch_s", 0.0) for metrics in record.history[seen:])
             self._device_seconds += seconds * self._devices(record.started)

@@ -32,6 +32,7 @@ def test_wrong_stages_are_one_line_and_leave_nothing(
 @pytest.mark.slow
 def test_stages_one_by_one_and_a_budget_of_time(space: Write, tmp_path: Path) -> None:
     common = ("--space", space(), "--results", tmp_path / "results", "--set", "search.stop=None")
+    common += ("--set", "training.epochs=4")
     folder = tmp_path / "results" / "small"
     teachers = launch(*common, "--stages", "teachers")
     assert teachers.returncode == 0, teachers.stdout + teachers.stderr
