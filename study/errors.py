@@ -4,7 +4,10 @@ from __future__ import annotations
 
 
 class UserError(Exception):
-    """What is wrong, where, and the remedy, in one line."""
+    """What is wrong, where, and the remedy, in one line whatever the user's words in it are."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
 
 
 class SpecError(UserError):

@@ -21,7 +21,8 @@ def apply_override(spec: Any, override: str) -> Any:
     target, equals, text = override.partition("=")
     if not equals or not target.strip():
         raise ConfigError(f"--set {override}: write it as path=value, such as budget.trials=20")
-    return _replace(spec, target.strip().split("."), _parse(text.strip()), target.strip())
+    path = target.strip()
+    return _replace(spec, path.split("."), _parse(text.strip(), path), path)
 
 
 def _replace(value: Any, steps: list[str], new: Any, path: str, hint: Any = None) -> Any:
@@ -46,7 +47,7 @@ def _replace(value: Any, steps: list[str], new: Any, path: str, hint: Any = None
     return rebuild(type(value), fields, path.rpartition(".")[0])
 
 
-def _parse(text: str) -> Any:
+def _parse(text: str, path: str) -> Any:
     """A Python literal, a domain such as ``Float(1, 8)``, or the text itself."""
     try:
         node = ast.parse(text, mode="eval").body
@@ -57,7 +58,7 @@ def _parse(text: str) -> Any:
         return ast.literal_eval(node)
     except (SyntaxError, ValueError, TypeError) as error:
         if isinstance(error, ConfigError):
-            raise
+            raise ConfigError(f"{path}: {error}") from None
         return text
 
 
