@@ -59,6 +59,12 @@ class DefineByRun:
         return str(self.function.__name__)
 
     @property
+    def base(self) -> Any:
+        """The base loss, or a choice of those that its corners have."""
+        bases = tuple(dict.fromkeys(variant.base for variant in self.variants()))
+        return Choice(*bases) if len(bases) > 1 else bases[0]
+
+    @property
     def searched(self) -> bool:
         """Always."""
         return True
@@ -169,7 +175,8 @@ class _Answering:
 @functools.cache
 def _explored(function: Callable[[OptunaTrial], Any]) -> tuple[tuple[Distillation, ...], dict[str, Domain]]:
     """The methods at the corners of a function's space, and the domains it asks for."""
-    name, found, domains = function.__name__, [], {}
+    name, found = function.__name__, []
+    domains: dict[str, Domain] = {}
     try:
         for trial, method in islice(walk(function, _Corners), MOST_CORNERS):
             require(isinstance(method, Distillation), f"gives {method!r}, not a method such as SDD(...)")

@@ -16,7 +16,16 @@ from study.spec import StudySpec
 from trainables import data
 from trainables.losses import check_feature_loss, check_logit_loss, check_scale_decoupled
 from trainables.models.names import check_name
-from trainables.strict import ConfigError
+from trainables.strict import ConfigError, convert
+
+NUMBERS = {
+    "alpha": float,
+    "ce_weight": float,
+    "warmup_epochs": int,
+    "beta": float,
+    "consistent_weight": float,
+}
+"""Fields of a method that hold a number, or a domain of such numbers."""
 
 
 @contextmanager
@@ -58,6 +67,10 @@ def check_method(method: Distillation, place: str) -> None:
     for number, term in enumerate(method.features):
         with at(f"{place}.features.{number}: "):
             check_feature_loss(term.name, term.options)
+    for name, kind in NUMBERS.items():
+        for extreme in extremes(getattr(method, name)):
+            if extreme is not None and convert(kind, extreme, f"{place}.{name}") < 0:
+                raise ConfigError(f"{place}.{name}: {extreme} is below 0")
     weights = {
         "consistent_weight": method.consistent_weight,
         "complementary_weight": method.beta,
@@ -68,10 +81,6 @@ def check_method(method: Distillation, place: str) -> None:
         for extreme in extremes(value):
             with at(f"{place}: "):
                 check_scale_decoupled({name: extreme})
-    for name in ("alpha", "ce_weight", "warmup_epochs"):
-        for extreme in extremes(getattr(method, name)):
-            if extreme is not None and extreme < 0:
-                raise ConfigError(f"{place}.{name}: {extreme} is below 0")
 
 
 def extremes(value: Any) -> list[Any]:

@@ -70,7 +70,7 @@ def test_an_override_replaces_one_field(
         ("pairs.0.student=resnet21", r"pairs.0.student: unknown network 'resnet21'"),
         ("pairs.0.weights=nowhere.pth", r"pairs.0.weights: no file nowhere.pth"),
         ("methods.1.beta=Float(8, 1)", r"range 8 to 1 is the wrong way round"),
-        ("methods.1.beta=Float(-1, 8)", r"methods.1: .*complementary_weight"),
+        ("methods.1.beta=Float(-1, 8)", r"methods.1.beta: -1.* is below 0"),
         ("methods.1.alpha=Float(-1, 8)", r"methods.1.alpha: -1 is below 0"),
         ("methods.1.scales=(1, 1)", r"methods.1.scales: .*repeats one"),
         ("methods.1.scales=Choice((1, 2), (0,))", r"methods.1.scales: .*positive"),
