@@ -90,14 +90,9 @@ class History:
         state, values = STATES[record.status], self.objectives.values(record.final, record.pair)
         if state is TrialState.FAIL or values is None:
             return create_trial(state=TrialState.FAIL, **what)
-        return create_trial(state=state, values=values, intermediate_values=self._curve(record), **what)
-
-    def _curve(self, record: Record) -> dict[int, float]:
-        """The maximised metric by epoch; Optuna keeps none where there are several objectives."""
-        name = self.objectives.metric
-        if len(self.objectives.names) > 1:
-            return {}
-        return {int(m["epoch"]): m[name] for m in record.history if name in m}
+        if len(values) == 1:  # Optuna keeps no steps where there are several objectives
+            what["intermediate_values"] = {int(record.final["epoch"]): values[0]}
+        return create_trial(state=state, values=values, **what)
 
 
 def point_of(arm: Arm, record: Record) -> dict[str, Any]:

@@ -31,6 +31,7 @@ EPILOG = """
 examples:
   python study/launch.py --space search_spaces/quickstart.py
   python study/launch.py --space quickstart --set budget.trials=24 --set confirm.seeds=5
+  python study/launch.py --space quickstart --set budget.hours=2 --stages teachers,search
   python study/launch.py --space search_spaces/quickstart.py --dry-run
   python study/launch.py --space my_space.py --address auto --results /mnt/shared/results
   python study/launch.py --space my_space.py --submit http://localhost:8265

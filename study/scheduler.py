@@ -27,7 +27,7 @@ class EarlyStopping(FIFOScheduler):
             if rule is None:
                 continue
             self._rules[arm.arm.label] = rule
-            for record in arm.history.of(arm.arm):
+            for record in arm.known:
                 values = [metrics[search.metric] for metrics in record.history if search.metric in metrics]
                 rule.learn(record.key, values)
                 self._known[record.key] = len(values)

@@ -17,6 +17,7 @@ from ray.tune.search.optuna import OptunaSearch
 from study import counting
 from study.counting import REPEAT
 from study.history import BY_HAND, KEY, History
+from study.journal import Record
 from study.plan import Arm, Job
 from study.reopening import agree, enqueue_paper, rest_of_grid
 from study.samplers import make_sampler
@@ -40,7 +41,6 @@ class ArmSearch(OptunaSearch):
         self.spec = history.plan.spec
         self.objectives = history.objectives
         self.jobs: dict[str, Job] = {}
-        self._reported: dict[str, int] = {}
         self._reached = ""
         several = len(self.objectives.names) > 1
         super().__init__(
@@ -56,11 +56,16 @@ class ArmSearch(OptunaSearch):
         self._grid = None
         if self.spec.search.sampler == "grid":
             self._grid = rest_of_grid(self.study, arm, self.spec.budget.trials)
-        self._keys = {trial.user_attrs.get(KEY) for trial in self.study.get_trials(deepcopy=False)}
+        self._keys = {str(trial.user_attrs.get(KEY)) for trial in self.study.get_trials(deepcopy=False)}
         self._all_known = False
-        for record in history.of(arm) if self.spec.budget.target is not None else ():
+        for record in self.known:
             if record.status == "done":
                 self._look_at(record.key, record.final[self.objectives.metric])
+
+    @property
+    def known(self) -> list[Record]:
+        """The journal's records of the trials that the Optuna study has."""
+        return [record for key, record in self.history.records.items() if key in self._keys]
 
     @property
     def left(self) -> int:
@@ -132,9 +137,7 @@ class ArmSearch(OptunaSearch):
         return self.jobs[self._ot_trials[trial_id].user_attrs[KEY]]
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Give Optuna the value of an epoch; of several objectives it takes none before the end."""
-        if len(self.objectives.names) == 1 and self.objectives.metric in result:
-            self._report(trial_id, result)
+        """Nothing: samplers look at the last value alone, and a report would be a write to the database."""
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -154,14 +157,8 @@ class ArmSearch(OptunaSearch):
         if len(values) > 1:
             self.study.tell(trial, values)
             return
-        self._report(trial_id, result)
+        trial.report(values[0], int(result["epoch"]))
         if whole:
             self.study.tell(trial, values[0])
         else:
             self.study.tell(trial, state=TrialState.PRUNED)
-
-    def _report(self, trial_id: str, result: dict[str, Any]) -> None:
-        epoch = int(result["epoch"])
-        if epoch > self._reported.get(trial_id, 0):
-            self._reported[trial_id] = epoch
-            self._ot_trials[trial_id].report(float(result[self.objectives.metric]), epoch)

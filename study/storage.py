@@ -9,6 +9,7 @@ from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
+from sqlalchemy import event
 
 
 def open_storage(url: str, say: Callable[[str], None] = print) -> BaseStorage:
@@ -21,9 +22,20 @@ def open_storage(url: str, say: Callable[[str], None] = print) -> BaseStorage:
     scheme, _, place = url.partition(":///")
     if scheme == "sqlite" and (problem := fault(Path(place))):
         aside = Path(place).with_name(f"{Path(place).stem}.damaged-{time.strftime('%Y%m%d-%H%M%S')}.db")
-        Path(place).rename(aside)
+        for part in ("", "-journal", "-wal", "-shm"):  # a left-over journal would be played into the new file
+            if (file := Path(place + part)).exists():
+                file.rename(f"{aside}{part}")
         say(f"Optuna's database is damaged ({problem}): moved to {aside.name}, made anew from the journal")
-    return RDBStorage(url)
+    storage = RDBStorage(url)
+    if scheme == "sqlite":
+        event.listen(storage.engine, "connect", _without_waiting_for_the_disk)
+        storage.engine.dispose()
+    return storage
+
+
+def _without_waiting_for_the_disk(connection: sqlite3.Connection, record: object) -> None:
+    """Killing the process loses nothing; a power cut may, and then the journal has it."""
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 def fault(file: Path) -> str:

@@ -71,7 +71,7 @@ def test_optuna_hears_complete_pruned_and_failed(plan: Plan, launch: Launch) -> 
         (TrialState.PRUNED, 41.0),
         (TrialState.FAIL, None),
     ]
-    assert trials[0].intermediate_values == {1: 40.0, 2: 50.0}
+    assert trials[0].intermediate_values == {2: 50.0}
 
 
 def test_a_crash_costs_nothing_and_the_orphans_come_first(plan: Plan, launch: Launch) -> None:
