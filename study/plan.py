@@ -296,7 +296,8 @@ def check_workers_fit(plan: Plan) -> None:
     try:
         for pair in spec.pairs:
             for training in (pair.student_training(spec.training), spec.teacher_training or spec.training):
-                features = [added.name for method in spec.methods for added in method.features]
+                rows = [variant for method in spec.methods for variant in variants(method)]
+                features = [added.name for row in rows for added in row.features]
                 check_shared(features, training, workers, images)
     except ConfigError as error:
         raise ConfigError(f"resources.{error}") from None

@@ -76,7 +76,7 @@ def read_searches(spec: Mapping[str, Any]) -> list[Search]:
             kind = KINDS[about["kind"]]
             domain = kind(*fields["options"]) if kind is Choice else kind(**fields)
             known[name] = (about["base"], domain)
-        parts = {name: tuple(item[name]) for name in ("directions", "pairs", "bases")}
+        parts: dict[str, Any] = {name: tuple(item[name]) for name in ("directions", "pairs", "bases")}
         same = {name: item[name] for name in ("label", "optuna", "method", "raw")}
         found.append(Search(**same, **parts, domains=known))
     return found
