@@ -20,7 +20,8 @@ def describe(plan: Plan, folder: StudyFolder) -> str:
         rows += [("", f"{name} in {domain}") for name, _, domain in arm.method.domains()]
     confirmed = f"up to {most_confirm_trials(plan)} trials of {spec.training.epochs} epochs"
     rows.append(("confirm", f"{confirmed}: {spec.confirm.seeds} seeds of each configuration"))
-    gpus = spec.resources.gpus_per_trial
+    wanted = spec.resources
+    gpus = wanted.gpus_per_trial
     devices = (
         f"{gpus:g} GPU"
         if isinstance(gpus, float | int)
@@ -28,7 +29,8 @@ def describe(plan: Plan, folder: StudyFolder) -> str:
         if gpus
         else "1 GPU where there is one"
     )
-    rows.append(("resources", f"each trial: {spec.resources.cpus_per_trial} CPU, {devices}"))
+    workers = f"{wanted.workers_per_trial} workers, each " if wanted.workers_per_trial > 1 else ""
+    rows.append(("resources", f"each trial: {workers}{wanted.cpus_per_trial} CPU, {devices}"))
     images = f"{len(plan.raw.train_labels)} train and {len(plan.raw.test_labels)} test images"
     rows.append(("data", f"{data.name}: {plan.num_classes} classes in use, {images} in all"))
     rows.append(("results", str(folder.path)))

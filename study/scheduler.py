@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler
@@ -9,8 +10,30 @@ from ray.tune.schedulers import FIFOScheduler
 from study.interleaved import Interleaved
 from study.stopping import Rule, make_rule
 
+IDLE_S = 3.0
+"""Seconds that a process whose trial has ended, and the devices it holds, are kept for the next trial."""
 
-class EarlyStopping(FIFOScheduler):
+
+class FreesIdle(FIFOScheduler):
+    """Trials in the order in which they come; a process that has no next trial gives its devices back soon.
+
+    Tune keeps one for as long as the search might suggest something: at the end of a budget, until the last
+    trial has ended. Here it is let go after :data:`IDLE_S`.
+    """
+
+    _busy = float("inf")
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """The next trial, see Ray; called many times a second."""
+        controller = tune_controller._tune_controller
+        if not controller._actor_cache.num_cached_objects:
+            self._busy = time.monotonic()
+        elif time.monotonic() - self._busy > IDLE_S:
+            controller._cleanup_cached_actors(force_all=True)
+        return super().choose_trial_to_run(tune_controller)
+
+
+class EarlyStopping(FreesIdle):
     """Trials in the order in which they come; each search stops its own by its own rule.
 
     Epochs that the journal had before this launch are replayed by their trials and not judged again: a trial

@@ -20,8 +20,10 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.search import Searcher
 
 from study.runner import QUIET
+from study.scheduler import FreesIdle
 from tests.trainables.trials import DATA, tiny
 from trainables.config import TrialConfig
 from trainables.data import load_raw
@@ -70,6 +72,34 @@ class Stop(tune.Stopper):
         return False
 
 
+class Asked(Searcher):
+    """Suggests trials, then nothing more: as a study's search does at the end of its budget."""
+
+    def __init__(self, configs: list[TrialConfig]) -> None:
+        super().__init__(metric="val/top1", mode="max")
+        self.left, self.running = list(configs), len(configs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def set_search_properties(self, *args: Any, **spec: Any) -> bool:
+        return True
+
+    def suggest(self, trial_id: str) -> Any:
+        if self.left:
+            return {"trial": self.left.pop(0).to_dict()}
+        return None if self.running else Searcher.FINISHED
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        self.running -= 1
+
+    def save(self, checkpoint_path: str) -> None:
+        pass
+
+    def restore(self, checkpoint_path: str) -> None:
+        pass
+
+
 def run(
     configs: list[TrialConfig],
     store: Path,
@@ -81,8 +111,13 @@ def run(
     given = Provision(store=store, raw=ray.put(load_raw(DATA)), workers=workers, safe="safe" in resources())
     tune.Tuner(
         trainable(given),
-        param_space={"trial": tune.grid_search([config.to_dict() for config in configs])},
-        tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=2),
+        tune_config=tune.TuneConfig(
+            search_alg=Asked(configs),
+            scheduler=FreesIdle(),  # type: ignore[no-untyped-call]
+            num_samples=-1,
+            reuse_actors=True,
+            max_concurrent_trials=2,
+        ),
         run_config=tune.RunConfig(
             name="study",
             storage_path=tempfile.mkdtemp(prefix="tune-"),
@@ -139,6 +174,7 @@ def freeing(workers: int, folder: Path) -> dict[str, Any]:
 
     configs = [tiny(seed=seed, training={"epochs": 1000}) for seed in range(2)]
     run(configs, folder / "store", workers, watch, stop)
+    time.sleep(3)
     return {"seconds": seconds[0] if seconds else None, "members": len(members())}
 
 
