@@ -1,8 +1,8 @@
 """Tables 3 and 4: ImageNet, ResNet34-ResNet18 and ResNet50-MobileNetV1.
 
 Teachers as torchvision publishes them: --set pairs.0.weights=resnet34-b627a593.pth, and pairs.1.weights for
-ResNet50; without them, teachers are trained first. --set resources.workers_per_trial=4 trains each trial on four
-devices, with the curve of one (docs/multi_device.md).
+ResNet50; without them, teachers are trained first. --set resources.workers_per_trial=4 trains each trial on
+four devices, with the curve of one (docs/multi_device.md).
 """
 
 from study import paper
