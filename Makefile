@@ -19,7 +19,9 @@ slow-test: venv
 	$(BIN)/python -m pytest -m slow
 
 cluster-test: venv .venv-moto/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster -rs -v tests/cluster
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster -rs -v tests/cluster \
+		-o junit_family=xunit1 --junitxml=build/cluster.xml; code=$$?; \
+		$(BIN)/python -m tests.cluster.outcome build/cluster.xml > build/cluster.md; exit $$code
 
 .venv-moto/installed:
 	$(PYTHON) -m venv .venv-moto

@@ -27,7 +27,7 @@ import databases
 PLACE = Path.home() / "sdd-head"
 PID = PLACE / "pid"
 BACKUP_EVERY_S = float(os.environ.get("SDD_BACKUP_EVERY_S", "600"))
-START_WITHIN_S = 180
+START_WITHIN_S = 600
 AGAIN_AFTER_S = 2.0
 
 
