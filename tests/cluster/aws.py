@@ -139,6 +139,6 @@ class Aws:
         path.write_text(yaml.safe_dump(config, sort_keys=False))
         return f"/root/{name}"
 
-    def ray(self, line: str, timeout: float = 300, check: bool = True) -> str:
+    def ray(self, line: str, timeout: float = 900, check: bool = True) -> str:
         """``ray ...`` at the root of the checkout."""
         return self.ops.run(f"cd {REPOSITORY} && ray {line}", timeout=timeout, check=check)

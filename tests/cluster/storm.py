@@ -51,7 +51,7 @@ class Storm:
         """Epochs reported so far."""
         return len(reports(self.results, self.name))
 
-    def wait_for_epochs(self, number: int, seconds: float = 300) -> None:
+    def wait_for_epochs(self, number: int, seconds: float = 900) -> None:
         """Wait until so many more epochs are in the journal."""
         wanted = self.epochs() + number
         wait_for(f"{number} more epochs", lambda: self.epochs() >= wanted or self.ended(), seconds)
@@ -77,7 +77,7 @@ class Storm:
         line = next(one for one in said if one.startswith("BUSY"))
         return [self.aws.machines[address] for address in json.loads(line.removeprefix("BUSY"))]
 
-    def fault(self, what: str, do: Callable[[], None], seconds: float = 240) -> None:
+    def fault(self, what: str, do: Callable[[], None], seconds: float = 600) -> None:
         """Do it, and wait until all trials that were under way have reported or ended since."""
         hit, at = self.running(), time.time()
         do()

@@ -133,7 +133,7 @@ def test_nothing_is_lost_in_a_storm(aws: Aws, head: Host, record_property: Note)
     storm = Storm(aws, head, "stormy", line)
     began = time.monotonic()
     storm.start()
-    wait_for("two trials at once", lambda: len(storm.running()) >= 2 or storm.ended(), 240)
+    wait_for("two trials at once", lambda: len(storm.running()) >= 2 or storm.ended(), 900)
 
     storm.wait_for_epochs(4)
     storm.fault("worker powered off, its instance terminated", lambda: aws.take_away(storm.busy()[0]))
@@ -249,7 +249,7 @@ def test_a_new_head_has_what_the_lost_one_knew(aws: Aws, head: Host, record_prop
     new = head_of(aws)
     assert new is not lost
     write_space(new, "calm", EPOCHS, TRIALS)
-    printed = on(new, "python study/launch.py --space calm.py", timeout=200)
+    printed = on(new, "python study/launch.py --space calm.py", timeout=600)
     record_property("head lost to the study known again, s", round(time.monotonic() - began))
     assert numbers(records(results_of(new), "calm")) == numbers(before)
     assert f"search: {TRIALS} trials, {TRIALS} of them known" in printed
