@@ -7,7 +7,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: study test cluster-test lint venv lock slow-test browser-test clean
+.PHONY: study test chaos cluster-test lint venv lock slow-test browser-test clean
 
 study: venv
 	$(BIN)/python study/launch.py --space search_spaces/quickstart.py
@@ -17,6 +17,9 @@ test: venv lint
 
 slow-test: venv
 	$(BIN)/python -m pytest -m slow
+
+chaos: venv
+	$(BIN)/python -m tests.study.chaos --seed $(or $(SEED),0) --kills 20 --out docs/results/chaos.md
 
 cluster-test: venv .venv-moto/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster -rs -v tests/cluster \

@@ -11,6 +11,7 @@ from study.commands import compare, doctor, enqueue, export, importances, listin
 from study.commands.common import DONE, INTERRUPTED, WRONG_INPUT
 from study.errors import UserError
 from study.report import command as report
+from trainables.storage import StorageError
 
 COMMANDS = {
     "launch": (launch, "run a study, or go on with it"),
@@ -55,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
 
             return jobs.command(args.submit, without_submit(argv if argv is not None else sys.argv[1:]))
         code: int = args.run(args)
-    except UserError as error:
+    except (UserError, StorageError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:

@@ -28,3 +28,14 @@ class TrackingError(UserError):
 
 class PlaceError(UserError):
     """The store or Optuna's database cannot be used."""
+
+
+class Halted(Exception):
+    """Something that the whole study needs does not work, such as a full disk; what was done is kept.
+
+    Not the input's fault, and not a trial's: once it is mended, the same command goes on. One line.
+    """
+
+
+class StageFailed(Exception):
+    """A stage cannot go on, such as a search whose teacher failed to train; the study ends with a report."""

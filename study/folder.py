@@ -67,7 +67,9 @@ class StudyFolder:
     @property
     def mlflow_artifacts(self) -> str | None:
         """Where artifacts go; None leaves it to the tracking server."""
-        return None if os.environ.get("MLFLOW_TRACKING_URI") else (self.results / "mlartifacts").as_uri()
+        scheme = self.mlflow_uri.partition(":")[0].partition("+")[0]
+        databases = ("sqlite", "postgresql", "mysql", "mssql")
+        return (self.results / "mlartifacts").as_uri() if scheme in databases else None
 
     @property
     def stop_request(self) -> Path:

@@ -2,6 +2,7 @@
 
     {"type": "trial",  "key", "stage", "pair", "method", "role", "arm", "point", "config", "time"}
     {"type": "report", "key", "metrics", "time"}
+    {"type": "remark", "key", "text", "time"}          for the user: a damaged checkpoint, a lost process
     {"type": "end",    "key", "status": "done" | "stopped" | "failed", "reason", "time"}
 
 Beside the trials, what the launches of the study did:
@@ -9,7 +10,7 @@ Beside the trials, what the launches of the study did:
     {"type": "launch", "host", "pid", "epochs", "trials", "time"}  both by stage, to guess what is left
     {"type": "stage",  "stage", "total", "left", "time"}
     {"type": "slots",  "slots", "cpus", "gpus", "time"}            trials at once, what each gets
-    {"type": "leave",  "outcome": "done" | "trials failed" | "interrupted" | "error", "time"}
+    {"type": "leave",  "outcome": "done" | "trials failed" | "interrupted" | "stopped" | "error", "time"}
 
 A line is on disk before anything else hears of it. Reports may come again (a trial that goes on after a
 crash replays its epochs): each epoch of a key is kept once, the first time. A last line that a crash cut off
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from study.epochs import Epochs
+from study.errors import Halted
 from study.plan import Job
 from study.reports import ARRIVED, REPORT, read_curves
 
@@ -46,6 +48,7 @@ class Record:
         history: metrics of each epoch, in order.
         times: when each of them arrived, seconds since 1970.
         point: the Optuna parameters behind a trial of a search.
+        remarks: what went wrong on the way and was mended.
     """
 
     key: str
@@ -62,6 +65,7 @@ class Record:
     history: Epochs = field(default_factory=Epochs)
     times: list[float] = field(default_factory=list)
     point: dict[str, Any] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def final(self) -> dict[str, float]:
@@ -84,7 +88,8 @@ class Journal:
         for line in read_lines(path):
             self._take(line)
         _drop_torn_line(path)
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
+        self._size = self._file.tell()
 
     def begin(self, job: Job) -> Line | None:
         """Note that a trial has begun, or goes on."""
@@ -101,6 +106,10 @@ class Journal:
             return None
         return self._append({"type": "report", "key": key, "metrics": dict(metrics)})
 
+    def remark(self, key: str, text: str) -> Line:
+        """Keep a line about a trial for the user."""
+        return self._append({"type": "remark", "key": key, "text": text})
+
     def end(self, key: str, status: str, reason: str = "") -> Line:
         """Note how a trial ended."""
         return self._append({"type": "end", "key": key, "status": status, "reason": reason})
@@ -115,9 +124,16 @@ class Journal:
 
     def _append(self, line: Line) -> Line:
         line["time"] = time.time()
-        self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        raw = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+        try:
+            written = 0
+            while written < len(raw):  # a disk that is nearly full takes a part, then refuses
+                written += self._file.write(raw[written:])
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file.truncate(self._size)
+            raise Halted(f"cannot write {self.path}: {error.strerror}") from error
+        self._size += len(raw)
         self._take(line)
         return line
 
@@ -196,8 +212,12 @@ def fold(records: dict[str, Record], line: Line) -> None:
         else:
             records[key] = Record(key=key, started=line["time"], point=line.get("point", {}), **fields)
         return
-    record = records[key]
-    if line["type"] == "report":
+    record = records.get(key)
+    if record is None:  # of two machines whose clocks disagree
+        return
+    if line["type"] == "remark":
+        record.remarks.append(line["text"])
+    elif line["type"] == "report":
         if line["metrics"]["epoch"] == len(record.history) + 1:
             record.history.append(line["metrics"])
             record.times.append(line["time"])

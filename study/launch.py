@@ -18,10 +18,12 @@ from rich.console import Console
 
 from study import places
 from study.commands.common import DONE, INTERRUPTED, TRIALS_FAILED, WRONG_INPUT
-from study.errors import SpecError, UserError
+from study.errors import Halted, SpecError, UserError
+from study.faults import told
 from study.folder import StudyFolder
 from study.loading import load_space
 from study.places import Places
+from trainables.storage import StorageError
 from trainables.strict import ConfigError, suggestion
 
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ of the journal are there. --store and --optuna are remembered with the study.
 --submit: the study runs on the cluster and survives this machine's sleep; the same command follows it again.
 Space file and code go with it; data, --results and --store are the cluster's.
 
-exit codes: 0 done; 2 the input is wrong, nothing was run; 3 done, but trials failed; 130 interrupted.
+exit codes: 0 done; 2 the input is wrong, nothing was run; 3 done, but trials failed; 130 interrupted, or
+stopped by a full disk or the like: the same command goes on.
 """
 
 
@@ -175,10 +178,11 @@ def execute(
     try:
         with session:
             session.run(stages)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Halted, StorageError, OSError) as reason:
+        what = "interrupted" if isinstance(reason, KeyboardInterrupt) else f"stopped: {told(reason)}"
         program = ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]
         command = shlex.join([*program, *sys.argv[1:]])
-        console.print(f"interrupted; nothing is lost. Go on with:\n  {command}", soft_wrap=True, markup=False)
+        console.print(f"{what}; nothing is lost. Go on with:\n  {command}", soft_wrap=True, markup=False)
         return INTERRUPTED
     return DONE if session.conclude(time.monotonic() - began) else TRIALS_FAILED
 

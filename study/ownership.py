@@ -50,7 +50,7 @@ class Launcher:
     @property
     def here(self) -> bool:
         """Whether ``pid`` means the same process to us."""
-        return (self.host, self.pid_space) == (socket.gethostname(), _pid_space())
+        return (self.host, self.pid_space) == (socket.gethostname(), pid_space())
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def hold(path: Path, what: str, remedy: str) -> Iterator[None]:
             owner = owner_of(path)
             where = f" ({owner.host}, process {owner.pid})" if owner is not None and owner.host else ""
             raise StudyBusy(f"{what} is being run by another launcher{where}; {remedy}")
-        me = Launcher(socket.gethostname(), os.getpid(), _pid_space(), time.time(), list(sys.argv))
+        me = Launcher(socket.gethostname(), os.getpid(), pid_space(), time.time(), list(sys.argv))
         file.truncate(0)
         file.write(json.dumps(asdict(me)) + "\n")
         file.flush()
@@ -119,7 +119,8 @@ def _take(file: IO[str]) -> bool:
     return False
 
 
-def _pid_space() -> str:
+def pid_space() -> str:
+    """Which process numbers this process sees; empty where the system does not say."""
     try:
         return os.readlink("/proc/self/ns/pid")
     except OSError:

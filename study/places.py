@@ -39,7 +39,7 @@ class Places:
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> Places:
         """``--store`` and ``--optuna``."""
-        return cls(_store(args.store), args.optuna or None)
+        return cls(_store(args.store), getattr(args, "optuna", None) or None)
 
     @classmethod
     def remembered(cls, folder: Path) -> Places:
@@ -74,17 +74,22 @@ class Places:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """``--store`` and ``--optuna``."""
-    parser.add_argument(
-        "--store",
-        metavar="URL",
-        help="where runs and teachers are kept: a folder every node mounts, or s3://bucket/prefix "
-        "(SDD_STORE; RESULTS/_store)",
-    )
+    add_store(parser)
     parser.add_argument(
         "--optuna",
         metavar="URL",
         help="Optuna's database, such as postgresql+psycopg://user@host/optuna "
         "(SDD_OPTUNA_URL; SQLite in the study's folder)",
+    )
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """``--store``."""
+    parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="where runs and teachers are kept: a folder every node mounts, or s3://bucket/prefix "
+        "(SDD_STORE; RESULTS/_store)",
     )
 
 

@@ -87,6 +87,10 @@ class Progress:
         if not self._live and time.monotonic() - self._last_line > LINE_EVERY_S:
             self._line()
 
+    def remarked(self, record: Record, text: str) -> None:
+        """Print it."""
+        self.say(f"{record.stage} {record.pair} {record.method} {record.key}: {text}")
+
     def ended(self, record: Record) -> None:
         """A trial is done, stopped or failed."""
         self.running.pop(record.key, None)

@@ -21,6 +21,9 @@ class Watcher(Protocol):
     def reported(self, record: Record, epoch: int) -> None:
         """Metrics of ``epoch`` (counted from 1) are in ``record``."""
 
+    def remarked(self, record: Record, text: str) -> None:
+        """Something went wrong in a trial and was mended."""
+
     def ended(self, record: Record) -> None:
         """A trial is done, stopped or failed."""
 
@@ -58,6 +61,17 @@ class Recorder:
         if self.journal.report(job.key, metrics) is not None:
             for watcher in self.watchers:
                 watcher.reported(self.records[job.key], int(metrics["epoch"]))
+
+    def remarked(self, job: Job, text: str) -> None:
+        """A trial says something for the user."""
+        self.journal.remark(job.key, text)
+        for watcher in self.watchers:
+            watcher.remarked(self.records[job.key], text)
+
+    @property
+    def failed(self) -> int:
+        """Trials that have failed."""
+        return sum(record.status == "failed" for record in self.records.values())
 
     def ended(self, job: Job, status: str, reason: str = "") -> None:
         """A trial ended."""

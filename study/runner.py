@@ -9,27 +9,34 @@ import logging
 import os
 import re
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import ray
 from ray import tune
 from ray.tune.schedulers import TrialScheduler
 
 from study import fleet, packing
-from study.errors import ClusterError
+from study.errors import ClusterError, Halted
+from study.faults import LOSSES, database_fault
 from study.interleaved import Interleaved
 from study.plan import Job, Plan
+from study.relay import Leave, Listener, Relay
 from trainables.config import TrialConfig
 from trainables.store import Store
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the journal keeps what they would
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is ours to answer
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial's last words have no metrics
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a trial's reason is told in one line
     "TUNE_GLOBAL_CHECKPOINT_S": "100000000",  # nothing is restored from Tune's snapshots
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_DEDUP_LOGS": "1",
@@ -37,24 +44,11 @@ QUIET = {
 }
 
 
+STARTS = 4
+"""Attempts to start a local Ray, which gives a busy machine 30 s for it."""
+
 JOIN_S = 120.0
 """For the first node that can run trials to join a cluster."""
-
-
-class Listener(Protocol):
-    """What hears of the trials of a run, in the order in which things happen."""
-
-    def began(self, job: Job) -> None:
-        """A trial was given to a process."""
-
-    def reported(self, job: Job, metrics: Mapping[str, float]) -> None:
-        """An epoch is done."""
-
-    def ended(self, job: Job, status: str, reason: str = "") -> None:
-        """A trial is done, stopped early or failed."""
-
-    def slots(self, slots: int, cpus: int, gpus: float) -> None:
-        """Trials run from now on: so many at once, each with these resources."""
 
 
 class Cluster:
@@ -80,11 +74,8 @@ class Cluster:
         if self.address is None:
             options |= {"include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))}
         try:
-            if self.address is None or fleet.travels_already():
-                ray.init(address=self.address or "local", **options)
-            else:
-                with fleet.code() as folder:
-                    ray.init(address=self.address, runtime_env={"working_dir": str(folder)}, **options)
+            with own_signals():
+                self._start(options)
         except Exception as error:
             where = f"at {self.address}" if self.address else "here"
             remedy = "is the cluster up, and the address right?" if self.address else "see the reason"
@@ -100,6 +91,20 @@ class Cluster:
             raise ClusterError(f"cannot reach Ray {where}: {first_line(error)}; {remedy}") from None
         for noisy in ("ray.tune", "ray.train", "ray"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
+
+    def _start(self, options: dict[str, Any]) -> None:
+        if self.address is not None and not fleet.travels_already():
+            with fleet.code() as folder:
+                ray.init(address=self.address, runtime_env={"working_dir": str(folder)}, **options)
+            return
+        for left in reversed(range(STARTS)):
+            try:
+                ray.init(address=self.address or "local", **options)
+                return
+            except Exception as error:
+                if not left or self.address is not None or "timed out during startup" not in str(error):
+                    raise
+                ray.shutdown()
 
     def per_worker(self, plan: Plan) -> tuple[int, float]:
         """CPUs and GPUs of one worker of a trial; raises :class:`ClusterError` if a trial never fits."""
@@ -134,10 +139,31 @@ class Cluster:
             return fleet.Nodes(tuple((resources, 1) for resources in alive), len(alive))
         return fleet.Nodes(tuple((resources, grown.most) for resources in alive), grown.most)
 
+    def check(self) -> None:
+        """Raise :class:`Halted` once a process of the local Ray is gone: nothing moves without it."""
+        from ray._private.worker import _global_node
+
+        if self.address is None and _global_node is not None:
+            for kind, _ in _global_node.dead_processes():
+                raise Halted(f"Ray's {kind.replace('_', ' ')} process has died")
+
     def close(self) -> None:
         """Let go of Ray; a local one is stopped."""
         if ray.is_initialized():
-            ray.shutdown()
+            with own_signals():
+                ray.shutdown()
+
+
+@contextmanager
+def own_signals() -> Iterator[None]:
+    """Keep the answers to Ctrl-C and SIGTERM: Ray puts an abort with a stack trace in the place of ours."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, answer in kept.items():
+                signal.signal(number, answer)
 
 
 def check_answers(address: str) -> None:
@@ -206,6 +232,7 @@ class Runner:
             room=Remembering(budget=wanted.views),
             engine=wanted.engine,
         )
+        relay = Relay(job_of, cut, self.listener, self.plan.spec.budget.max_failures, self.cluster.check)
         scratch = Path(tempfile.mkdtemp(prefix="sdd-tune-"))
         space = tuning.pop("param_space", None)
         tuner = tune.Tuner(
@@ -220,66 +247,20 @@ class Runner:
                 name="study",
                 storage_path=str(scratch),
                 verbose=0,
-                callbacks=[_Relay(job_of, cut, self.listener)],
-                failure_config=tune.FailureConfig(max_failures=0),
+                callbacks=[relay],
+                failure_config=tune.FailureConfig(max_failures=LOSSES),
             ),
         )
         try:
             tuner.fit()
+        except Leave as leave:
+            raise leave.reason from leave.reason.__cause__
+        except Exception as error:
+            if (fault := database_fault(str(error), error)) is not None:
+                raise Halted(fault) from error
+            raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-
-
-class _Relay(tune.Callback):
-    """Tune's callbacks, in the study's terms."""
-
-    def __init__(self, job_of: Callable[[str], Job], cut: Mapping[str, str], listener: Listener) -> None:
-        self._job_of = job_of
-        self._cut = cut
-        self._listener = listener
-        self._jobs: dict[str, Job] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles its callbacks for a restore that this project does not use."""
-        return {}
-
-    def _job(self, trial: Any) -> Job:
-        if trial.trial_id not in self._jobs:
-            self._jobs[trial.trial_id] = self._job_of(TrialConfig.from_dict(trial.config["trial"]).trial_key)
-        return self._jobs[trial.trial_id]
-
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._listener.began(self._job(trial))
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
-        self._listener.reported(self._job(trial), own_metrics(result))
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        job = self._job(trial)
-        whole = trial.last_result.get("epoch", 0) >= job.config.training.epochs
-        self._listener.ended(job, "done" if whole else "stopped", "" if whole else self._cut.get(job.key, ""))
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        # Tune's own get_error() reads where the file will have been copied to later
-        file = Path(trial.error_file) if trial.error_file else None
-        text = file.read_text() if file is not None and file.exists() else ""
-        self._listener.ended(self._job(trial), "failed", failure_reason(text))
-
-
-def failure_reason(text: str) -> str:
-    """The exception at the end of a trial's error file, ``Type: message``, in one line."""
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    for line in reversed(lines):
-        if match := re.match(r"(?:\w+\.)*([A-Z]\w*): (.+)", line):
-            return f"{match[1]}: {match[2]}"
-    return lines[-1].strip() if lines else "the process died"
-
-
-def own_metrics(result: Mapping[str, Any]) -> dict[str, float]:
-    """What the trial itself reported: ``epoch``, ``lr`` and the names with a slash."""
-    return {name: value for name, value in result.items() if name in ("epoch", "lr") or "/" in name}
 
 
 def first_line(error: BaseException) -> str:

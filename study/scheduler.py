@@ -36,8 +36,8 @@ class FreesIdle(FIFOScheduler):
 class EarlyStopping(FreesIdle):
     """Trials in the order in which they come; each search stops its own by its own rule.
 
-    Epochs that the journal had before this launch are replayed by their trials and not judged again: a trial
-    that once passed a rung has passed it.
+    Epochs are judged once: those that the journal had before this launch, or that a trial reports again
+    because its process was lost, are passed over. A trial that once passed a rung has passed it.
     """
 
     def __init__(self, search: Interleaved) -> None:
@@ -66,4 +66,5 @@ class EarlyStopping(FreesIdle):
         rule = self._rules.get(job.arm)
         if rule is None or value is None or epoch <= self._known.get(job.key, 0):
             return str(self.CONTINUE)
+        self._known[job.key] = epoch
         return str(self.STOP if rule.stops(job.key, epoch, float(value)) else self.CONTINUE)

@@ -13,8 +13,10 @@ from types import TracebackType
 from rich.console import Console
 from rich.table import Table
 
+from study.errors import Halted, StageFailed
 from study.folder import StudyFolder
 from study.journal import Journal
+from study.lease import Lease, database_lock
 from study.mirror import Mirror
 from study.mlflow_runs import Outcome, connect
 from study.ownership import listening
@@ -29,7 +31,7 @@ from study.report.frames import from_records
 from study.report.tables import HEAD, shown
 from study.report.write import Report, write_csvs, write_report
 from study.runner import Cluster, Runner
-from study.stages import StageFailed, Stages
+from study.stages import Stages
 from study.tracking import Tracker
 from trainables.files import write_json
 from trainables.strict import to_plain
@@ -56,6 +58,15 @@ class Session:
         self._stack = ExitStack()
 
     def __enter__(self) -> Session:
+        try:
+            self._open()
+        except BaseException:
+            self.cluster.close()
+            self._stack.close()
+            raise
+        return self
+
+    def _open(self) -> None:
         plan, folder = self.plan, self.folder
         if self.cluster.address is not None:
             self.cluster.connect()
@@ -64,6 +75,9 @@ class Session:
         places = folder.places
         places.check()
         self._stack.enter_context(folder.lock())
+        self._stack.enter_context(database_lock(folder.optuna_url, folder.name))
+        if shared(folder.store.storage):
+            self._stack.enter_context(Lease(folder.store.storage, folder.name).held(self._lost))
         self._stack.enter_context(listening(folder.stop_request))
         spec = {**to_plain(plan.spec), "code": list(plan.user_code), "searches": searches(plan)}
         write_json(folder.path / "study.json", spec)
@@ -81,7 +95,6 @@ class Session:
         self.tracker = Tracker(folder, spec, self.progress.say)
         self.tracker.replay(journal.records)
         self.recorder = Recorder(journal, [self.progress, self.tracker])
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -90,15 +103,25 @@ class Session:
             for signum in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(signum, signal.SIG_IGN)
         self.cluster.close()
-        self.recorder.journal.note("leave", outcome=self._outcome(kind))
-        write_csvs(self.folder, self.recorder.records)
-        if self.report is not None:
-            sent = self.tracker.close(SEND_TIMEOUT_S, Outcome(self.report.files, self.students))
-        else:
-            sent = self.tracker.close(SEND_TIMEOUT_INTERRUPTED_S)
-        self._stack.close()
+        try:
+            self.recorder.journal.note("leave", outcome=self._outcome(kind))
+            write_csvs(self.folder, self.recorder.records)
+        except (Halted, OSError) as fault:
+            if kind is None:
+                raise Halted(str(fault)) from fault
+        finally:
+            if self.report is not None:
+                sent = self.tracker.close(SEND_TIMEOUT_S, Outcome(self.report.files, self.students))
+            else:
+                sent = self.tracker.close(SEND_TIMEOUT_INTERRUPTED_S)
+            self._stack.close()
         if not sent:
             self.console.print("MLflow has not got everything yet; the same command again sends the rest")
+
+    def _lost(self, reason: str) -> None:
+        """The study is another launcher's now: end as if interrupted."""
+        self.console.print(reason, soft_wrap=True)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _fetch(self) -> Mirror | None:
         """What launches on other machines noted, where the store is one that such machines see."""
@@ -113,7 +136,7 @@ class Session:
     def _outcome(self, kind: type[BaseException] | None) -> str:
         """How the launch ends, as the journal's last line says it."""
         if kind is not None:
-            return "interrupted" if kind is KeyboardInterrupt else "error"
+            return "interrupted" if kind is KeyboardInterrupt else "stopped" if kind is Halted else "error"
         failed = any(record.status == "failed" for record in self.recorder.records.values())
         return "trials failed" if failed else "done"
 

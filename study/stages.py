@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from study.errors import StageFailed
 from study.folder import StudyFolder
 from study.history import History
 from study.plan import Job, Plan
@@ -15,10 +16,6 @@ from study.spec import Pair
 from study.teachers import file_teacher, read_teacher
 from trainables.config import Teacher, TrialConfig
 from trainables.files import read_json, write_json
-
-
-class StageFailed(Exception):
-    """A stage cannot go on, such as a search whose teacher failed to train."""
 
 
 @dataclass(slots=True)

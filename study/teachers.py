@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.commands.common import DONE, add_results, answer
 from study.errors import UserError
+from study.places import Places, add_store
 from trainables.config import Data, Teacher, Training
 from trainables.store import Store
 
@@ -139,6 +140,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     adding.set_defaults(run_teachers=run_import)
     for command in (listing, adding):
         add_results(command)
+        add_store(command)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -151,7 +153,7 @@ def run_list(args: argparse.Namespace) -> int:
     """``sdd-study teachers list``."""
     from study.folder import StudyFolder
 
-    teachers = StudyFolder(args.results.absolute(), "").store.teachers()
+    teachers = StudyFolder(args.results.absolute(), "", Places.from_arguments(args)).store.teachers()
     none = f"no teacher is filed in {args.results}"
     answer(args, teachers, lambda: "\n".join(map(described, teachers)) or none)
     return DONE
@@ -161,7 +163,7 @@ def run_import(args: argparse.Namespace) -> int:
     """``sdd-study teachers import``."""
     from study.folder import StudyFolder
 
-    store = StudyFolder(args.results.absolute(), "").store
+    store = StudyFolder(args.results.absolute(), "", Places.from_arguments(args)).store
     try:
         if args.root is not None and args.data is None:
             raise ValueError("--root: of which data set? add --data NAME")

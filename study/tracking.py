@@ -47,6 +47,9 @@ class Tracker:
         """Queue the trial."""
         self._queue(record)
 
+    def remarked(self, record: Record, text: str) -> None:
+        """Nothing to send."""
+
     def ended(self, record: Record) -> None:
         """Queue the trial."""
         self._queue(record)

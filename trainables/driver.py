@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ import ray
 import ray.train.torch
 import torch
 from ray import tune
+from ray.exceptions import RayError, RayTaskError
 from ray.train import ScalingConfig
 from ray.train.torch import TorchTrainer
 
@@ -34,6 +36,7 @@ from trainables.loop import Metrics, Report, run_trial
 from trainables.losses.user_code import run_sources
 from trainables.remembering import Remembering
 from trainables.store import Store
+from trainables.telling import Telling, last_words
 from trainables.warm import Warm
 from trainables.worker_group import PeerLost, bundles, train_together
 
@@ -97,6 +100,26 @@ def trainable(given: Provision) -> Callable[[dict[str, Any]], None]:
 
 def train(config: dict[str, Any], given: Provision) -> None:
     """Run the trial in ``config["trial"]`` on Ray Train: in this process, or by a worker group."""
+    with telling_why():
+        _train(config, given)
+
+
+@contextmanager
+def telling_why() -> Iterator[None]:
+    """Report why the trial ends before an exception ends it.
+
+    Tune begins again what ended without a word: a process that was killed, or lost with its node. Ray's own
+    errors are of that kind too.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, RayError) or isinstance(error, RayTaskError):
+            tune.report(last_words(error))
+        raise
+
+
+def _train(config: dict[str, Any], given: Provision) -> None:
     run_sources(given.user_code)
     if given.workers == 1:
         TorchTrainer(
@@ -131,12 +154,14 @@ def _run(trial: Mapping[str, Any], given: Provision, report: Report, group: Grou
     torch.set_num_threads(given.cpus)
     if given.gpus and not torch.cuda.is_available():
         raise MissingDevice(f"{platform.node()} promises a GPU and torch finds none; see nvidia-smi there")
+    telling = Telling(report)
     run_trial(
         TrialConfig.from_dict(trial),
         Store(given.store),
         lambda config, device: _data(given.raw, config.data, device),
-        report,
+        telling.report,
         ray.train.torch.get_device() if group.size > 1 else best_device(),
+        telling.say,
         room=given.room,
         engine=given.engine,
         warm=_warm,

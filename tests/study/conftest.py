@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.study.killing import Study
+
 SPACE = """
 from study.spec import *
 
@@ -37,3 +39,12 @@ def space(tmp_path: Path) -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The study that other tests kill, run in peace."""
+    study = Study(tmp_path_factory.mktemp("undisturbed"))
+    assert study.run() == 0, study.printed
+    study.check()
+    return study
