@@ -10,7 +10,8 @@ esac
 export RAY_AUTH_MODE=token                  # no call on any of Ray's ports without ~/.ray/auth_token
 # Ports that are given are not waited for: a node whose agents start slowly (a busy disk, a busy processor) would
 # otherwise end after 15 s.
-export SDD_RAY_PORTS="--dashboard-agent-grpc-port=52366 --runtime-env-agent-port=52367 --metrics-export-port=52368"
+SDD_RAY_PORTS="--dashboard-agent-listen-port=52365 --dashboard-agent-grpc-port=52366"
+export SDD_RAY_PORTS="$SDD_RAY_PORTS --runtime-env-agent-port=52367 --metrics-export-port=52368"
 export SDD_DATA="$HOME/sdd-study"           # where relative data roots start: data/ there is staged by setup.sh
 if [ -n "${SDD_BUCKET:-}" ]; then
     export SDD_STORE="${SDD_STORE:-s3://$SDD_BUCKET/store}"
