@@ -10,7 +10,7 @@ from study.commands.common import DONE, add_study, answer, chosen_study
 from study.errors import UserError
 
 if TYPE_CHECKING:
-    from study.standing import Trial
+    from study.overview import Trial
 
 EPILOG = """
 examples:
@@ -39,11 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the file."""
     from study.journal import read_outline
+    from study.overview import Overview
     from study.pinning import pin
-    from study.standing import View
 
     folder = chosen_study(args)
-    view, outline = View.read(folder), read_outline(folder.journal)
+    view, outline = Overview.read(folder), read_outline(folder.journal)
     trial = chosen(folder.name, view.trials, args.trial, args.pair)
     value = "" if trial.value is None else f", {view.metric} {trial.value:.2f} after {trial.epoch} epochs"
     about = f"{trial.pair} {trial.settings}: trial {trial.key} of study '{folder.name}'{value}."
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 def chosen(study: str, trials: list[Trial], key: str | None, pair: str | None) -> Trial:
     """The trial whose key begins with ``key``; without one, the best of the search, or of it on ``pair``."""
-    from study.standing import best_of
+    from study.overview import best_of
 
     if key is None:
         tried = [trial for trial in trials if trial.stage == "search" and trial.value is not None]

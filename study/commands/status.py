@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from study.commands.common import DONE, add_study, answer, chosen_study
 
 if TYPE_CHECKING:
-    from study.standing import Best, Standing, Trial
+    from study.overview import Best, Trial
+    from study.standing import Standing
 
 EPILOG = """
 examples:

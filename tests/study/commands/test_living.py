@@ -22,7 +22,7 @@ from trainables.config import Teacher
 Ask = Callable[..., Any]
 
 
-def until(asked: Ask, results: Path, holds: Callable[[Any], bool], seconds: float = 240) -> Any:
+def until(asked: Ask, results: Path, holds: Callable[[Any], bool], seconds: float = 420) -> Any:
     """The status once it is as wanted."""
     deadline = time.monotonic() + seconds
     while True:
@@ -40,7 +40,7 @@ def test_a_study_is_watched_steered_stopped_and_gone_on_with(
     space: Callable[..., Path], tmp_path: Path, asked: Ask
 ) -> None:
     results = tmp_path / "results"
-    file = space(**{"epochs=2": "epochs=12", "ASHA(grace=1, reduction=2)": "None"})
+    file = space(**{"epochs=2": "epochs=8", "ASHA(grace=1, reduction=2)": "None"})
     where = ("--results", results)
     with subprocess.Popen(
         launch_command("--space", file, *where), env=environment(), stdout=subprocess.PIPE, text=True
@@ -55,7 +55,7 @@ def test_a_study_is_watched_steered_stopped_and_gone_on_with(
         assert queued["taken"] == "now"
         assert asked("list", *where)[0]["state"] == "running"
         assert asked("stop", "small", *where)["stopped"]
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=120)
     assert process.returncode == 130, out
     now = asked("status", "small", *where)
     assert (now["state"], now["launcher"]) == ("interrupted", None)
