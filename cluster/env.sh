@@ -8,8 +8,8 @@ case ":$PATH:" in
     *) export PATH="$HOME/sdd-venv/bin:$HOME/.local/bin:$PATH" ;;
 esac
 export RAY_AUTH_MODE=token                  # no call on any of Ray's ports without ~/.ray/auth_token
-# Ports that are given are not waited for: a node whose agents start slowly (a busy disk, a busy processor) would
-# otherwise end after 15 s.
+# A raylet waits 15 s for its agents to say which ports they have, and ends otherwise: on a machine that is busy while
+# it starts they are late. Ports that are given spare two of the three waits, and are known to a firewall.
 SDD_RAY_PORTS="--dashboard-agent-listen-port=52365 --dashboard-agent-grpc-port=52366"
 export SDD_RAY_PORTS="$SDD_RAY_PORTS --runtime-env-agent-port=52367 --metrics-export-port=52368"
 export SDD_DATA="$HOME/sdd-study"           # where relative data roots start: data/ there is staged by setup.sh
