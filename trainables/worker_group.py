@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayActorError
 from ray.train import WorkerGroupError
 from ray.train.torch import TorchConfig
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
@@ -77,21 +78,29 @@ def train_together(
     Raises:
         Exception: what a worker raised, or :class:`ray.train.WorkerGroupError` if workers keep getting lost.
     """
-    backend = "nccl" if share["GPU"] == 1 else "gloo"  # NCCL refuses two workers on one device
-    trainer = _Trainer(
-        work,
-        train_loop_config=dict(settings),
-        scaling_config=ScalingConfig(
-            num_workers=workers, use_gpu=share["GPU"] > 0, resources_per_worker=share
-        ),
-        torch_config=TorchConfig(backend=backend),
-        run_config=RunConfig(storage_path=str(Path.cwd()), failure_config=FailureConfig(max_failures=LOSSES)),
-    )
-    trainer.report = _once(report)
-    try:
-        trainer.fit()
-    except WorkerGroupError as error:
-        raise next(iter(own_faults(error)), error) from None
+    once = _once(report)
+    for left in reversed(range(LOSSES + 1)):
+        trainer = _Trainer(
+            work,
+            train_loop_config=dict(settings),
+            scaling_config=ScalingConfig(
+                num_workers=workers, use_gpu=share["GPU"] > 0, resources_per_worker=share
+            ),
+            # NCCL refuses two workers on one device
+            torch_config=TorchConfig(backend="nccl" if share["GPU"] == 1 else "gloo"),
+            run_config=RunConfig(
+                storage_path=str(Path.cwd()), failure_config=FailureConfig(max_failures=LOSSES)
+            ),
+        )
+        trainer.report = once
+        try:
+            trainer.fit()
+            return
+        except WorkerGroupError as error:
+            raise next(iter(own_faults(error)), error) from None
+        except RayActorError:  # the controller, and its workers with it
+            if not left:
+                raise
 
 
 def own_faults(error: BaseException) -> list[BaseException]:
@@ -166,10 +175,14 @@ class _Reports(ReportCallback):
     def __init__(self, policy: _LostWorkers) -> None:
         self.waiting: list[Metrics] = []
         self._policy = policy
+        self._latest = 0.0
 
     def after_report(self, training_report: Any, metrics: list[Metrics]) -> None:
+        """Rank 0 speaks for all; epochs that are replayed after a loss are none that the trial got on by."""
         self.waiting.append(metrics[0])
-        self._policy.went_on()
+        if metrics[0]["epoch"] > self._latest:
+            self._latest = metrics[0]["epoch"]
+            self._policy.went_on()
 
 
 class _Controller(TrainController):

@@ -22,7 +22,7 @@ from tests.trainables.trials import Run, numbers, tiny
 from trainables.data.dataset import DataSet
 from trainables.loop import NonFiniteLoss
 from trainables.store import Store
-from trainables.worker_group import LOSSES, PeerLost, _LostWorkers, _once, bundles, own_faults
+from trainables.worker_group import LOSSES, PeerLost, _LostWorkers, _once, _Reports, bundles, own_faults
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,8 +90,14 @@ def test_a_fault_of_ones_own_fails_the_trial_and_a_lost_worker_does_not() -> Non
     for _ in range(LOSSES):
         assert policy.make_decision(failure(lost)) == FailureDecision.RETRY
     assert policy.make_decision(failure(lost)) == FailureDecision.RAISE
-    policy.went_on()
+    reports = _Reports(policy)
+    for epoch in (1, 2):
+        reports.after_report(None, [{"epoch": epoch}, {"epoch": epoch}])
     assert policy.make_decision(failure(lost)) == FailureDecision.RETRY
+    for _ in range(LOSSES):
+        reports.after_report(None, [{"epoch": 1}, {"epoch": 1}])  # replayed
+        last = policy.make_decision(failure(lost))
+    assert last == FailureDecision.RAISE
 
 
 def test_an_epoch_is_reported_once() -> None:
