@@ -227,6 +227,8 @@ def resolve(spec: StudySpec) -> Plan:
     except ConfigError as error:
         raise ConfigError(f"data.{error}") from None
     plan = Plan(_with_precision(spec), found, raw)
+    if spec.search.maximize == "val/top5" and plan.num_classes < 6:
+        raise ConfigError(f"search.maximize: val/top5 needs six classes, the data have {plan.num_classes}")
     check_weights_fit(plan)
     check_scales_fit(plan)
     check_workers_fit(plan)

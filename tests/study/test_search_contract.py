@@ -139,3 +139,14 @@ def test_a_finite_space_is_searched_to_its_end_and_no_further(
     got = run(driven)
     assert len(got) == 8  # two pairs, two alphas, two scale sets
     assert driven.search.ended() == {"pairs/SD-DKD": "all of the space is known after 8 trials"}
+
+
+def test_a_trial_whose_process_was_lost_is_not_judged_again(space: Write, tmp_path: Path) -> None:
+    driven = Driven(study(space, "random", STOPS["asha"]), tmp_path, InMemoryStorage())
+    driven.ask("0")
+    assert driven.epoch("0", 1, 10.0)
+    driven.ask("1")
+    assert driven.epoch("1", 1, 90.0)
+    assert driven.epoch("0", 1, 10.0), "it passed this rung when it was the first there"
+    assert driven.epoch("1", 2, 91.0)
+    assert not driven.epoch("0", 2, 11.0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
+import torch
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
@@ -18,8 +19,12 @@ from study.loading import load_space
 from study.objectives import Objectives
 from study.plan import Plan, resolve
 from study.spec import ASHA, Search
+from study.strategy import COSTS, Minimized
 from tests.study.driving import Driven
-from trainables.config import ConfigError
+from trainables.config import ConfigError, Training
+from trainables.data.dataset import Batch
+from trainables.engine import evaluate
+from trainables.models import build
 
 Write = Callable[..., Path]
 TWO = [
@@ -135,3 +140,20 @@ def test_what_does_not_go_together_is_refused(wrong: dict[str, Any], part: str) 
     options: dict[str, Any] = {"minimize": "student/multiply_adds", "stop": None, "pairs": "search", **wrong}
     with pytest.raises(ConfigError, match=part):
         Search(**options)
+
+
+def test_every_objective_is_reported_or_known_from_the_network(plan: Plan) -> None:
+    hints = get_type_hints(Search)
+    up = set(get_args(hints["maximize"]))
+    down = {name for kind in get_args(Minimized) for name in get_args(kind)}
+    network = build("resnet8", 10, image_size=32)
+    whole = torch.arange(4)
+    batch = Batch(torch.zeros(4, 3, 32, 32), whole, whole, -torch.ones_like(whole))
+    metrics = evaluate(network, [batch], "val", Training(precision="float32"), torch.device("cpu"))
+    assert up | down == set(metrics) | set(COSTS)
+    assert set(plan.costs(plan.spec.pairs[0], COSTS)) == set(COSTS)
+
+
+def test_top5_of_few_classes_is_refused(space: Write) -> None:
+    with pytest.raises(ConfigError, match=r"search\.maximize: val/top5 needs six classes, the data have 3"):
+        resolve(load_space(space(), ["search.maximize=val/top5", "data.classes=3"]))
