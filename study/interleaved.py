@@ -38,6 +38,11 @@ class Interleaved(Searcher):
         """Trials that are still to be asked for."""
         return 0 if self._over() else sum(self._left(arm) for arm in self.arms)
 
+    @property
+    def used(self) -> int:
+        """Trials that took a place of the budget."""
+        return sum(arm.used for arm in self.arms)
+
     def _over(self) -> str | None:
         """Why all searches are to end, by the time that their trials took until now."""
         for trial_id in self._running:

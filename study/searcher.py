@@ -68,6 +68,11 @@ class ArmSearch(OptunaSearch):
         return [record for key, record in self.history.records.items() if key in self._keys]
 
     @property
+    def used(self) -> int:
+        """Trials that took a place of the budget."""
+        return counting.used(self.study.get_trials(deepcopy=False))
+
+    @property
     def left(self) -> int:
         """Trials that are still to be asked for; those enqueued by hand come on top of the budget."""
         trials = self.study.get_trials(deepcopy=False)
@@ -89,7 +94,7 @@ class ArmSearch(OptunaSearch):
         """That all trials of the budget, or all points there are, are asked for; empty otherwise."""
         if self.left:
             return ""
-        used, most = counting.used(self.study.get_trials(deepcopy=False)), self.spec.budget.trials
+        used, most = self.used, self.spec.budget.trials
         if used >= most:
             return f"budget.trials: {used} of {most} are done"
         return f"all of the {'grid' if self._grid is not None else 'space'} is known after {used} trials"

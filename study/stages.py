@@ -77,7 +77,7 @@ class Stages:
         spending = Spending(spec.budget, self.recorder.records, self.recorder.journal.notes)
         search = Interleaved([ArmSearch(arm, history, storage) for arm in self.plan.arms], spending)
         left = search.left
-        self.recorder.stage("search", max(left, spec.budget.trials * len(search.arms)), left)
+        self.recorder.stage("search", search.used + left, left)
         if left:
             if spec.resources.gpus_per_trial == "measure":
                 self.runner.measure_share(self._heaviest(), self.say)
