@@ -16,7 +16,7 @@ from study.journal import read_records
 from study.loading import load_space
 from study.plan import resolve
 from tests.study.test_launch import command as launch_command
-from tests.study.test_launch import environment, launch
+from tests.study.test_launch import environment
 from trainables.config import Teacher
 
 Ask = Callable[..., Any]
@@ -61,7 +61,14 @@ def test_a_study_is_watched_steered_stopped_and_gone_on_with(
     assert (now["state"], now["launcher"]) == ("interrupted", None)
     assert now["running"], "what it had begun is left open"
 
-    done = launch("--space", file, *where)
+    done = subprocess.run(
+        launch_command("--space", file, *where),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     now = asked("status", "small", *where)
     assert (now["state"], now["running"], now["failed"]) == ("finished", [], [])
