@@ -1,4 +1,4 @@
-"""A study whose store is a real S3 server: stopped on one machine, it goes on on another, from the store alone."""
+"""A study in a real S3 store: stopped on one machine, it goes on on another, from the store alone."""
 
 from __future__ import annotations
 
