@@ -19,7 +19,7 @@ from study.journal import Line, Record, read_outline
 from study.pace import Expected, epochs_left, speed
 from study.report.frames import WANTED
 from study.reports import ARRIVED, read_curves
-from trainables.store import read_json
+from trainables.files import read_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,21 @@ from study.spending import devices_by_time, search_seconds
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """What a trial had to say: a damaged checkpoint, a lost process."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """All of ``sdd-study status``; its JSON has these names.
 
     Attributes:
         last_activity: of the journal, seconds since 1970.
         seconds_left: a guess; None where nothing runs, or nothing was reported yet.
+        mended: what went wrong in trials that went on all the same.
         budget: used, limit and what is left of everything that ends the search, by name.
     """
 
@@ -32,6 +41,7 @@ class Standing:
     running: list[Trial]
     best: list[Best]
     failed: list[Trial]
+    mended: list[Remark]
     budget: dict[str, dict[str, float | None]]
     epochs_per_second: float
     seconds_left: float | None
@@ -52,6 +62,7 @@ def standing(folder: StudyFolder) -> Standing:
         running=view.of_status("running"),
         best=view.best(),
         failed=view.of_status("failed"),
+        mended=[Remark(record.key, text) for record in view.records for text in record.remarks],
         budget=budget(view),
         epochs_per_second=view.speed,
         seconds_left=view.seconds_left,

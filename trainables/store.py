@@ -22,10 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from trainables.config import TrialConfig
-from trainables.files import read_json, to_json, write_atomically, write_json
+from trainables.files import to_json
 from trainables.storage import Storage, open_storage
-
-__all__ = ["RunFolder", "Store", "read_json", "write_atomically", "write_json"]
 
 CHECKPOINT = re.compile(r"checkpoint-(\d+)\.pt")
 KEPT_CHECKPOINTS = 2

@@ -29,6 +29,7 @@ JSON, times in seconds, values in percent:
   stage: null or {name, total, left}
   trials: {running, done, stopped, failed}
   running, failed: [{key, stage, pair, method, role, status, settings, epoch, epochs, value, reason}]
+  mended: [{key, text}]: damaged checkpoints, lost processes and the like, of trials that went on
   best: [{search, trial, paper: the paper's configuration of the same pair or null}], one a search
   budget: {NAME: {used, limit, left}}
   epochs_per_second, seconds_left (null where nothing runs)
@@ -81,6 +82,7 @@ def describe(now: Standing) -> str:
     rows += _limited(open_trials, now.running, _running)
     rows += [("best", line) for best in now.best for line in _best(best, now.metric)]
     rows += _limited("failed", now.failed, lambda trial: f"{_which(trial)}: {trial.reason}")
+    rows += [("mended", f"{remark.key}: {remark.text}") for remark in now.mended[-MOST_SHOWN:]]
     for name, spent in now.budget.items():
         if spent["limit"] is not None:
             rows.append(

@@ -8,7 +8,7 @@ from study.folder import find_study
 from study.journal import read_outline
 from study.report.frames import WANTED, Source
 from study.reports import read_curves
-from trainables.store import read_json
+from trainables.files import read_json
 
 
 def read_folder(results: Path, study: str) -> Source:

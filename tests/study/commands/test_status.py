@@ -58,7 +58,8 @@ def study(tmp_path: Path) -> StudyFolder:
         {"type": "slots", "slots": 2, "cpus": 1, "gpus": 0, "time": start - 8},
     ]
     text = "".join(json.dumps(line) + "\n" for line in notes)
-    journal.write_text(text + journal.read_text())
+    remark = {"type": "remark", "key": open_.key, "text": "its process was lost", "time": start + 60}
+    journal.write_text(text + journal.read_text() + json.dumps(remark) + "\n")
     return StudyFolder(tmp_path, "made")
 
 
@@ -73,6 +74,7 @@ def test_while_it_runs(study: StudyFolder, asked: Callable[..., Any]) -> None:
     assert (running["epoch"], running["epochs"], running["value"]) == (1, 4, 33.0)
     (failed,) = found["failed"]
     assert failed["reason"] == "it broke"
+    assert found["mended"] == [{"key": running["key"], "text": "its process was lost"}]
     (best,) = found["best"]
     assert best["search"] == ARM
     assert (best["trial"]["value"], best["paper"]["value"]) == (55.0, 47.5)  # of the whole ones
