@@ -20,7 +20,7 @@ import torch
 import trainables
 
 for module in pkgutil.walk_packages(trainables.__path__, "trainables."):
-    if module.name != "trainables.driver":
+    if module.name not in ("trainables.driver", "trainables.worker_group"):
         importlib.import_module(module.name)
 
 from trainables.config import Data, LogitTerm, Method, Teacher, Training, TrialConfig
