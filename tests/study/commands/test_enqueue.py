@@ -18,6 +18,7 @@ from study.loading import load_space
 from study.plan import Plan, resolve
 from study.queueing import Search, point, searches
 from tests.study.commands.conftest import Command
+from tests.study.driving import Driven
 from trainables.strict import to_plain
 
 Write = Callable[..., Path]
@@ -125,3 +126,25 @@ def test_a_search_by_a_function_stores_its_choices_themselves() -> None:
     parts = {"directions": ("maximize",), "pairs": ("a-b",), "bases": ("kd",)}
     search = Search("a-b/space", "s/a-b/space@0", method="space", raw=True, domains=choices, **parts)
     assert point(search, ["width=2", "deep=yes"], None, None) == {"width": 2, "deep": "yes"}
+
+
+def test_the_search_runs_what_was_queued_before_it_began_and_while_it_ran(
+    study: tuple[StudyFolder, Plan], asked: Callable[..., Any]
+) -> None:
+    folder, plan = study
+    common = ("--set", "scales=1,2", "--set", "base=kd", "--method", "SDD", "--results", folder.results)
+    asked("enqueue", "small", "--set", "alpha=3.25", *common)
+    driven = Driven(plan, folder.path)
+    alphas = []
+    for number in range(20):
+        if number == 2:
+            asked("enqueue", "small", "--set", "alpha=3.75", *common)
+        config = driven.ask(str(number))
+        if config is None:
+            break
+        assert config.method.logit is not None
+        alphas.append(config.method.logit.alpha)
+        driven.end(str(number), 10.0, 20.0)
+    driven.close()
+    assert len(alphas) == plan.spec.budget.trials * len(plan.arms) + 2
+    assert {3.25, 3.75} <= set(alphas)
