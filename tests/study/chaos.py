@@ -60,7 +60,8 @@ class Chaos:
             while self.left and launcher.poll() is None:
                 self._disturb(launcher)
             self.codes.append(self.study.end(launcher, timeout=900))
-            print(f"launch {len(self.codes)} ended with {self.codes[-1]}", flush=True)
+            words = self.study.printed.strip().splitlines()[-1:]
+            print(f"launch {len(self.codes)} ended with {self.codes[-1]}: {words}", flush=True)
 
     def _alive(self) -> None:
         if SERVER in self.targets and self.server.process is None:
