@@ -13,12 +13,12 @@ from typing import Any
 from study import methods
 from study.define_by_run import AnyMethod, at_paper, variants
 from study.domains import Choice, OptunaTrial, options_of
+from study.fitting import check_fits
 from study.methods import Distillation
 from study.spec import Pair, StudySpec
 from trainables.config import Data, Method, Teacher, Training, TrialConfig
 from trainables.data.raw import RawData, Streaming
 from trainables.losses.user_code import registered_sources
-from trainables.sharing import check_shared
 from trainables.strict import ConfigError, to_plain
 
 STAGES = ("teachers", "search", "confirm", "report")
@@ -227,11 +227,7 @@ def resolve(spec: StudySpec) -> Plan:
     except ConfigError as error:
         raise ConfigError(f"data.{error}") from None
     plan = Plan(_with_precision(spec), found, raw)
-    if spec.search.maximize == "val/top5" and plan.num_classes < 6:
-        raise ConfigError(f"search.maximize: val/top5 needs six classes, the data have {plan.num_classes}")
-    check_weights_fit(plan)
-    check_scales_fit(plan)
-    check_workers_fit(plan)
+    check_fits(plan)
     return plan
 
 
@@ -248,58 +244,3 @@ def _with_precision(spec: StudySpec) -> StudySpec:
         if (training := getattr(spec, name)) is not None and training.precision == "auto"
     }
     return dataclasses.replace(spec, **decided)  # type: ignore[arg-type]
-
-
-def check_weights_fit(plan: Plan) -> None:
-    """Refuse a teacher's weight file that does not hold the weights of its network for these classes."""
-    from study.teachers import read_teacher
-
-    for number, pair in enumerate(plan.spec.pairs):
-        if pair.weights is not None:
-            try:
-                read_teacher(Path(pair.weights), pair.teacher, plan.num_classes, plan.image_size)
-            except ValueError as error:
-                raise ConfigError(f"pairs.{number}.weights: {error}") from None
-
-
-def check_scales_fit(plan: Plan) -> None:
-    """Refuse scales that cut the last map of a teacher or student into cells smaller than half a pixel.
-
-    The published runs pool MobileNetV2's 2x2 map at scale 4, which repeats each pixel; finer than that, every
-    further cell is a copy.
-    """
-    from trainables.models.shapes import final_map
-
-    for number, pair in enumerate(plan.spec.pairs):
-        for role, name in (("teacher", pair.teacher), ("student", pair.student)):
-            try:
-                side = min(final_map(name, plan.num_classes, plan.image_size))
-            except ValueError as error:
-                raise ConfigError(f"pairs.{number}.{role}: {error}") from None
-            for index, method in enumerate(plan.spec.methods):
-                sets = (scales for variant in variants(method) for scales in options_of(variant.scales))
-                finest = max((max(scales) for scales in sets if scales), default=1)
-                if finest > 2 * side:
-                    raise ConfigError(
-                        f"methods.{index}.scales: {finest} does not fit the {side}x{side} map of {name}; "
-                        f"the finest that does is {2 * side}"
-                    )
-
-
-def check_workers_fit(plan: Plan) -> None:
-    """Refuse methods and batches that the workers of one trial cannot share."""
-    from trainables.data.splits import split
-
-    spec, workers = plan.spec, plan.spec.resources.workers_per_trial
-    if workers == 1:
-        return
-    parts = split(plan.raw, plan.data)
-    images = (len(parts.train), len(parts.train) + len(parts.validation))
-    try:
-        for pair in spec.pairs:
-            for training in (pair.student_training(spec.training), spec.teacher_training or spec.training):
-                rows = [variant for method in spec.methods for variant in variants(method)]
-                features = [added.name for row in rows for added in row.features]
-                check_shared(features, training, workers, images)
-    except ConfigError as error:
-        raise ConfigError(f"resources.{error}") from None
