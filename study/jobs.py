@@ -31,10 +31,13 @@ GIVE_UP_AFTER_S = float(os.environ.get("SDD_FOLLOW_S", 24 * 3600))
 def connect(url: str) -> Any:
     """A client of the job server at ``url``; :class:`ClusterError` says why there is none."""
     os.environ.setdefault("RAY_AUTH_MODE", "token")
+    import logging
+
     import ray
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
+    logging.getLogger("ray").setLevel(logging.ERROR)  # uploads, closed sockets: nothing to act on
     if not url.startswith(("http://", "https://")):
         raise ClusterError(f"--submit {url}: not an address such as http://localhost:8265")
     try:
