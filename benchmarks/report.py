@@ -218,7 +218,7 @@ def machine() -> str:
 
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return (
-        f"{os.cpu_count()} cores ({platform.machine()}), load {load} with other work on them, "
+        f"{os.cpu_count()} cores ({platform.machine()}), load average at the end {load}, "
         f"Python {platform.python_version()}, pandas {pandas.__version__}, SQLite {sqlite3.sqlite_version}"
     )
 

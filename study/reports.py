@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.json
 from numpy.typing import NDArray
 
@@ -91,19 +92,23 @@ def _portion(table: pa.Table, place: dict[str, int], names: Sequence[str] | None
 def _tables(path: Path, names: Sequence[str] | None) -> Iterator[pa.Table]:
     """The reports of a journal, some at a time; of their metrics the epoch and ``names``, or all."""
     options: dict[str, object] = {}
-    if names is not None:
+    if names is not None:  # other lines' fields are passed over, and their rows are left out afterwards
         numbers = [(name, pa.float64()) for name in dict.fromkeys(["epoch", *names]) if name != ARRIVED]
-        fields = [("key", pa.string()), ("time", pa.float64()), ("metrics", pa.struct(numbers))]
+        texts = [("type", pa.string()), ("key", pa.string())]
+        fields = [*texts, ("time", pa.float64()), ("metrics", pa.struct(numbers))]
         options = {"explicit_schema": pa.schema(fields), "unexpected_field_behavior": "ignore"}
     parsing = pyarrow.json.ParseOptions(**options)
     reading = pyarrow.json.ReadOptions(block_size=BLOCK)
-    for lines in _portions(path):
-        reports = b"".join([line for line in lines if line.startswith(REPORT)])
-        if reports:
-            yield pyarrow.json.read_json(pa.BufferReader(reports), reading, parsing)
+    for portion in _portions(path):
+        if names is None:  # types are inferred: every line has to be a report
+            lines = portion.splitlines(keepends=True)
+            portion = b"".join([line for line in lines if line.startswith(REPORT)])
+        if portion:
+            table = pyarrow.json.read_json(pa.BufferReader(portion), reading, parsing)
+            yield table.filter(pa.compute.equal(table["type"], "report"))
 
 
-def _portions(path: Path) -> Iterator[list[bytes]]:
+def _portions(path: Path) -> Iterator[bytes]:
     """The whole lines of a file, some at a time."""
     if not path.exists():
         return
@@ -111,4 +116,4 @@ def _portions(path: Path) -> Iterator[list[bytes]]:
         rest = b""
         while portion := file.read(PORTION):
             whole, newline, rest = (rest + portion).rpartition(b"\n")
-            yield (whole + newline).splitlines(keepends=True)
+            yield whole + newline

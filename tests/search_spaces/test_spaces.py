@@ -34,7 +34,6 @@ SECONDS = 0.25
 
 LOAD_ALL = """
 import json, sys, time
-from study.history import History
 from study.loading import load_space
 took = {}
 for name in sys.argv[1:]:

@@ -157,6 +157,7 @@ class TestFinished:
 def test_ctrl_c_ends_soon_and_the_same_command_goes_on(space: Write, tmp_path: Path) -> None:
     file, results = space(extra=""), tmp_path / "results"
     args = ("--space", file, "--results", results, "--set", "training.epochs=4", "--set", "budget.trials=2")
+    args += ("--stages", "teachers,search")
     process = subprocess.Popen(
         command(*args), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
     )
