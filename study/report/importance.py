@@ -20,6 +20,8 @@ COLUMNS = ["study", "parameter", "importance", "trials"]
 
 FEWEST = 4
 MOST_TRIALS = 200
+TREES = 32
+"""Of fANOVA's forest, half of Optuna's default: shares differ by less than from seed to seed, a hundredth."""
 
 
 EVALUATORS = ("fanova", "ped_anova")
@@ -75,7 +77,7 @@ def _evaluated(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         kinds: dict[str, Any] = {
-            "fanova": lambda: optuna.importance.FanovaImportanceEvaluator(seed=0),
+            "fanova": lambda: optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, seed=0),
             "ped_anova": optuna.importance.PedAnovaImportanceEvaluator,
         }
         return dict(optuna.importance.get_param_importances(search, evaluator=kinds[evaluator]()))
