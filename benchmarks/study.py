@@ -42,7 +42,7 @@ STUDY = StudySpec(
     search=Search(sampler="random", stop=None),
     budget=Budget(trials={trials}),
     confirm=Confirm(best=0, paper=False),
-    resources=Resources(cpus_per_trial={cpus}, max_concurrent={at_once}, views={views!r}),
+    resources=Resources(cpus_per_trial={cpus}, max_concurrent={at_once}, views={views!r}, {share}),
     name="study",
 )
 """
@@ -58,6 +58,7 @@ def space(folder: Path, way: str, trials: int, args: argparse.Namespace) -> Path
         trials=trials,
         cpus=1 if packed else os.cpu_count(),
         at_once=None if packed else 1,
+        share="gpus_per_trial='measure'" if packed else "",
         views="off" if way in ("plain", "live") else "auto",
     )
     path = folder / "space.py"

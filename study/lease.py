@@ -20,7 +20,6 @@ import json
 import os
 import socket
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from study.background import repeating
 from study.errors import StudyBusy
 from study.ownership import Launcher, pid_space
 from trainables.files import to_json
@@ -61,25 +61,21 @@ class Lease:
         time.sleep(SETTLE_S)
         if not self._mine():
             self._refuse_if_held()
-        leaving = threading.Event()
 
-        def renew() -> None:
-            while not leaving.wait(BEAT_S):
-                try:
-                    if not self._mine():
-                        lost(f"study '{self.study}' was taken over by another launcher")
-                        return
-                    self._write(me)
-                except StorageError:
-                    continue
+        def renew() -> bool:
+            try:
+                if not self._mine():
+                    lost(f"study '{self.study}' was taken over by another launcher")
+                    return False
+                self._write(me)
+            except StorageError:
+                pass  # the next one may get through
+            return True
 
-        thread = threading.Thread(target=renew, name="lease", daemon=True)
-        thread.start()
         try:
-            yield
+            with repeating(renew, BEAT_S, "lease"):
+                yield
         finally:
-            leaving.set()
-            thread.join()
             try:
                 if self._mine():
                     self.storage.delete(self.name)

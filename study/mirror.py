@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 
+from study.background import repeating
 from trainables.files import read_json, write_atomically, write_json
 from trainables.storage import Storage, StorageError
 
@@ -89,9 +89,8 @@ class Mirror:
     @contextmanager
     def following(self, say: Callable[[str], None]) -> Iterator[None]:
         """While inside, what is written is sent every few seconds; and the rest at the end."""
-        leaving = threading.Event()
 
-        def attempt() -> None:
+        def attempt() -> bool:
             try:
                 self.send()
             except (StorageError, OSError) as error:
@@ -100,18 +99,12 @@ class Mirror:
                 self._offered = str(error)
             else:
                 self._offered = ""
+            return True
 
-        def follow() -> None:
-            while not leaving.wait(EVERY_S):
-                attempt()
-
-        thread = threading.Thread(target=follow, name="journal-mirror", daemon=True)
-        thread.start()
         try:
-            yield
+            with repeating(attempt, EVERY_S, "journal-mirror"):
+                yield
         finally:
-            leaving.set()
-            thread.join()
             attempt()
 
     def _state(self, local: list[bytes]) -> tuple[set[str], int]:

@@ -13,7 +13,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from study.background import repeating
 from study.errors import StudyBusy
 
 ATTEMPTS, PAUSE_S = 10, 0.05
@@ -91,22 +91,18 @@ def owner_of(path: Path) -> Launcher | None:
 def listening(request: Path) -> Iterator[None]:
     """While inside, a file ``request`` interrupts this process as SIGTERM does; an old one is dropped."""
     request.unlink(missing_ok=True)
-    leaving = threading.Event()
 
-    def look() -> None:
-        while not leaving.wait(LOOK_EVERY_S):
-            if request.exists():
-                request.unlink(missing_ok=True)
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
+    def look() -> bool:
+        if not request.exists():
+            return True
+        request.unlink(missing_ok=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return False
 
-    watcher = threading.Thread(target=look, name="stop-requests", daemon=True)
-    watcher.start()
     try:
-        yield
+        with repeating(look, LOOK_EVERY_S, "stop-requests"):
+            yield
     finally:
-        leaving.set()
-        watcher.join()
         request.unlink(missing_ok=True)
 
 

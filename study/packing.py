@@ -68,19 +68,10 @@ def told(found: Sequence[Packed]) -> str:
     return f"trials on one device: {found[-1].trials} ({each})"
 
 
-def on_gpu(config: TrialConfig, store: str, raw: RawData, cpus: int, engine: Mode) -> Attempt:
-    """Measures trials like ``config`` on one GPU of the cluster."""
-    return lambda trials: _together(trials, 1.0 / trials, config, store, raw, cpus, engine)
-
-
-def on_cores(config: TrialConfig, store: str, raw: RawData, cpus: int, engine: Mode) -> Attempt:
-    """The same on cores, ``cpus`` a trial."""
-    return lambda trials: _together(trials, 0.0, config, store, raw, cpus, engine)
-
-
-def _together(
+def together(
     trials: int, gpus: float, config: TrialConfig, store: str, raw: RawData, cpus: int, engine: Mode
 ) -> Packed | None:
+    """Train ``trials`` trials like ``config`` at once, each on ``cpus`` cores and ``gpus`` of a GPU."""
     from trainables.probe import Probe, Rate
 
     if ray.cluster_resources().get("CPU", 0) < trials * cpus:  # type: ignore[no-untyped-call]

@@ -201,7 +201,9 @@ class Runner:
         if self.cluster.nodes().largest("GPU") < 1:
             return
         where = (str(self.store.root), self.plan.raw, wanted.cpus_per_trial, wanted.engine)
-        if found := packing.most_that_pay(packing.on_gpu(config, *where)):
+        if found := packing.most_that_pay(
+            lambda trials: packing.together(trials, 1 / trials, config, *where)
+        ):
             self.cluster.share = 1.0 / found[-1].trials
             say(packing.told(found))
 

@@ -57,13 +57,13 @@ def test_real_trials_on_cores(
     config = plan.teacher_job(plan.spec.pairs[0]).config
     ray.init(num_cpus=2, include_dashboard=False)
     try:
-        attempt = packing.on_cores(config, str(tmp_path), plan.raw, 1, "eager")
-        one, two = attempt(1), attempt(2)
+        where = (0.0, config, str(tmp_path), plan.raw, 1, "eager")
+        one, two = packing.together(1, *where), packing.together(2, *where)
         assert one is not None
         assert two is not None
         assert one.images_per_s > 0
         assert two.images_per_s > 0
-        assert attempt(3) is None, "three trials of a core do not fit on two"
+        assert packing.together(3, *where) is None, "three trials of a core do not fit on two"
     finally:
         ray.shutdown()
     assert not any(tmp_path.glob("runs/*")), "a probe leaves no run behind"

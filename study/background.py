@@ -1,0 +1,29 @@
+"""A step that is repeated on a thread of its own for as long as a block of code runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def repeating(step: Callable[[], bool], every_s: float, name: str) -> Iterator[None]:
+    """While inside, call ``step`` every ``every_s`` seconds for as long as it returns True.
+
+    The first call comes after ``every_s``; on leaving, a call that runs is waited for. ``name`` is the
+    thread's.
+    """
+    leaving = threading.Event()
+
+    def repeat() -> None:
+        while not leaving.wait(every_s) and step():
+            pass
+
+    thread = threading.Thread(target=repeat, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        leaving.set()
+        thread.join()
