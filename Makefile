@@ -13,7 +13,7 @@ study: venv
 	$(BIN)/python study/launch.py --space search_spaces/quickstart.py
 
 test: venv lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not cluster" --durations=15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not cluster" -n 2 --dist loadgroup --durations=15
 
 slow-test: venv
 	$(BIN)/python -m pytest -m slow

@@ -39,3 +39,9 @@ class Halted(Exception):
 
 class StageFailed(Exception):
     """A stage cannot go on, such as a search whose teacher failed to train; the study ends with a report."""
+
+
+def in_one_line(error: BaseException) -> str:
+    """An error in one line: its type and the last line of its message."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__

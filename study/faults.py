@@ -50,7 +50,14 @@ def told(error: BaseException) -> str:
     return str(error)
 
 
-def database_fault(text: str, error: BaseException) -> str | None:
-    """What Optuna's database says is wrong; None where ``error`` is something else."""
-    found = DATABASE.search(text) or DATABASE.search(f"{type(error).__name__}: {text}")
+def database_fault(error: BaseException) -> str | None:
+    """What Optuna's database says is wrong; None where ``error`` is something else.
+
+    The innermost cause tells: Optuna's own error only guesses at the reason.
+    """
+    found = None
+    cause: BaseException | None = error
+    while cause is not None:
+        match = DATABASE.search(str(cause)) or DATABASE.search(f"{type(cause).__name__}: {cause}")
+        found, cause = match or found, cause.__cause__
     return f"Optuna's database: {found[1].strip()}" if found else None

@@ -56,8 +56,8 @@ def own_cluster() -> str | None:
     """
     from ray._private.utils import read_ray_address
 
+    from study.cluster import check_answers
     from study.errors import ClusterError
-    from study.runner import check_answers
 
     address: str | None = read_ray_address()
     if not address:

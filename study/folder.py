@@ -89,6 +89,20 @@ class StudyFolder:
         """Who runs the study now; None where nobody does."""
         return owner_of(self.path / ".lock")
 
+    @property
+    def to_be_run(self) -> bool:
+        """Whether a launch may expect to run trials: nobody runs the study now, and it did not end well."""
+        if self.launcher is not None:
+            return False
+        return not self.journal.exists() or b'"outcome":"done"' not in last_line(self.journal)
+
+
+def last_line(path: Path) -> bytes:
+    """The last line of a file, or its last 4 KiB."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4096))
+        return (file.read().splitlines() or [b""])[-1]
+
 
 def open_folders(results: Path) -> list[StudyFolder]:
     """The studies of a results folder."""

@@ -12,6 +12,7 @@ import argparse
 import shlex
 import signal
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -28,6 +29,7 @@ from trainables.strict import ConfigError, suggestion
 
 if TYPE_CHECKING:
     from study.plan import Plan
+    from study.spec import StudySpec
 
 EPILOG = """
 examples:
@@ -104,28 +106,44 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Launch the study that ``args`` describe; user errors are one line and exit code 2."""
-    console = Console(highlight=False)
     try:
         if args.submit:
             return submit(args)
-        plan, folder = prepare(args)
-        stages = chosen_stages(args.stages, plan, folder)
+        spec = load_space(args.space, overrides_of(args))
+        folder = StudyFolder(args.results.absolute(), spec.name, Places.from_arguments(args))
         if args.dry_run:
             from study.describe import describe
 
-            console.print(describe(plan, folder), soft_wrap=True, markup=False)
+            plan = resolved(spec, args)
+            chosen_stages(args.stages, plan, folder)
+            Console(highlight=False).print(describe(plan, folder), soft_wrap=True, markup=False)
             return DONE
-        return execute(plan, folder, args.address, console, stages)
+        return execute(spec, folder, args)
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return WRONG_INPUT
+
+
+def overrides_of(args: argparse.Namespace) -> list[str]:
+    """What the command line changes of the space."""
+    return [*args.overrides, *([f"name={args.name!r}"] if args.name else [])]
+
+
+def resolved(spec: StudySpec, args: argparse.Namespace) -> Plan:
+    """The study with its data and all it names; creates nothing."""
+    from study.plan import resolve
+
+    try:
+        return resolve(spec)
+    except ConfigError as error:
+        raise SpecError(f"{args.space}: {error}") from None
 
 
 def submit(args: argparse.Namespace) -> int:
     """Send the study to a cluster; the space is checked here as far as it can be without its data."""
     from study import jobs
 
-    spec = load_space(args.space, [*args.overrides, *([f"name={args.name!r}"] if args.name else [])])
+    spec = load_space(args.space, overrides_of(args))
     words = [word for override in args.overrides for word in ("--set", override)]
     words += ["--name", spec.name]
     if args.results != Path("results"):
@@ -135,17 +153,6 @@ def submit(args: argparse.Namespace) -> int:
         word for name in ("store", "optuna") if (url := getattr(args, name)) for word in (f"--{name}", url)
     ]
     return jobs.launch(args.submit, spec.name, args.space, words, args.dry_run)
-
-
-def prepare(args: argparse.Namespace) -> tuple[Plan, StudyFolder]:
-    """Load and resolve the study; creates nothing."""
-    from study.plan import resolve
-
-    spec = load_space(args.space, [*args.overrides, *([f"name={args.name!r}"] if args.name else [])])
-    try:
-        return resolve(spec), StudyFolder(args.results.absolute(), spec.name, Places.from_arguments(args))
-    except ConfigError as error:
-        raise SpecError(f"{args.space}: {error}") from None
 
 
 def chosen_stages(names: str | None, plan: Plan, folder: StudyFolder) -> tuple[str, ...]:
@@ -165,19 +172,23 @@ def chosen_stages(names: str | None, plan: Plan, folder: StudyFolder) -> tuple[s
     return chosen
 
 
-def execute(
-    plan: Plan, folder: StudyFolder, address: str | None, console: Console, stages: tuple[str, ...]
-) -> int:
-    """Run a resolved study to its end, or until it is interrupted."""
-    from study.session import Session
+def execute(spec: StudySpec, folder: StudyFolder, args: argparse.Namespace) -> int:
+    """Run a study to its end, or until it is interrupted."""
+    from study.cluster import Cluster
 
     for signum in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore SIGINT by default
         signal.signal(signum, _interrupt)
-    began = time.monotonic()
-    session = Session(plan, folder, address, console)
+    began, console = time.monotonic(), Console(highlight=False)
     try:
-        with session:
-            session.run(stages)
+        with closing(Cluster(args.address)) as cluster:
+            if folder.to_be_run:
+                cluster.begin()
+            plan = resolved(spec, args)
+            stages = chosen_stages(args.stages, plan, folder)
+            from study.session import Session
+
+            with Session(plan, folder, cluster, console) as session:
+                session.run(stages)
     except (KeyboardInterrupt, Halted, StorageError, OSError) as reason:
         what = "interrupted" if isinstance(reason, KeyboardInterrupt) else f"stopped: {told(reason)}"
         program = ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]

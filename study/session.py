@@ -9,10 +9,12 @@ from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import asdict
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from study.cluster import Cluster
 from study.errors import Halted, StageFailed
 from study.folder import StudyFolder
 from study.journal import Journal
@@ -27,14 +29,14 @@ from study.progress import Progress, duration
 from study.queueing import searches
 from study.recorder import Recorder
 from study.registry import BestStudent, best_students
-from study.report.frames import from_records
-from study.report.tables import HEAD, shown
-from study.report.write import Report, write_csvs, write_report
-from study.runner import Cluster, Runner
+from study.runner import Runner
 from study.stages import Stages
 from study.tracking import Tracker
 from trainables.files import write_json
 from trainables.strict import to_plain
+
+if TYPE_CHECKING:
+    from study.report.write import Report
 
 SEND_TIMEOUT_S = 600.0
 SEND_TIMEOUT_INTERRUPTED_S = 3.0
@@ -47,11 +49,11 @@ class Session:
     what is left to MLflow and lets go of Ray.
     """
 
-    def __init__(self, plan: Plan, folder: StudyFolder, address: str | None, console: Console) -> None:
+    def __init__(self, plan: Plan, folder: StudyFolder, cluster: Cluster, console: Console) -> None:
         self.plan = plan
         self.folder = folder
         self.console = console
-        self.cluster = Cluster(address)
+        self.cluster = cluster
         self.report: Report | None = None
         self.students: list[BestStudent] = []
         self.ended: dict[str, str] = {}
@@ -61,7 +63,6 @@ class Session:
         try:
             self._open()
         except BaseException:
-            self.cluster.close()
             self._stack.close()
             raise
         return self
@@ -103,6 +104,8 @@ class Session:
             for signum in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(signum, signal.SIG_IGN)
         self.cluster.close()
+        from study.report.write import write_csvs
+
         try:
             self.recorder.journal.note("leave", outcome=self._outcome(kind))
             write_csvs(self.folder, self.recorder.records)
@@ -151,6 +154,9 @@ class Session:
         self.ended = stages.ended
         if "report" not in names:
             return
+        from study.report.frames import from_records
+        from study.report.write import write_report  # takes seconds to import
+
         spec = self.plan.spec
         records, seeds, metric = self.recorder.records, spec.confirm.seeds, spec.search.maximize
         self.report = write_report(self.folder, records, metric, seeds)
@@ -159,6 +165,8 @@ class Session:
 
     def conclude(self, seconds: float) -> bool:
         """Print the table and where everything is; whether no trial failed."""
+        from study.report.tables import HEAD, shown
+
         say = self.console.print
         if self.report is not None and len(self.report.table):
             title = f"{self.folder.name}: test top-1 of confirmed configurations"

@@ -19,6 +19,10 @@ from study.plan import Job
 
 RETRY_S = 10.0
 
+BEGIN_S = 20.0
+"""So long after the launch, or with the first report, MLflow is opened: until then the cores are needed to
+get a first trial going."""
+
 
 class Tracker:
     """Watches a study and brings its records to MLflow, some time later."""
@@ -29,6 +33,7 @@ class Tracker:
         self._say = say
         self._pending: dict[str, Record] = {}
         self._changed = threading.Condition()
+        self._going = threading.Event()
         self._closing = False
         self._outcome: Outcome | None = None
         self._away = False
@@ -45,6 +50,7 @@ class Tracker:
 
     def reported(self, record: Record, epoch: int) -> None:
         """Queue the trial."""
+        self._going.set()
         self._queue(record)
 
     def remarked(self, record: Record, text: str) -> None:
@@ -69,6 +75,7 @@ class Tracker:
             self._outcome = outcome
             self._closing = True
             self._changed.notify()
+        self._going.set()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
@@ -79,6 +86,7 @@ class Tracker:
             self._changed.notify()
 
     def _work(self) -> None:
+        self._going.wait(BEGIN_S)
         while True:
             with self._changed:
                 while not self._pending and not self._closing:

@@ -18,6 +18,7 @@ from trainables.data.dataset import Batch, Split
 from trainables.data.epochs import Plan
 from trainables.group import ALONE, Group
 from trainables.precision import autocast, best_precision
+from trainables.sgd import SGD
 
 __all__ = ["Engine", "TeacherOutputs", "Totals", "autocast", "best_precision", "evaluate", "learning_rate"]
 
@@ -133,14 +134,7 @@ class Engine:
         self.uncompiled = self.group.averaging(
             ForwardAndLoss(student, self.criterion, training, device, self.group)
         )
-        self.optimizer = torch.optim.SGD(
-            [*self.student.parameters(), *self.criterion.parameters()],
-            lr=training.lr,
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
-            nesterov=training.nesterov,
-            fused=True,
-        )
+        self.optimizer = SGD([*self.student.parameters(), *self.criterion.parameters()], training)
 
     def train_epoch(self, split: Split, epoch: int, seed: int) -> dict[str, float]:
         """One epoch, counted from 1; means of the loss and its terms and the training top-1 in percent."""
@@ -153,9 +147,7 @@ class Engine:
         if self.teacher is not None:
             self.teacher.begin(split, split.plan(batch_size, **order))
         for step, batch in enumerate(split.batches(batch_size, **order)):
-            lr = learning_rate(self.training, epoch - 1 + step / steps)
-            for group in self.optimizer.param_groups:
-                group["lr"] = lr
+            self.optimizer.lr = learning_rate(self.training, epoch - 1 + step / steps)
             terms, logits = self.step(batch, epoch, min(batch_size, images - step * batch_size))
             size = len(batch.target)
             losses = {f"train/loss_{name}": value.detach() * size for name, value in terms.items()}
@@ -181,7 +173,7 @@ class Engine:
         else:
             terms, logits = self.uncompiled(images, teacher, batch.target, batch.index, epoch)
         loss = torch.stack(list(terms.values())).sum()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         self.group.portion(loss, len(images), whole or len(images)).backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return terms, logits

@@ -117,7 +117,7 @@ def _train(
         torch.manual_seed(_epoch_seed(config.seed, epoch, group.rank))  # dropout and the like
         times = Times(engine)
         metrics: Metrics = {"epoch": epoch, **engine.train_epoch(split, epoch, config.seed)}
-        metrics["lr"] = engine.optimizer.param_groups[0]["lr"]
+        metrics["lr"] = engine.optimizer.lr
         times.trained(split.steps(training.batch_size, parts=training.batch_norm_parts))
         if not math.isfinite(metrics["train/loss"]):
             raise NonFiniteLoss(f"the loss is {metrics['train/loss']} in epoch {epoch}")

@@ -155,7 +155,7 @@ def check_devices(situation: Situation) -> Iterable[Finding]:
     """Each node that promises GPUs has them."""
     import ray
 
-    from study.runner import Cluster
+    from study.cluster import Cluster
 
     cluster = Cluster(situation.address)
     if cluster.address is None:

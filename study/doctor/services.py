@@ -161,7 +161,7 @@ def check_ray(situation: Situation) -> Iterable[Finding]:
     import ray
     import torch
 
-    from study.runner import Cluster
+    from study.cluster import Cluster
 
     cluster = Cluster(situation.address)
     remedy = (

@@ -54,7 +54,17 @@ def test_a_fault_of_the_database_is_found_in_tunes_text() -> None:
     text = (
         "Traceback ...\n\nsqlalchemy.exc.OperationalError: (sqlite3.OperationalError) disk is full\n[SQL: x]"
     )
-    assert (
-        database_fault(text, RuntimeError()) == "Optuna's database: (sqlite3.OperationalError) disk is full"
-    )
-    assert database_fault("KeyError: 'x'", RuntimeError()) is None
+    assert database_fault(RuntimeError(text)) == "Optuna's database: (sqlite3.OperationalError) disk is full"
+    assert database_fault(KeyError("x")) is None
+
+
+def test_the_innermost_cause_of_a_database_fault_is_told() -> None:
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import OperationalError
+
+    refused = OperationalError("SELECT 1", {}, Exception("connection refused"))
+    outer = StorageInternalError("An exception is raised during the commit.")
+    outer.__cause__ = refused
+    told_of = database_fault(outer)
+    assert told_of is not None
+    assert "connection refused" in told_of

@@ -22,7 +22,7 @@ import ray
 from ray import tune
 from ray.tune.search import Searcher
 
-from study.runner import QUIET
+from study.cluster import QUIET
 from study.scheduler import FreesIdle
 from tests.trainables.trials import DATA, tiny
 from trainables.config import TrialConfig

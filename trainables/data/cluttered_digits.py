@@ -17,6 +17,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from importlib.util import find_spec
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -97,11 +99,16 @@ def sources(data: Data) -> tuple[dict[int, NDArray[np.int64]], ...]:
 @functools.cache
 def _handwriting() -> tuple[Floats, NDArray[np.int64]]:
     """Ink [1797,10,10] in [0, 1] with an empty border, and labels [1797]."""
-    from sklearn.datasets import load_digits
+    table = np.loadtxt(_digits_file(), delimiter=",").astype(np.float32)
+    ink = np.pad(table[:, :-1].reshape(-1, 8, 8) / np.float32(16), ((0, 0), (1, 1), (1, 1)))
+    return ink, table[:, -1].astype(np.int64)
 
-    digits = load_digits()
-    ink = np.pad(digits.images.astype(np.float32) / 16, ((0, 0), (1, 1), (1, 1)))
-    return ink, digits.target.astype(np.int64)
+
+def _digits_file() -> Path:
+    """What ``sklearn.datasets.load_digits`` reads; to import scikit-learn for it would take seconds."""
+    package = find_spec("sklearn")
+    assert package is not None, "scikit-learn is among the dependencies"
+    return Path(str(package.origin)).parent / "datasets" / "data" / "digits.csv.gz"
 
 
 def _scenes(

@@ -149,7 +149,6 @@ class DataSet:
 def build(raw: RawData, data: Data, device: torch.device | str, workers: int | None) -> DataSet:
     """Split ``raw`` and put it on ``device``; see :func:`trainables.data.prepare`."""
     from trainables.data.resident import resident_parts
-    from trainables.data.streamed import streamed_parts
 
     train: MakeSplit
     test: MakeSplit
@@ -159,6 +158,8 @@ def build(raw: RawData, data: Data, device: torch.device | str, workers: int | N
         train, test = resident_parts(raw, data, parts, device)
         size = (raw.train_images.shape[1], raw.train_images.shape[2])
     else:
+        from trainables.data.streamed import streamed_parts  # torchvision takes seconds to import
+
         train, test = streamed_parts(raw, data, parts, device, workers)
         size = (raw.augmentation.size, raw.augmentation.size)
     return DataSet(

@@ -1,0 +1,37 @@
+"""Clusters that are refused, and a local one that starts beside the launcher's own work."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+
+import pytest
+import ray
+
+from study.cluster import Cluster, check_answers
+from study.errors import ClusterError
+
+
+def test_an_address_where_nothing_listens_is_refused() -> None:
+    with pytest.raises(ClusterError, match=r"cannot reach Ray at 127\.0\.0\.1:9"):
+        check_answers("127.0.0.1:9")
+    check_answers("auto")
+
+
+@pytest.mark.ray
+def test_a_local_ray_starts_beside_the_caller_and_stays_until_it_is_closed() -> None:
+    with closing(Cluster("local")) as cluster:
+        cluster.begin()
+        assert not ray.is_initialized(), "begin waits for nothing"
+        cluster.connect()
+        time.sleep(2)  # Ray's processes die with the thread that started them
+        assert ray.get(ray.remote(lambda: 42).remote(), timeout=60) == 42
+        cluster.check()
+    assert not ray.is_initialized()
+
+
+@pytest.mark.ray
+def test_a_ray_that_was_begun_and_never_needed_is_stopped() -> None:
+    with closing(Cluster("local")) as cluster:
+        cluster.begin()
+    assert not ray.is_initialized()
