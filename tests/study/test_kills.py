@@ -18,7 +18,7 @@ from tests.study.killing import Study, kill, reports, same
 
 INTERRUPTED = 130
 ENDED_BY_RAY = 1
-"""Ray itself ends a process whose raylet is gone, on its next call."""
+"""Ray itself ends a process whose raylet is gone, on its next call, unless the launcher notices first."""
 
 Process = subprocess.Popen[str]
 
@@ -55,21 +55,21 @@ def politely(launcher: Process) -> None:
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.parametrize(
-    ("harm", "stage", "code"),
+    ("harm", "stage", "codes"),
     [
-        (the_launcher, "search", -signal.SIGKILL),
-        (politely, "confirm", INTERRUPTED),
-        (the_raylet, "teachers", ENDED_BY_RAY),
-        (the_gcs, "search", INTERRUPTED),
+        (the_launcher, "search", {-signal.SIGKILL}),
+        (politely, "confirm", {INTERRUPTED}),
+        (the_raylet, "teachers", {ENDED_BY_RAY, INTERRUPTED}),
+        (the_gcs, "search", {INTERRUPTED}),
     ],
 )
 def test_the_next_launch_goes_on(
-    undisturbed: Study, tmp_path: Path, harm: Callable[[Process], None], stage: str, code: int
+    undisturbed: Study, tmp_path: Path, harm: Callable[[Process], None], stage: str, codes: set[int]
 ) -> None:
     study = Study(tmp_path)
     launcher = study.start()
     study.wait_for(lambda lines: reports(lines, stage) >= 2, launcher)
     harm(launcher)
-    assert study.end(launcher) == code, study.printed
+    assert study.end(launcher) in codes, study.printed
     assert study.run() == 0, study.printed
     assert same(study, undisturbed)
