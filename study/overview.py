@@ -17,7 +17,7 @@ from study.device_time import SPENT
 from study.folder import StudyFolder
 from study.journal import Line, Record, read_outline
 from study.pace import Expected, epochs_left, speed
-from study.report.frames import WANTED
+from study.report.source import WANTED
 from study.reports import ARRIVED, read_curves
 from trainables.files import read_json
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,7 @@ import pandas as pd
 from study import paper
 from study.curves import Curves
 from study.journal import Record
+from study.report.source import WANTED, Source, all_names
 
 TRIAL_COLUMNS = [
     "trial_key",
@@ -59,9 +60,6 @@ method's settings are the paper's. ``settings``: hash of all that decides the re
 seeds the study asked for.
 """
 
-WANTED = ("val/top1", "test/top1", "test/top5", "time/epoch_s", "time/batch_ms")
-"""Metrics of each epoch that a report reads; ``time/batch_ms`` is milliseconds a training batch."""
-
 
 @dataclass(frozen=True, slots=True)
 class Runs:
@@ -87,24 +85,6 @@ class Runs:
         return done.assign(published=published).drop_duplicates("trial_key")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One study as a reader found it.
-
-    Attributes:
-        records: its trials, without histories.
-        curves: their metrics of each epoch, in the same order.
-        asked: seeds it asked for; None where that is not known.
-        metric: what its search maximised.
-    """
-
-    study: str
-    records: Sequence[Record]
-    curves: Curves
-    asked: int | None = None
-    metric: str = field(default=WANTED[0])
-
-
 def gather(sources: Sequence[Source]) -> Runs:
     """The trials of ``sources`` in one frame."""
     trials = pd.concat([_frame(source) for source in sources], ignore_index=True)
@@ -121,9 +101,8 @@ def from_records(
 ) -> Runs:
     """The trials of one study from its journal in memory."""
     kept = list(records)
-    names = tuple(dict.fromkeys([*WANTED, metric]))
-    curves = Curves.from_histories(names, [record.history for record in kept])
-    return gather([Source(study, kept, curves, asked, metric)])
+    curves = Curves.from_histories(all_names(metric), [record.history for record in kept])
+    return gather([Source.of_curves(study, kept, curves, asked, metric)])
 
 
 def trials_frame(study: str, records: Iterable[Record]) -> pd.DataFrame:
@@ -153,8 +132,7 @@ def _frame(source: Source) -> pd.DataFrame:
             frame[f"{name}_best"] = curves.highest(name)
         if f"{name}_chosen" in frame:
             frame[f"{name}_chosen"] = curves.at_highest(name, "val/top1")
-    frame["seconds"] = curves.total("time/epoch_s")
-    frame["time/batch_ms"] = curves.mean("time/batch_ms")
+    frame["seconds"], frame["time/batch_ms"] = source.seconds, source.batch_ms
     seeds = frame.loc[frame["stage"] == "confirm", "seed"]
     frame["asked"] = source.asked if source.asked is not None else seeds.nunique()
     return frame

@@ -10,6 +10,9 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from study.curves import Floats
 from study.errors import TrackingError
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -77,15 +80,22 @@ class Database:
             reason = " ".join(str(error).split())[:160]
             raise TrackingError(f"no MLflow database at {uri}: {reason}") from None
 
-    def _rows(self, table: str, columns: Sequence[str], **equal: Any) -> Iterator[Sequence[Any]]:
-        """``columns`` of the rows in which others have the values given; ``experiment`` is the run's."""
+    def _rows(
+        self, table: str, columns: Sequence[Any], by: str | None = None, **equal: Any
+    ) -> Iterator[Sequence[Any]]:
+        """``columns`` (names, or expressions of one) of the rows in which others have the values given.
+
+        ``experiment`` is that of the row's run; ``by`` a column by which expressions are aggregated.
+        """
         sql = self._sql
-        source = sql.table(table, *map(sql.column, columns))
-        query = sql.select(*source.c)
+        chosen = [sql.column(column) if isinstance(column, str) else column for column in columns]
+        query = sql.select(*chosen).select_from(sql.table(table))
+        if by is not None:
+            query = query.group_by(sql.column(by))
         if (experiment := equal.pop("experiment", None)) is not None:
             runs = sql.table("runs", *map(sql.column, ("run_uuid", "experiment_id", "lifecycle_stage")))
             ours = sql.and_(runs.c.experiment_id == int(experiment), runs.c.lifecycle_stage == "active")
-            query = query.where(source.c.run_uuid.in_(sql.select(runs.c.run_uuid).where(ours)))
+            query = query.where(sql.column("run_uuid").in_(sql.select(runs.c.run_uuid).where(ours)))
         for name, value in equal.items():
             query = query.where(sql.column(name) == value)
         text = query.compile(dialect=self._engine.dialect, compile_kwargs={"literal_binds": True})
@@ -93,6 +103,17 @@ class Database:
         cursor.execute(str(text))
         while rows := cursor.fetchmany(ROWS_AT_ONCE):
             yield rows
+
+    def _of_metric(
+        self, experiment: str, runs: list[Run], name: str, columns: Sequence[Any], by: str | None = None
+    ) -> Iterator[Sequence[Any]]:
+        """Rows of one metric, those of other experiments' runs among them where these are few.
+
+        For a database to look up the run of each row takes longer than to pass over what is not wanted.
+        """
+        ((every,),) = next(self._rows("runs", [self._sql.func.count()]))
+        only = {} if 2 * len(runs) >= every else {"experiment": experiment}
+        return self._rows("metrics", columns, by, key=name, is_nan=self._sql.false(), **only)
 
     def experiments(self) -> dict[str, str]:
         """Identifier of each study by name."""
@@ -114,11 +135,22 @@ class Database:
         """Every value of a metric."""
         place = {run.run_id: number for number, run in enumerate(runs)}
         points = Points()
-        columns = ("run_uuid", "step", "value")
-        for rows in self._rows("metrics", columns, experiment=experiment, key=name, is_nan=self._sql.false()):
+        for rows in self._of_metric(experiment, runs, name, ("run_uuid", "step", "value")):
             numbers, epochs, values = zip(*rows, strict=True)
             points.add(map(place.get, numbers, repeat(NO_RUN)), epochs, values)
         return points
+
+    def sums(self, experiment: str, runs: list[Run], name: str) -> tuple[Floats, Floats]:
+        """Sum of a metric's values and their number, for each run."""
+        value: Any = self._sql.column("value")
+        place = {run.run_id: number for number, run in enumerate(runs)}
+        columns = ("run_uuid", self._sql.func.sum(value), self._sql.func.count(value))
+        found = np.zeros((2, len(runs)))
+        for rows in self._of_metric(experiment, runs, name, columns, by="run_uuid"):
+            for run, total, count in rows:
+                if run in place:
+                    found[:, place[run]] = total, count
+        return found[0], found[1]
 
 
 class Server:
@@ -174,6 +206,15 @@ class Server:
                     [item.value for item in history],
                 )
         return points
+
+    def sums(self, experiment: str, runs: list[Run], name: str) -> tuple[Floats, Floats]:
+        """Sum of a metric's values and their number, for each run."""
+        points = self.history(experiment, runs, name)
+        numbers = np.array(points.runs, dtype=np.int64)
+        return (
+            np.bincount(numbers, np.array(points.values), len(runs)).astype(np.float64),
+            np.bincount(numbers, minlength=len(runs)).astype(np.float64),
+        )
 
 
 Store = Database | Server

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from study.folder import find_study
 from study.journal import read_outline
-from study.report.frames import WANTED, Source
+from study.report.source import WANTED, Source, all_names
 from study.reports import read_curves
 from trainables.files import read_json
 
@@ -21,5 +21,7 @@ def read_folder(results: Path, study: str) -> Source:
     spec = read_json(folder.path / "study.json") or {}
     metric = spec.get("search", {}).get("maximize", WANTED[0])
     records = read_outline(folder.journal).records
-    curves = read_curves(folder.journal, list(records), tuple(dict.fromkeys([*WANTED, metric])))
-    return Source(study, list(records.values()), curves, spec.get("confirm", {}).get("seeds"), metric)
+    curves = read_curves(folder.journal, list(records), all_names(metric))
+    return Source.of_curves(
+        study, list(records.values()), curves, spec.get("confirm", {}).get("seeds"), metric
+    )

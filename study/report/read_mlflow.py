@@ -12,8 +12,8 @@ import numpy as np
 from study.curves import Curves
 from study.errors import UserError
 from study.journal import Record
-from study.report.frames import WANTED, Source
 from study.report.mlflow_stores import NO_RUN, Points, Run, Store, open_store
+from study.report.source import BATCH_MS, SECONDS, WANTED, Source
 from trainables.strict import suggestion
 
 STATUS = {"FINISHED": "done", "FAILED": "failed", "KILLED": "failed"}
@@ -46,7 +46,10 @@ def _source(store: Store, experiment: str, study: str) -> Source:
     names = tuple(dict.fromkeys([*WANTED, metric]))
     curves = _curves(names, trials, {name: store.history(experiment, trials, name) for name in names})
     asked = int(tags["confirm_seeds"]) if tags.get("confirm_seeds") else None
-    return Source(study, [_record(run) for run in trials], curves, asked, metric)
+    seconds, _ = store.sums(experiment, trials, SECONDS)
+    batch_ms, batches = store.sums(experiment, trials, BATCH_MS)
+    batch_ms = np.divide(batch_ms, batches, out=np.full(len(trials), np.nan), where=batches > 0)
+    return Source(study, [_record(run) for run in trials], curves, seconds, batch_ms, asked, metric)
 
 
 def _curves(names: tuple[str, ...], runs: list[Run], points: Mapping[str, Points]) -> Curves:

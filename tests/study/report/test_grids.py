@@ -12,8 +12,9 @@ from study.journal import Record
 from study.methods import DKD, KD, NKD, SDD, Supervised
 from study.report.cells import Cell
 from study.report.configurations import confirmed as configurations
-from study.report.frames import WANTED, Runs, Source, from_records, gather
+from study.report.frames import Runs, from_records, gather
 from study.report.grids import Grid, Row, paper_grids, study_grid
+from study.report.source import Source, all_names
 from study.report.tables import shown, summary
 from tests.study.report.made import CIFAR, config, confirmed, failed, record, search, teacher
 
@@ -41,7 +42,7 @@ def records() -> list[Record]:
 
 def runs(*studies: Sequence[Record]) -> Runs:
     sources = [
-        Source(name, kept, Curves.from_histories(WANTED, [item.history for item in kept]), 3)
+        Source.of_curves(name, kept, Curves.from_histories(all_names(), [item.history for item in kept]), 3)
         for name, kept in zip(("one", "two"), studies, strict=False)
     ]
     return gather(sources)
