@@ -132,7 +132,8 @@ def _frame(source: Source) -> pd.DataFrame:
             frame[f"{name}_best"] = curves.highest(name)
         if f"{name}_chosen" in frame:
             frame[f"{name}_chosen"] = curves.at_highest(name, "val/top1")
-    frame["seconds"], frame["time/batch_ms"] = source.seconds, source.batch_ms
+    frame["seconds"] = source.seconds.round(3)  # what the order of a sum decides is left out
+    frame["time/batch_ms"] = source.batch_ms.round(6)
     seeds = frame.loc[frame["stage"] == "confirm", "seed"]
     frame["asked"] = source.asked if source.asked is not None else seeds.nunique()
     return frame
