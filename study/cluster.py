@@ -18,6 +18,7 @@ import ray
 
 from study import fleet
 from study.errors import ClusterError, Halted, in_one_line
+from study.presence import Presence
 from study.spec import Resources
 
 QUIET = {
@@ -50,6 +51,7 @@ class Cluster:
         self.address = None if named == "local" else named
         self.share: float | None = None
         """The part of a GPU that was measured to be best for a trial."""
+        self._presence: Presence | None = None
         self._starting: Future[None] | None = None
         self._thread = ThreadPoolExecutor(1, "ray-start")
 
@@ -61,7 +63,8 @@ class Cluster:
     def connect(self) -> None:
         """Start or reach Ray, once."""
         if self._starting is not None:
-            self._starting.result()
+            with own_signals():
+                self._starting.result()
         elif not ray.is_initialized():
             self._connect()
 
@@ -138,6 +141,14 @@ class Cluster:
         if grown is None:
             return fleet.Nodes(tuple((resources, 1) for resources in alive), len(alive))
         return fleet.Nodes(tuple((resources, grown.most) for resources in alive), grown.most)
+
+    def studies(self) -> int:
+        """Among how many studies the cluster is shared; a local one is this study's alone."""
+        if self.address is None:
+            return 1
+        if self._presence is None:
+            self._presence = Presence()
+        return self._presence.studies()
 
     def check(self) -> None:
         """Raise :class:`Halted` once a process of the local Ray is gone: nothing moves without it."""

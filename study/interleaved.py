@@ -1,12 +1,14 @@
-"""Several searches as one Tune searcher, so that all of them go on side by side."""
+"""Several searches as one, so that all of them go on side by side."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ray.tune.search import Searcher
 
+from study.early_stopping import EarlyStopping
 from study.plan import Job
 from study.searcher import ArmSearch
 from study.spending import Spending
@@ -15,12 +17,12 @@ LOOK_AGAIN_S = 2.0
 """How often a search that has nothing left looks for trials enqueued by hand, while others still run."""
 
 
-class Interleaved(Searcher):
+class Interleaved:
     """Several arms as one searcher: each suggestion comes from the arm that has the most left to ask."""
 
     def __init__(self, arms: list[ArmSearch], spending: Spending) -> None:
-        super().__init__(metric=arms[0].objectives.metric, mode="max")  # what trials report
         self.arms = arms
+        self.metric = arms[0].objectives.metric
         self.spending = spending
         self.cut: dict[str, str] = {}
         """Why trials were ended before their last epoch, by key, where it was the budget."""
@@ -28,10 +30,7 @@ class Interleaved(Searcher):
         self._running: set[str] = set()
         self._jobs: dict[str, Job] = {}
         self._look_at = 0.0
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Nothing, for the same reason as in :meth:`save`."""
-        return {}
+        self._early = EarlyStopping(arms)
 
     @property
     def left(self) -> int:
@@ -60,6 +59,15 @@ class Interleaved(Searcher):
         """The job of a trial that runs."""
         return self._jobs[trial_id]
 
+    def stops(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        """Whether a running trial is to end after this report: the budget is spent, or its search's rule."""
+        job, epoch, value = self._jobs[trial_id], int(result["epoch"]), result.get(self.metric)
+        if epoch >= job.config.training.epochs:
+            return False  # it ends by itself
+        if self.verdict(trial_id):
+            return True
+        return value is not None and self._early.stops(job, epoch, float(value))
+
     def verdict(self, trial_id: str) -> str:
         """Why a running trial is to end now, because the budget is spent; empty where it may go on."""
         job = self._jobs[trial_id]
@@ -82,7 +90,7 @@ class Interleaved(Searcher):
         suggested = arm.suggest(trial_id) if self._left(arm) and not self._over() else None
         if suggested is None:
             self._look_at = time.monotonic() + LOOK_AGAIN_S
-            return None if self._running else self.FINISHED
+            return None if self._running else Searcher.FINISHED
         self._owner[trial_id] = arm
         self._jobs[trial_id] = arm.job_of(trial_id)
         self._running.add(trial_id)
@@ -100,15 +108,3 @@ class Interleaved(Searcher):
         self._running.discard(trial_id)
         cut_off = self._jobs[trial_id].key in self.cut  # to Optuna as if interrupted: it may go on later
         self._owner[trial_id].on_trial_complete(trial_id, result, error or cut_off)
-
-    def set_search_properties(
-        self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any
-    ) -> bool:
-        """Everything is set already."""
-        return True
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: the state is in Optuna's storage and the journal."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing, see :meth:`save`."""

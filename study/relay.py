@@ -63,7 +63,7 @@ class Relay(tune.Callback):
 
     Args:
         job_of: the job of a trial key.
-        cut: why a running trial was told to stop, by key.
+        cut: why the trial of a key was told to stop before its last epoch; empty where it was not.
         most_failed: with more failed trials than these the run ends; None for no limit.
         check: called about twice a second; what it raises ends the run.
 
@@ -74,7 +74,7 @@ class Relay(tune.Callback):
     def __init__(
         self,
         job_of: Callable[[str], Job],
-        cut: Mapping[str, str],
+        cut: Callable[[str], str],
         listener: Listener,
         most_failed: int | None,
         check: Callable[[], None],
@@ -134,7 +134,7 @@ class Relay(tune.Callback):
         job = self._job(trial)
         whole = trial.last_result.get("epoch", 0) >= job.config.training.epochs
         with leaving():
-            reason = "" if whole else self._cut.get(job.key, "")
+            reason = "" if whole else self._cut(job.key)
             self._listener.ended(job, "done" if whole else "stopped", reason)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray import tune
-from ray.tune.schedulers import TrialScheduler
 
 from study import packing
 from study.cluster import Cluster
 from study.errors import Halted
 from study.faults import LOSSES, database_fault
-from study.interleaved import Interleaved
-from study.plan import Job, Plan
+from study.feed import Feed, Phase
+from study.plan import Plan
+from study.presence import part
 from study.relay import Leave, Listener, Relay
+from study.scheduler import Steered
 from trainables.config import TrialConfig
 from trainables.store import Store
 
@@ -35,11 +35,13 @@ class Runner:
         self.cluster = cluster
         self.listener = listener
 
-    def run_jobs(self, jobs: list[Job]) -> None:
-        """Run a list of jobs to their ends."""
-        by_key = {job.key: job for job in jobs}
-        space = {"trial": tune.grid_search([job.config.to_dict() for job in by_key.values()])}
-        self._run(by_key.__getitem__, {}, param_space=space, scheduler=None, num_samples=1)
+    def run(self, phases: Iterator[Phase]) -> None:
+        """Run the trials of one phase after the other; without any, Ray is left alone."""
+        phase = next(phases, None)
+        while phase is not None:
+            if phase.before is not None:
+                phase.before()
+            phase = self._run(phase, phases)
 
     def measure_share(self, config: TrialConfig, say: Callable[[str], None]) -> None:
         """How many trials like ``config`` share a GPU best; nothing where there is none."""
@@ -54,12 +56,8 @@ class Runner:
             self.cluster.share = 1.0 / found[-1].trials
             say(packing.told(found))
 
-    def run_search(self, search: Interleaved, scheduler: TrialScheduler) -> None:
-        """Run what is left of a search, and what is enqueued by hand until its last trial has ended."""
-        self._run(search.job, search.cut, search_alg=search, scheduler=scheduler, num_samples=-1)
-
-    def _run(self, job_of: Callable[[str], Job], cut: Mapping[str, str], **tuning: Any) -> None:
-        """Run trials; ``cut`` says why some were ended by the budget, by key."""
+    def _run(self, first: Phase, phases: Iterator[Phase]) -> Phase | None:
+        """Run phases until one wants something done first, which is returned."""
         from trainables.driver import Provision, trainable
         from trainables.remembering import Remembering
 
@@ -81,16 +79,18 @@ class Runner:
             room=Remembering(budget=wanted.views),
             engine=wanted.engine,
         )
-        relay = Relay(job_of, cut, self.listener, self.plan.spec.budget.max_failures, self.cluster.check)
+        feed = Feed(first, phases, part(at_once, self.cluster.studies))
+        most_failed = self.plan.spec.budget.max_failures
+        relay = Relay(feed.job, feed.cut, self.listener, most_failed, self.cluster.check)
         scratch = Path(tempfile.mkdtemp(prefix="sdd-tune-"))
-        space = tuning.pop("param_space", None)
         tuner = tune.Tuner(
             trainable(given),
-            param_space=space,
             tune_config=tune.TuneConfig(
+                search_alg=feed,
+                scheduler=Steered(feed),
+                num_samples=-1,
                 max_concurrent_trials=at_once,
                 reuse_actors=True,
-                **tuning,
             ),
             run_config=tune.RunConfig(
                 name="study",
@@ -103,10 +103,9 @@ class Runner:
         try:
             tuner.fit()
         except Leave as leave:
+            if (fault := database_fault(leave.reason)) is not None:
+                raise Halted(fault) from leave.reason
             raise leave.reason from leave.reason.__cause__
-        except Exception as error:
-            if (fault := database_fault(error)) is not None:
-                raise Halted(fault) from error
-            raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+        return feed.held

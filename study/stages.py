@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from study.errors import StageFailed
+from study.feed import JobList, Phase
 from study.folder import StudyFolder
 from study.history import History
 from study.plan import Job, Plan
@@ -23,8 +24,8 @@ class Stages:
     """The stages of one study.
 
     Attributes:
-        teachers: by pair label, once :meth:`train_teachers` has been through.
-        ended: why each search is at its end, by its label, once :meth:`search` has been through.
+        teachers: by pair label, once :meth:`run` has been through.
+        ended: why each search is at its end, by its label, once :meth:`run` has been through.
     """
 
     plan: Plan
@@ -37,19 +38,23 @@ class Stages:
 
     def run(self, names: Collection[str]) -> None:
         """The named ones of teachers, search and confirm; trained teachers are found, not trained."""
-        if set(names) & {"teachers", "search", "confirm"}:
-            self.train_teachers()
-        if "search" in names:
-            self.search()
-        if "confirm" in names:
-            self.confirm()
+        self.runner.run(self._phases(names))
 
-    def train_teachers(self) -> None:
+    def _phases(self, names: Collection[str]) -> Iterator[Phase]:
+        """What is to be run, and between that, what comes of it."""
+        if set(names) & {"teachers", "search", "confirm"}:
+            yield from self._train_teachers()
+        if "search" in names:
+            yield from self._search()
+        if "confirm" in names:
+            yield from self._run("confirm", self.confirm_jobs())
+
+    def _train_teachers(self) -> Iterator[Phase]:
         """Train, find or import the teacher of each pair, and file it under the hash of its weights."""
         jobs = {
             pair.label: self.plan.teacher_job(pair) for pair in self.plan.spec.pairs if pair.weights is None
         }
-        self._run("teachers", list(jobs.values()))
+        yield from self._run("teachers", list(jobs.values()))
         for pair in self.plan.spec.pairs:
             if pair.weights is not None:
                 state = read_teacher(
@@ -61,10 +66,9 @@ class Stages:
             else:
                 self.teachers[pair.label] = self._file_trained(jobs[pair.label])
 
-    def search(self) -> None:
+    def _search(self) -> Iterator[Phase]:
         """Spend what is left of the budget."""
         from study.interleaved import Interleaved
-        from study.scheduler import EarlyStopping
         from study.searcher import ArmSearch
         from study.spending import Spending
         from study.storage import open_storage
@@ -79,22 +83,19 @@ class Stages:
         left = search.left
         self.recorder.stage("search", search.used + left, left)
         if left:
-            if spec.resources.gpus_per_trial == "measure":
-                self.runner.measure_share(self._heaviest(), self.say)
-            self.runner.run_search(search, EarlyStopping(search))
+            yield Phase(search, self._measure if spec.resources.gpus_per_trial == "measure" else None)
         self.ended = search.ended()
         file = self.folder.path / "study.json"
         write_json(file, {**(read_json(file) or {}), "ended": self.ended})
+
+    def _measure(self) -> None:
+        self.runner.measure_share(self._heaviest(), self.say)
 
     def _heaviest(self) -> TrialConfig:
         """The paper's configuration of the pair whose student computes most."""
         name = "student/multiply_adds"
         pair = max(self.plan.spec.pairs, key=lambda pair: self.plan.costs(pair, [name])[name])
         return self.plan.fixed_config(pair, self.plan.arms[0].method, self.teachers[pair.label])
-
-    def confirm(self) -> None:
-        """Run the winners, the paper's configurations and the baselines over seeds."""
-        self._run("confirm", self.confirm_jobs())
 
     def confirm_jobs(self) -> list[Job]:
         """What the search decided is worth confirming; a configuration that is two things runs once."""
@@ -126,7 +127,7 @@ class Stages:
                 jobs.setdefault(job.key, job)
         return list(jobs.values())
 
-    def _run(self, stage: str, jobs: list[Job]) -> None:
+    def _run(self, stage: str, jobs: list[Job]) -> Iterator[Phase]:
         """Run those of ``jobs`` that neither this study nor, by the store, any other has finished."""
         unique = {job.key: job for job in jobs}
         left = []
@@ -140,7 +141,7 @@ class Stages:
                 left.append(job)
         self.recorder.stage(stage, len(unique), len(left))
         if left:
-            self.runner.run_jobs(left)
+            yield Phase(JobList(left))
 
     def _file_trained(self, job: Job) -> Teacher:
         run = self.folder.store.run(job.key)

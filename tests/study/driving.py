@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 from optuna.storages import BaseStorage
 
@@ -12,7 +11,6 @@ from study.history import History
 from study.interleaved import Interleaved
 from study.journal import Journal
 from study.plan import Job, Plan
-from study.scheduler import EarlyStopping
 from study.searcher import ArmSearch
 from study.spending import Spending
 from study.storage import open_storage
@@ -34,7 +32,6 @@ class Driven:
         self.search = Interleaved(
             self.arms, Spending(plan.spec.budget, self.journal.records, self.journal.notes)
         )
-        self.scheduler = EarlyStopping(self.search)
         self.jobs: dict[str, Job] = {}
         self.metric = plan.spec.search.maximize
 
@@ -70,7 +67,7 @@ class Driven:
         """An epoch of a trial, in Tune's order: scheduler, searcher, journal; whether the trial goes on."""
         job = self.jobs[trial_id]
         metrics = {"epoch": epoch, self.metric: value, "time/epoch_s": seconds}
-        stopped = self.scheduler.on_trial_result(None, SimpleNamespace(trial_id=trial_id), metrics) == "STOP"
+        stopped = self.search.stops(trial_id, metrics)
         if not stopped:
             self.search.on_trial_result(trial_id, metrics)
         self.journal.report(job.key, metrics)

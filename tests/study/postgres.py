@@ -40,8 +40,9 @@ class Postgres:
         if os.getuid() == 0:
             owner = pwd.getpwnam(USER)
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
-            for closed in (folder, folder.parent, folder.parent.parent):  # pytest's, to other users
-                closed.chmod(closed.stat().st_mode | 0o011)
+            for closed in (folder, *folder.parents):  # pytest's, to other users
+                if closed.name.startswith(("test_", "popen-", "pytest-")):
+                    closed.chmod(closed.stat().st_mode | 0o011)
         self._call("initdb", "-D", str(self.folder / "data"), "-U", "sdd", "-A", "trust", "--no-sync")
 
     def start(self) -> None:

@@ -57,7 +57,7 @@ def trial(tmp_path: Path) -> Any:
 
 def relay(heard: Heard, trial: Any, most_failed: int | None = None) -> Relay:
     job = Job(TrialConfig.from_dict(trial.config["trial"]), "search", "a-b", "SD-KD")
-    return Relay(lambda key: job, {}, heard, most_failed, lambda: None)
+    return Relay(lambda key: job, lambda key: "", heard, most_failed, lambda: None)
 
 
 def test_a_new_epoch_forgives_losses_and_a_replayed_one_does_not(trial: Any) -> None:

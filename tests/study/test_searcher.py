@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
+from ray.tune.search import Searcher
 
 from study.loading import load_space
 from study.plan import Plan, resolve
@@ -160,7 +161,7 @@ def test_while_trials_run_the_search_waits_for_what_may_be_enqueued(
     driven.end("0", 1.0, 2.0)
     assert driven.search.suggest("2") is None
     driven.end("1", 1.0, 2.0)
-    assert driven.search.suggest("2") == driven.search.FINISHED
+    assert driven.search.suggest("2") == Searcher.FINISHED
 
 
 def test_arms_take_turns_in_a_launch_and_in_the_next(space: Write, launch: Launch) -> None:
