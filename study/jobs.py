@@ -37,7 +37,8 @@ def connect(url: str) -> Any:
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
-    logging.getLogger("ray").setLevel(logging.ERROR)  # uploads, closed sockets: nothing to act on
+    for noisy in ("ray", "ray.dashboard.modules.job.sdk"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)  # uploads, closed sockets: nothing to act on
     if not url.startswith(("http://", "https://")):
         raise ClusterError(f"--submit {url}: not an address such as http://localhost:8265")
     try:

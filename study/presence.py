@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 NAMESPACE = "sdd-study"
 LOOK_EVERY_S = 5.0
@@ -22,7 +23,9 @@ class Presence:
 
     def __init__(self) -> None:
         kind: Any = ray.remote(num_cpus=0, max_restarts=-1)(Here)
-        self._here = kind.options(name=uuid.uuid4().hex, namespace=NAMESPACE).remote()
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        name = uuid.uuid4().hex
+        self._here = kind.options(name=name, namespace=NAMESPACE, scheduling_strategy=here).remote()
 
     def studies(self) -> int:
         """Launches on this cluster now, this one with them."""

@@ -17,8 +17,7 @@ import json, ray
 ray.init(address="auto", logging_level="ERROR", log_to_driver=False)
 from ray.util.state import list_actors, list_nodes
 where = {one.node_id: one.node_ip for one in list_nodes()}
-busy = [one for one in list_actors(filters=[("state", "=", "ALIVE")]) if "Trainable" in one.class_name
-        or "Function" in one.class_name]
+busy = [one for one in list_actors(filters=[("state", "=", "ALIVE")]) if one.class_name == "ImplicitFunc"]
 print("BUSY", json.dumps(sorted({where[one.node_id] for one in busy if one.node_id in where})))
 """
 

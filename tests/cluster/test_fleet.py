@@ -21,7 +21,7 @@ from tests.cluster.studies import SPACE, numbers, on, records, reports, write_sp
 pytestmark = pytest.mark.cluster
 
 Note = Callable[[str, object], None]
-EPOCHS, TRIALS = 10, 4
+EPOCHS, TRIALS, SCENES = 10, 4, 600
 SPARE = 12
 
 
@@ -90,7 +90,7 @@ def in_mlflow(head: Host, study: str) -> dict[str, list[str]]:
 
 
 def test_a_study_scales_the_fleet_up_and_down(aws: Aws, head: Host, record_property: Note) -> None:
-    write_space(head, "calm", EPOCHS, TRIALS)
+    write_space(head, "calm", EPOCHS, TRIALS, SCENES)
     began = time.monotonic()
     most = Most(aws)
     launcher = Storm(aws, head, "calm", "python study/launch.py --space calm.py")
@@ -128,7 +128,7 @@ class Most:
 
 
 def test_nothing_is_lost_in_a_storm(aws: Aws, head: Host, record_property: Note) -> None:
-    write_space(head, "stormy", EPOCHS, TRIALS)
+    write_space(head, "stormy", EPOCHS, TRIALS, SCENES)
     line = f"python study/launch.py --space stormy.py --store s3://{BUCKET}/second"
     storm = Storm(aws, head, "stormy", line)
     began = time.monotonic()
@@ -191,17 +191,26 @@ def test_nothing_is_lost_in_a_storm(aws: Aws, head: Host, record_property: Note)
     assert set(tracked) == set(stormy)
 
 
+def cut(ops: Host) -> None:
+    """End the tunnel."""
+    ops.run("pkill -f 'ssh -N -L 826[5]'")
+    wait_for("no tunnel", lambda: "refused" in ops.run(TRY, check=False), 10)
+
+
+TRY = "timeout 3 bash -c '</dev/tcp/127.0.0.1/8265'"
+
+
 def test_a_laptop_submits_follows_and_looks_again(aws: Aws, head: Host) -> None:
     ops = aws.ops
     (ops.folder / "root" / "mine.py").write_text(SPACE.format(scenes=100, epochs=2, trials=2))
     forward = "ssh -N -L 8265:127.0.0.1:8265 ubuntu@" + head.address
-    tunnel = ops.popen(forward)
+    ops.popen(forward)
     launch = f"cd /root && PYTHONPATH={REPOSITORY} python -m study.cli launch --space mine.py --submit http://localhost:8265"
     follower = ops.popen(launch, log=ops.folder / "follow.log")
     wait_for("the job", lambda: "mine is job" in (ops.folder / "follow.log").read_text(), 60)
-    tunnel.kill()  # the laptop sleeps
+    cut(ops)  # the laptop sleeps
     time.sleep(10)
-    tunnel = ops.popen(forward)
+    ops.popen(forward)
     assert follower.wait(300) == 0, (ops.folder / "follow.log").read_text()
     printed = (ops.folder / "follow.log").read_text()
     assert "test top-1 of confirmed configurations" in printed
@@ -216,7 +225,7 @@ def test_a_laptop_submits_follows_and_looks_again(aws: Aws, head: Host) -> None:
         check=False,
     )
     assert "the token is missing or wrong" in wrong
-    tunnel.kill()
+    cut(ops)
     closed = ops.run(launch, check=False)
     assert closed.startswith("error: http://localhost:8265: no job server answers")
     assert closed.count("\n") == 1
@@ -241,7 +250,7 @@ def test_a_new_head_has_what_the_lost_one_knew(aws: Aws, head: Host, record_prop
     aws.ray("up -y /root/aws.yaml")
     new = head_of(aws)
     assert new is not lost
-    write_space(new, "calm", EPOCHS, TRIALS)
+    write_space(new, "calm", EPOCHS, TRIALS, SCENES)
     printed = on(new, "python study/launch.py --space calm.py", timeout=600)
     record_property("head lost to the study known again, s", round(time.monotonic() - began))
     assert numbers(records(results_of(new), "calm")) == numbers(before)
