@@ -69,6 +69,18 @@ class Storm:
         found = records(self.results, self.name)
         return {key for key, one in found.items() if one.status == "running" and one.history}
 
+    def busiest(self) -> Host:
+        """A machine with a trial on it, as soon as there is one."""
+        found: list[Host] = []
+
+        def one() -> bool:
+            assert not self.ended(), self.log()
+            found[:] = self.busy()
+            return bool(found)
+
+        wait_for("a trial on some machine", one, 300)
+        return found[0]
+
     def busy(self) -> list[Host]:
         """Machines with a trial on them."""
         (self.head.home / "busy.py").write_text(NODE)

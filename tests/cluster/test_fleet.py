@@ -21,7 +21,7 @@ from tests.cluster.studies import SPACE, numbers, on, records, reports, write_sp
 pytestmark = pytest.mark.cluster
 
 Note = Callable[[str, object], None]
-EPOCHS, TRIALS, SCENES = 10, 4, 600
+EPOCHS, TRIALS, SCENES = 10, 10, 600
 SPARE = 12
 
 
@@ -136,10 +136,10 @@ def test_nothing_is_lost_in_a_storm(aws: Aws, head: Host, record_property: Note)
     wait_for("two trials at once", lambda: len(storm.running()) >= 2 or storm.ended(), 900)
 
     storm.wait_for_epochs(4)
-    storm.fault("worker powered off, its instance terminated", lambda: aws.take_away(storm.busy()[0]))
+    storm.fault("worker powered off, its instance terminated", lambda: aws.take_away(storm.busiest()))
 
     storm.wait_for_epochs(4)
-    noticed = storm.busy()[0]
+    noticed = storm.busiest()
     aws.interrupt(noticed, 120)
     storm.fault("spot notice, 120 s ahead", lambda: None)
     left = wait_for("the machine to be free", lambda: noticed not in storm.busy(), 110)
@@ -148,7 +148,7 @@ def test_nothing_is_lost_in_a_storm(aws: Aws, head: Host, record_property: Note)
     aws.take_away(noticed)
 
     storm.wait_for_epochs(4)
-    cut = storm.busy()[0]
+    cut = storm.busiest()
 
     def cable() -> None:
         cut.cut()
@@ -157,7 +157,7 @@ def test_nothing_is_lost_in_a_storm(aws: Aws, head: Host, record_property: Note)
     cut.plug()
 
     storm.wait_for_epochs(4)
-    victim = storm.busy()[0]
+    victim = storm.busiest()
     storm.fault("raylet killed", lambda: print(victim.run("pkill -9 -f raylet/raylet", check=False)))
 
     storm.wait_for_epochs(2)
