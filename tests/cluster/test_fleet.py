@@ -145,7 +145,8 @@ def test_nothing_is_lost_in_a_storm(aws: Aws, head: Host, record_property: Note)
     left = wait_for("the machine to be free", lambda: noticed not in storm.busy(), 110)
     record_property("spot notice to free machine, s", round(left))
     assert "drained" in (noticed.home / "spot.log").read_text()
-    aws.take_away(noticed)
+    if noticed in workers(aws):  # unless the autoscaler has ended the drained instance by itself
+        aws.take_away(noticed)
 
     storm.wait_for_epochs(4)
     cut = storm.busiest()
