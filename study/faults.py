@@ -33,6 +33,8 @@ def reason_of_loss(text: str) -> str:
         return "out of memory: the node ended its process" + (f" at {used[1]}" if used else "")
     if re.search(r"\bnode (?:has |was |is )?(?:died|crashed|dead|terminated|preempted)", text):
         return "its node was lost"
+    if "temporarily unavailable" in text:
+        return "its process did not answer"
     if "actor died" in text.lower() or "worker process has died" in text or not text:
         return "its process was lost"
     for line in reversed([line.rstrip() for line in text.splitlines() if line.strip()]):

@@ -21,7 +21,7 @@ from tests.cluster.studies import SPACE, numbers, on, records, reports, write_sp
 pytestmark = pytest.mark.cluster
 
 Note = Callable[[str, object], None]
-EPOCHS, TRIALS, SCENES = 10, 10, 600
+EPOCHS, TRIALS, SCENES = 10, 14, 600
 SPARE = 12
 
 

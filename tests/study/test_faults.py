@@ -28,6 +28,11 @@ from study.faults import database_fault, reason_of_loss, told
             "its process was lost",
         ),
         (
+            "Failure # 1 (occurred at 2026-11-22)\nThe actor 347f is unavailable: The actor is temporarily "
+            "unavailable: RpcError: RPC error: Socket closed rpc_code: 14. The task may or may not have run.",
+            "its process did not answer",
+        ),
+        (
             "Failure # 2 (occurred at 2026-01-01)\nThe actor died because its node has died. Node Id: 12",
             "its node was lost",
         ),
