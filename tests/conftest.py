@@ -9,6 +9,7 @@ import pytest
 from tests.object_server import object_server
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that start Ray run one after the other, also under ``pytest -n``: two Rays disturb each other."""
     for item in items:

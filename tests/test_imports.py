@@ -31,9 +31,9 @@ def test_trainables_never_import_study_and_only_the_driver_and_its_groups_import
     assert "ray" not in roots or path.name in ("driver.py", "worker_group.py")
 
 
-def test_only_the_runner_and_the_cluster_know_the_driver() -> None:
+def test_only_the_runner_knows_the_driver() -> None:
     knowing = [p.name for p in FILES if "study" in p.parts and "trainables.driver" in imported(p)]
-    assert knowing == ["cluster.py", "runner.py"]
+    assert knowing == ["runner.py"]
     assert not [p for p in FILES if "study" in p.parts and "trainables.worker_group" in imported(p)]
 
 
