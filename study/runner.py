@@ -1,6 +1,6 @@
 """Runs jobs on Ray Tune: builds the Tuner, listens to it, and tells the study what happened.
 
-Ray is started or reached when the first job needs it.
+The only file that knows ``trainables.driver``. Ray is started or reached when the first trial needs it.
 """
 
 from __future__ import annotations
