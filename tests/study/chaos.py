@@ -28,10 +28,10 @@ from tests.study.test_tracking import Server
 
 SHORT = {
     "data.options": '{"scenes": 200, "test": 100}',
-    "training.epochs": "5",
+    "training.epochs": "8",
     "search.sampler": "random",
     "search.stop": "None",
-    "budget.trials": "5",
+    "budget.trials": "14",
     "confirm.seeds": "1",
 }
 TARGETS = {"launcher": 4, "trial": 9, "raylet": 3, "gcs": 2, "mlflow server": 2}
