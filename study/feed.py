@@ -110,9 +110,9 @@ class Feed(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """A configuration; None for now; ``FINISHED`` at the end."""
-        if len(self._running) >= self._most():
-            return None
         with leaving():
+            if len(self._running) >= self._most():
+                return None
             while self._phase is not None:
                 suggested = self._phase.source.suggest(trial_id)
                 if suggested != self.FINISHED:

@@ -55,26 +55,21 @@ class Interleaved:
         """The job behind a trial key that was suggested."""
         return next(arm.jobs[key] for arm in self.arms if key in arm.jobs)
 
-    def running(self, trial_id: str) -> Job:
-        """The job of a trial that runs."""
-        return self._jobs[trial_id]
-
     def stops(self, trial_id: str, result: Mapping[str, Any]) -> bool:
         """Whether a running trial is to end after this report: the budget is spent, or its search's rule."""
         job, epoch, value = self._jobs[trial_id], int(result["epoch"]), result.get(self.metric)
         if epoch >= job.config.training.epochs:
             return False  # it ends by itself
-        if self.verdict(trial_id):
+        if self._spent(trial_id):
             return True
         return value is not None and self._early.stops(job, epoch, float(value))
 
-    def verdict(self, trial_id: str) -> str:
-        """Why a running trial is to end now, because the budget is spent; empty where it may go on."""
-        job = self._jobs[trial_id]
-        reason = self._over() or self._owner[trial_id].reached() or ""
+    def _spent(self, trial_id: str) -> bool:
+        """Whether a running trial is to end now, because the budget is spent; :attr:`cut` says which."""
+        reason = self._over() or self._owner[trial_id].reached()
         if reason:
-            self.cut[job.key] = reason
-        return reason
+            self.cut[self._jobs[trial_id].key] = reason
+        return bool(reason)
 
     def ended(self) -> dict[str, str]:
         """Why each search is at its end, by its label; only those that are."""

@@ -111,14 +111,15 @@ def run(args: argparse.Namespace) -> int:
             return submit(args)
         spec = load_space(args.space, overrides_of(args))
         folder = StudyFolder(args.results.absolute(), spec.name, Places.from_arguments(args))
+        stages = chosen_stages(args.stages)
         if args.dry_run:
             from study.describe import describe
 
             plan = resolved(spec, args)
-            chosen_stages(args.stages, plan, folder)
+            check_stages(stages, plan, folder)
             Console(highlight=False).print(describe(plan, folder), soft_wrap=True, markup=False)
             return DONE
-        return execute(spec, folder, args)
+        return execute(spec, folder, stages, args)
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return WRONG_INPUT
@@ -155,24 +156,28 @@ def submit(args: argparse.Namespace) -> int:
     return jobs.launch(args.submit, spec.name, args.space, words, args.dry_run)
 
 
-def chosen_stages(names: str | None, plan: Plan, folder: StudyFolder) -> tuple[str, ...]:
-    """The stages of ``--stages``; what they need of stages that are left out has to be there."""
+def chosen_stages(names: str | None) -> tuple[str, ...]:
+    """The stages of ``--stages``."""
     from study.plan import STAGES
 
     chosen = STAGES if names is None else tuple(name.strip() for name in names.split(","))
     for name in chosen:
         if name not in STAGES:
             raise SpecError(f"--stages: there is no stage '{name}'; {suggestion(name, STAGES)}")
+    return chosen
+
+
+def check_stages(chosen: tuple[str, ...], plan: Plan, folder: StudyFolder) -> None:
+    """Raise :class:`SpecError` where what ``chosen`` stages need of those left out is not there."""
     if "teachers" not in chosen and set(chosen) & {"search", "confirm"}:
         for pair in plan.spec.pairs:
             if pair.weights is None and folder.store.run(plan.teacher_job(pair).key).result() is None:
                 raise SpecError(
                     f"--stages: teacher {pair.teacher} is not trained yet; add the stage teachers"
                 )
-    return chosen
 
 
-def execute(spec: StudySpec, folder: StudyFolder, args: argparse.Namespace) -> int:
+def execute(spec: StudySpec, folder: StudyFolder, stages: tuple[str, ...], args: argparse.Namespace) -> int:
     """Run a study to its end, or until it is interrupted."""
     from study.cluster import Cluster
 
@@ -181,10 +186,10 @@ def execute(spec: StudySpec, folder: StudyFolder, args: argparse.Namespace) -> i
     began, console = time.monotonic(), Console(highlight=False)
     try:
         with closing(Cluster(args.address)) as cluster:
-            if folder.to_be_run:
+            if folder.to_be_run and set(stages) != {"report"}:
                 cluster.begin()
             plan = resolved(spec, args)
-            stages = chosen_stages(args.stages, plan, folder)
+            check_stages(stages, plan, folder)
             from study.session import Session
 
             with Session(plan, folder, cluster, console) as session:

@@ -20,8 +20,8 @@ from study.plan import Job
 RETRY_S = 10.0
 
 BEGIN_S = 20.0
-"""So long after the launch, or with the first report, MLflow is opened: until then the cores are needed to
-get a first trial going."""
+"""Seconds after the launch, or with the first report, MLflow is opened: until then the cores are needed to
+get a first trial going. On two cores a small one reports after about 15."""
 
 
 class Tracker:

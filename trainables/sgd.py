@@ -59,12 +59,11 @@ class SGD:
             self._momenta[place] = momentum
 
     def state_dict(self) -> dict[str, Any]:
-        """What a later step depends on, beside the parameters."""
-        return {"lr": self.lr, "momenta": list(self._momenta)}
+        """What a later step depends on, beside the parameters and the learning rate."""
+        return {"momenta": list(self._momenta)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from :meth:`state_dict`; its tensors are copied to where the parameters are."""
-        self.lr = state["lr"]
         pairs = zip(state["momenta"], self._parameters, strict=True)
         self._momenta = [
             momentum if momentum is None else momentum.to(parameter, copy=True)
