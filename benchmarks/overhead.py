@@ -20,10 +20,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -32,7 +29,7 @@ from typing import Any
 
 from benchmarks.machine import device, machine, save, table
 from benchmarks.report import journal_line
-from benchmarks.study import ROOT, SPACE, file_teacher
+from benchmarks.studies import finish, launch, write_space
 from study.folder import StudyFolder
 from study.history import History
 from study.journal import read_lines
@@ -48,32 +45,14 @@ GOALS |= {"open 2,000, s": 5, "launcher, GiB": 1}
 
 def space(folder: Path, trials: int, epochs: int) -> Path:
     """A space file of short trials, one at a time."""
-    about: dict[str, Any] = {"scenes": 200, "weights": str(file_teacher(folder)), "epochs": epochs}
-    path = folder / "space.py"
-    path.write_text(SPACE.format(**about, trials=trials, cpus=1, at_once=1, views="off"))
-    return path
-
-
-def launch(path: Path, results: Path) -> subprocess.Popen[str]:
-    """Start the study in ``path``."""
-    command = [sys.executable, str(ROOT / "study" / "launch.py"), "--space", str(path)]
-    kept = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    return subprocess.Popen(
-        [*command, "--results", str(results)],
-        env={**kept, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    one = {"cpus_per_trial": 1, "max_concurrent": 1, "views": "off"}
+    return write_space(folder, scenes=200, epochs=epochs, trials=trials, **one)
 
 
 def journal_of(path: Path, results: Path) -> tuple[float, Lines]:
     """Run a study to its end: when it was started, and its journal."""
     began = time.time()
-    process = launch(path, results)
-    printed, _ = process.communicate()
-    if process.returncode:
-        raise SystemExit(f"the study ended with {process.returncode}\n{printed}")
+    finish(launch(path, results))
     return began, list(read_lines(results / "study" / "journal.jsonl"))
 
 
@@ -175,7 +154,7 @@ def large_study(folder: Path, finished: int, epochs: int) -> dict[str, float]:
             file.seek(size)
             asked = time.time() - began if b'"type":"trial"' in file.read() else 0.0
     memory = peak_gib(process.pid)
-    process.communicate()
+    finish(process)
     return {f"open {finished:,}, s": asked, "launcher, GiB": memory}
 
 

@@ -68,6 +68,12 @@ def plan(trials: int, epochs: int) -> Plan:
     return resolve(spec)
 
 
+def searched(study: Plan, journal: Journal, optuna_url: str) -> ArmSearch:
+    """The search of the plan's first arm, its teachers taken as trained."""
+    teachers = {pair.label: Teacher(name=pair.teacher, weights="0" * 64) for pair in study.spec.pairs}
+    return ArmSearch(study.arms[0], History(study, teachers, journal.records), open_storage(optuna_url))
+
+
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Measure, and print what a trial and a report cost, by the number of trials that came before."""
     whole: dict[str, Any] = {"benchmark": "scale", "machine": machine(), "epochs": args.epochs, "spans": []}
@@ -76,10 +82,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = StudyFolder(Path(scratch), "scale")
         journal = Journal(folder.journal)
-        teachers = {pair.label: Teacher(name=pair.teacher, weights="0" * 64) for pair in study.spec.pairs}
-        history = History(study, teachers, journal.records)
         url = args.optuna if "://" in args.optuna else f"sqlite:///{scratch}/optuna.db"
-        search = ArmSearch(study.arms[0], history, open_storage(url))
+        search = searched(study, journal, url)
         mirror = None
         if args.mlflow != "none":
             import os
@@ -138,25 +142,23 @@ def one_trial(
             mirror.send(journal.records[job.key])
 
 
-def main() -> None:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made_of = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--trials", type=int, default=2000)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument(
+    made_of.add_argument("--trials", type=int, default=2000)
+    made_of.add_argument("--epochs", type=int, default=10)
+    made_of.add_argument(
         "--span", type=int, default=500, help="trials that one row of the result is a mean of"
     )
-    parser.add_argument("--every", type=int, default=20, help="send every so many-th trial to MLflow")
-    parser.add_argument("--optuna", default="sqlite", metavar="URL")
-    parser.add_argument("--mlflow", default="sqlite", metavar="URL", help="sqlite, none, or a server's URL")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    args = parser.parse_args()
-    whole = run(args)
-    if args.json:
-        save(args.json, whole)
+    made_of.add_argument("--every", type=int, default=20, help="send every so many-th trial to MLflow")
+    made_of.add_argument("--optuna", default="sqlite", metavar="URL")
+    made_of.add_argument("--mlflow", default="sqlite", metavar="URL", help="sqlite, none, or a server's URL")
+    made_of.add_argument("--json", type=Path, metavar="FILE")
+    return made_of
 
 
 if __name__ == "__main__":
-    main()
+    asked = parser().parse_args()
+    save(asked.json, run(asked))

@@ -3,9 +3,8 @@
     python -m benchmarks.study                                  # N = 1, 4, 16
     python -m benchmarks.study --trials 1 4 --scenes 400 --epochs 2 --json result.json
 
-SD-KD of resnet20 into wrn_10_1 on cluttered digits, random search, no early stopping, nothing confirmed.
-The teacher is given (untrained: for the time it takes its weights do not matter). Each way is a process of
-its own with an empty store, and its seconds are those of the whole command, imports and all:
+Each way is a process of its own with an empty store, and its seconds are those of the whole command, imports
+and all:
 
     plain          ask, train, tell; one trial after the other with all cores, teacher live
     live           sdd-study, one trial at a time with all cores, teacher live
@@ -20,62 +19,25 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import device, machine, save, table
+from benchmarks.studies import finish, launch, start, write_space
 
-ROOT = Path(__file__).parent.parent
 WAYS = ("plain", "live", "remembered", "packed")
-SPACE = """
-from study.spec import *
-
-STUDY = StudySpec(
-    data=Data(name="cluttered_digits", validation=0.1, options={{"scenes": {scenes}, "test": 100}}),
-    pairs=(Pair("resnet20", "wrn_10_1", weights={weights!r}),),
-    methods=(SDD(alpha=LogFloat(0.25, 4), beta=Float(1, 8), scales=Choice((1, 2), (1, 2, 4))),),
-    training=Training(epochs={epochs}, milestones=(), lr=0.02),
-    search=Search(sampler="random", stop=None),
-    budget=Budget(trials={trials}),
-    confirm=Confirm(best=0, paper=False),
-    resources=Resources(cpus_per_trial={cpus}, max_concurrent={at_once}, views={views!r}, {share}),
-    name="study",
-)
-"""
 
 
 def space(folder: Path, way: str, trials: int, args: argparse.Namespace) -> Path:
     """The space file of one way to run ``trials`` trials."""
-    packed = way == "packed"
-    text = SPACE.format(
-        scenes=args.scenes,
-        weights=str(file_teacher(folder)),
-        epochs=args.epochs,
-        trials=trials,
-        cpus=1 if packed else os.cpu_count(),
-        at_once=None if packed else 1,
-        share="gpus_per_trial='measure'" if packed else "",
-        views="off" if way in ("plain", "live") else "auto",
-    )
-    path = folder / "space.py"
-    path.write_text(text)
-    return path
-
-
-def file_teacher(folder: Path) -> Path:
-    """A file with an untrained teacher."""
-    import torch
-
-    from trainables import models
-
-    torch.manual_seed(0)
-    path = folder / "teacher.pth"
-    torch.save({"model": models.build("resnet20", 10).state_dict()}, path)
-    return path
+    resources: dict[str, Any] = {"views": "off" if way in ("plain", "live") else "auto"}
+    if way == "packed":
+        resources |= {"cpus_per_trial": 1, "gpus_per_trial": "measure"}
+    else:
+        resources |= {"cpus_per_trial": os.cpu_count(), "max_concurrent": 1}
+    return write_space(folder, scenes=args.scenes, epochs=args.epochs, trials=trials, **resources)
 
 
 def plain_loop(path: Path, results: Path) -> None:
@@ -110,20 +72,11 @@ def seconds_of(way: str, trials: int, args: argparse.Namespace) -> float:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         path, results = space(folder, way, trials, args), folder / "results"
-        if way == "plain":
-            command = ["-m", "benchmarks.study", "--plain", str(path), str(results)]
-        else:
-            command = [str(ROOT / "study" / "launch.py"), "--space", str(path), "--results", str(results)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        environment.pop("MLFLOW_TRACKING_URI", None)
         began = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, *command], env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise SystemExit(
-                f"{way}, {trials} trials: exit code {done.returncode}\n{done.stdout}{done.stderr}"
-            )
+        if way == "plain":
+            finish(start("-m", "benchmarks.study", "--plain", path, results))
+        else:
+            finish(launch(path, results))
         return time.perf_counter() - began
 
 

@@ -1,10 +1,16 @@
-"""The shipped cluster/onprem.yaml on three machines with SSH: up, a study over them, a cable cut."""
+"""The shipped cluster/onprem.yaml on three machines with SSH: up, studies over them, a cable cut.
+
+The tests are one story and run in the order in which they stand.
+"""
 
 from __future__ import annotations
 
+import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,6 +21,8 @@ from tests.cluster.studies import as_typed, numbers, on, records, reports, write
 
 pytestmark = pytest.mark.cluster
 
+Note = Callable[[str, object], None]
+
 
 @dataclass
 class Machines:
@@ -23,6 +31,11 @@ class Machines:
     ops: Host
     head: Host
     workers: list[Host]
+
+    @property
+    def results(self) -> Path:
+        """The results folder on the head."""
+        return self.head.home / "sdd-study" / "results"
 
     def ray(self, line: str) -> str:
         """``ray ...`` at the root of the checkout."""
@@ -54,24 +67,51 @@ def machines(lab: Lab) -> Machines:
     return Machines(ops, head, workers)
 
 
-def test_a_study_runs_over_three_machines_and_outlives_a_cut_cable(
-    machines: Machines, lab: Lab, record_property: Callable[[str, object], None]
-) -> None:
-    head = machines.head
+def test_three_machines_come_up(machines: Machines, record_property: Note) -> None:
     began = time.monotonic()
     machines.ray("up -y /root/onprem.yaml")
     record_property("ray up, s", round(time.monotonic() - began))
-    wait_for("three nodes", lambda: "2.0 CPU" in on(head, "ray status", check=False), 300)
+    wait_for("three nodes", lambda: "2.0 CPU" in on(machines.head, "ray status", check=False), 300)
     record_property("ray up to all nodes, s", round(time.monotonic() - began))
 
-    write_space(head, "calm", epochs=6, trials=4)
-    printed = on(head, "python study/launch.py --space calm.py", timeout=900)
-    assert "4 trials" in printed
-    results = head.home / "sdd-study" / "results"
-    calm = records(results, "calm")
-    hosts = {one["host"] for one in made_on(lab)}
-    assert hosts == {"one", "two"}, "trials ran on both workers, none on the head"
 
+def test_a_study_runs_over_both_workers(machines: Machines, lab: Lab) -> None:
+    write_space(machines.head, "calm", epochs=6, trials=4)
+    printed = on(machines.head, "python study/launch.py --space calm.py", timeout=900)
+    assert "4 trials" in printed
+    assert made_on(lab) == {"one", "two"}, "trials ran on both workers, none on the head"
+
+
+def test_two_machines_train_one_trial_as_one_device_does(
+    machines: Machines, lab: Lab, record_property: Note
+) -> None:
+    write_space(machines.head, "narrow", epochs=4, trials=2)
+    launch = "python study/launch.py --space narrow.py --set training.lr=0.001"
+    on(machines.head, launch, timeout=900)
+    narrow = records(machines.results, "narrow")
+    for key in (key for key, record in narrow.items() if record.stage != "teachers"):
+        shutil.rmtree(lab.folder / "shared" / "store" / "runs" / key)
+    on(
+        machines.head,
+        f"{launch} --set name=wide --set resources.workers_per_trial=2",  # a worker has one CPU: one on each
+        timeout=900,
+    )
+    wide = records(machines.results, "wide")
+    assert wide.keys() == narrow.keys()
+    furthest: dict[str, float] = {}
+    for key, record in narrow.items():
+        for one, two in zip(record.history, wide[key].history, strict=True):
+            for name in ("train/loss", "val/loss"):
+                if name in one:
+                    furthest[name] = max(furthest.get(name, 0.0), abs(one[name] - two[name]))
+    for name, value in furthest.items():
+        record_property(f"two hosts beside one device, furthest {name}", f"{value:.1e}")
+    assert 0 < furthest["train/loss"] < 1e-4, "the same curve but for rounding, and not the same run"
+    assert furthest["val/loss"] < 1e-4
+
+
+def test_a_study_outlives_a_cut_cable(machines: Machines, lab: Lab, record_property: Note) -> None:
+    head, results = machines.head, machines.results
     write_space(head, "stormy", epochs=6, trials=4)
     lab.forget_runs()
     launcher = head.popen(
@@ -82,15 +122,12 @@ def test_a_study_runs_over_three_machines_and_outlives_a_cut_cable(
     machines.workers[0].cut()
     assert launcher.wait(900) == 0, (head.folder / "s.log").read_text()
     machines.workers[0].plug()
-    stormy = records(results, "stormy")
-    assert numbers(stormy) == numbers(calm)
+    assert numbers(records(results, "stormy")) == numbers(records(results, "calm"))
     after = [when - cut_at for when, _, _ in reports(results, "stormy") if when > cut_at]
     record_property("cut to the next epoch anywhere, s", round(min(after), 1))
 
 
-def made_on(lab: Lab) -> list[dict[str, str]]:
-    """The machine of each finished run in the shared store."""
-    import json
-
+def made_on(lab: Lab) -> set[str]:
+    """The machines that made the finished runs in the shared store."""
     files = (lab.folder / "shared").glob("store/runs/*/result.json")
-    return [json.loads(file.read_text())["machine"] for file in files]
+    return {json.loads(file.read_text())["machine"]["host"] for file in files}
