@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from threading import Thread
 
 from study.mlflow_runs import client_at
 from tests.study.killing import ROOT, Study, kill, reports
@@ -50,6 +51,7 @@ class Chaos:
         self.left = kills
         self.killed: list[tuple[str, str]] = []
         self.codes: list[int] = []
+        self.starting: Thread | None = None
 
     def run(self) -> None:
         """Launch until the study is done."""
@@ -62,10 +64,23 @@ class Chaos:
             self.codes.append(self.study.end(launcher, timeout=900))
             words = self.study.printed.strip().splitlines()[-1:]
             print(f"launch {len(self.codes)} ended with {self.codes[-1]}: {words}", flush=True)
+        self._alive()
 
     def _alive(self) -> None:
-        if SERVER in self.targets and self.server.process is None:
+        """Have a server that answers: a launch begins with asking it."""
+        if self.starting is not None:
+            self.starting.join()
+        elif SERVER in self.targets and self.server.process is None:
             self.server.start()
+
+    def _restart(self) -> None:
+        """Kill the server and bring it back, which takes a while, in which other things are killed."""
+        self.server.stop()
+        self.starting = Thread(target=self.server.start)
+        self.starting.start()
+
+    def _is_starting(self) -> bool:
+        return self.starting is not None and self.starting.is_alive()
 
     def _disturb(self, launcher: subprocess.Popen[str]) -> None:
         before = reports(self.study.journal)
@@ -74,14 +89,14 @@ class Chaos:
                 return
             time.sleep(0.05)
         time.sleep(self.random.uniform(0, 1))
-        target = self.random.choices(self.targets, [TARGETS[name] for name in self.targets])[0]
+        there = [name for name in self.targets if name != SERVER or not self._is_starting()]
+        target = self.random.choices(there, [TARGETS[name] for name in there])[0]
         lines = self.study.journal
         stage = next((line["stage"] for line in reversed(lines) if line["type"] == "stage"), "start")
         if target == "launcher":
             launcher.kill()
         elif target == SERVER:
-            self.server.stop()
-            self.server.start()
+            self._restart()
         else:
             try:
                 kill(launcher.pid, COMMANDS[target], patience=2)
