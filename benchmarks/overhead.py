@@ -12,6 +12,9 @@ report bears the second at which it came and the seconds that its epoch took:
     report         between two epochs of a trial, less the same in a plain loop over ``run_trial``: the report
                    alone, since both save their checkpoints
 
+Beside the first and the third, in the same run, what a script needs that starts Ray, and in one actor imports
+what a trial's process imports and takes one step: ``bare``.
+
 Then a study of ``--finished`` trials of ``--epochs`` epochs is launched for one more: seconds from the
 command to that trial being asked for, and the launcher's peak memory.
 """
@@ -29,7 +32,7 @@ from typing import Any
 
 from benchmarks.machine import device, machine, save, table
 from benchmarks.report import journal_line
-from benchmarks.studies import finish, launch, write_space
+from benchmarks.studies import finish, launch, start, write_space
 from study.folder import StudyFolder
 from study.history import History
 from study.journal import read_lines
@@ -39,6 +42,24 @@ from study.teachers import file_teacher as file_in_store
 from study.teachers import read_teacher
 
 Lines = list[dict[str, Any]]
+BARE = """
+import os, time
+import ray
+from ray import tune
+
+ray.init(address="local", include_dashboard=False, log_to_driver=False, num_cpus=len(os.sched_getaffinity(0)))
+
+class Actor:
+    def step(self):
+        import ray.train.torch
+        import torch
+
+        torch.nn.Linear(8, 8)(torch.ones(1, 8)).sum().backward()
+        return time.time()
+
+asked = time.time()
+print(asked, ray.get(ray.remote(num_cpus=1)(Actor).remote().step.remote()))
+"""
 GOALS = {"start, s": 12, "next (warm), s": 1, "next (fresh), s": 6, "report, ms": 20}
 GOALS |= {"open 2,000, s": 5, "launcher, GiB": 1}
 
@@ -54,6 +75,14 @@ def journal_of(path: Path, results: Path) -> tuple[float, Lines]:
     began = time.time()
     finish(launch(path, results))
     return began, list(read_lines(results / "study" / "journal.jsonl"))
+
+
+def bare_start() -> dict[str, float]:
+    """Seconds from a bare script's start, and from its asking for an actor, to that actor's first step."""
+    began, process = time.time(), start("-c", BARE)
+    printed, _ = process.communicate()
+    asked, stepped = map(float, printed.splitlines()[-1].split())
+    return {"bare start, s": stepped - began, "bare fresh, s": stepped - asked}
 
 
 def first_steps(lines: Lines) -> list[float]:
@@ -189,6 +218,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     whole |= {"epochs": args.epochs, "results": {}}
     with tempfile.TemporaryDirectory() as scratch:
         for part in (
+            bare_start,
             lambda: short_study(Path(scratch), args.trials, 5),
             lambda: large_study(Path(scratch), args.finished, args.epochs),
         ):

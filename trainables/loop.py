@@ -29,6 +29,7 @@ from trainables.data.dataset import DataSet
 from trainables.engine import Engine, TeacherOutputs, evaluate
 from trainables.group import ALONE, Group
 from trainables.losses.features import FeatureShapes
+from trainables.memory import keep_freed_memory
 from trainables.models.weights import state_sha256
 from trainables.precision import set_matrix_units
 from trainables.remembering import Remembering
@@ -152,6 +153,8 @@ def build_engine(
     check_shared(features, config.training, group.size, [len(split)])
     compiled = worth_compiling(engine, config.training, split.steps(config.training.batch_size), device)
     set_matrix_units(config.training)
+    if device.type == "cpu":
+        keep_freed_memory()
     torch.manual_seed(_epoch_seed(config.seed, 0))
     student = models.build(config.student, data.num_classes, image_size=size)
     teacher: TeacherOutputs | None = None
