@@ -18,6 +18,7 @@ from typing import Any
 from study.commands.common import INTERRUPTED, WRONG_INPUT
 from study.errors import ClusterError
 from study.fleet import code
+from trainables.reasons import short
 
 PYTHON = "python -m study.cli"
 ON_THE_HEAD = '--results "${SDD_RESULTS:-$HOME/results}"'
@@ -46,12 +47,12 @@ def connect(url: str) -> Any:
         there = client._server_ray_version  # get_version() is that of the job server's interface
     except AuthenticationError as error:
         raise ClusterError(
-            f"{url}: refused, the token is missing or wrong ({first(error)}); it is in ~/.ray/auth_token "
+            f"{url}: refused, the token is missing or wrong ({short(error)}); it is in ~/.ray/auth_token "
             "of the machine that ran ray up"
         ) from None
     except (ConnectionError, RuntimeError, OSError) as error:
         raise ClusterError(
-            f"{url}: no job server answers ({first(error)}); is the tunnel open? {TUNNEL}"
+            f"{url}: no job server answers ({short(error)}); is the tunnel open? {TUNNEL}"
         ) from None
     if there != ray.__version__:
         raise ClusterError(
@@ -125,7 +126,7 @@ def follow(client: Any, job: str, url: str) -> int:
             except Exception as error:  # whatever a lost connection raises, in Ray, aiohttp or requests
                 if time.monotonic() - heard > GIVE_UP_AFTER_S:
                     raise ClusterError(
-                        f"{url}: lost for too long ({first(error)}); job {job} goes on"
+                        f"{url}: lost for too long ({short(error)}); job {job} goes on"
                     ) from None
             time.sleep(AGAIN_AFTER_S)
     except KeyboardInterrupt:
@@ -158,8 +159,3 @@ def _code(info: Any) -> int:
         return int(info.driver_exit_code)
     print(f"error: job {info.submission_id} {info.status.lower()}: {info.message}", file=sys.stderr)
     return INTERRUPTED if info.status == "STOPPED" else WRONG_INPUT
-
-
-def first(error: BaseException) -> str:
-    """An error's message in one short line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__

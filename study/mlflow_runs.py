@@ -16,6 +16,7 @@ from study.errors import TrackingError
 from study.folder import StudyFolder
 from study.journal import Record
 from study.registry import BestStudent, register
+from trainables.reasons import short
 
 PARAMETER_LENGTH = 500
 BATCH = 900
@@ -170,9 +171,8 @@ def client_at(uri: str) -> Any:
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
         raise TrackingError(
-            f"MLflow does not answer at {uri}: {reason}; start the server, or name another one "
+            f"MLflow does not answer at {uri}: {short(error)}; start the server, or name another one "
             "(MLFLOW_TRACKING_URI, --tracking-uri)"
         ) from None
     return client

@@ -16,6 +16,7 @@ from study.folder import StudyFolder
 from study.journal import Record
 from study.mlflow_runs import Mirror, Outcome, connect
 from study.plan import Job
+from trainables.reasons import short
 
 RETRY_S = 10.0
 
@@ -115,9 +116,8 @@ class Tracker:
                 self._pending.setdefault(record.key, record)
             if not self._away:
                 self._away = True
-                reason = " ".join(str(error).split())[:160]
                 self._say(
-                    f"MLflow is away ({reason}); the study goes on and sends everything when it is back"
+                    f"MLflow is away ({short(error)}); the study goes on and sends everything when it is back"
                 )
             if not self._closing:
                 self._changed.wait(RETRY_S)

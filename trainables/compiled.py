@@ -20,6 +20,7 @@ from trainables.criterion import Criterion, MultiScaleHead, Outputs
 from trainables.losses.logits import LogitLoss
 from trainables.models.scales import region_count
 from trainables.precision import autocast
+from trainables.reasons import first_line
 from trainables.warm import Warm
 
 T = TypeVar("T")
@@ -70,8 +71,7 @@ def attempt(what: str, make: Callable[[], T], say: Callable[[str], None]) -> T |
         return make()
     except Exception as error:  # a missing compiler, or a compiler's error, surfaces as many types
         _failures.add(what)
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        say(f"{what} is not compiled and runs eager: {reason}")
+        say(f"{what} is not compiled and runs eager: {first_line(error)}")
         return None
     finally:
         _spent.append(time.perf_counter() - began)

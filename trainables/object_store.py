@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from trainables.files import write_atomically
+from trainables.reasons import first_line
 from trainables.storage import StorageError
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ class ObjectStore:
         try:
             self._fs, self._root = fs.FileSystem.from_uri(url)
         except (OSError, ValueError, KeyError) as error:  # an unknown scheme is a ValueError
-            raise StorageError(f"cannot open {url}: {_first_line(error)}") from None
+            raise StorageError(f"cannot open {url}: {first_line(error)}") from None
 
     @property
     def url(self) -> str:
@@ -113,7 +114,7 @@ class ObjectStore:
                 raise
             except OSError as error:
                 if wait is None:
-                    raise StorageError(f"cannot {action} {self._url}/{name}: {_first_line(error)}") from error
+                    raise StorageError(f"cannot {action} {self._url}/{name}: {first_line(error)}") from error
                 time.sleep(wait)
         raise AssertionError("unreachable")
 
@@ -123,8 +124,3 @@ def cache_folder(url: str) -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     cache = Path(os.environ.get("SDD_CACHE") or f"{base}/sdd-study").expanduser()
     return cache / hashlib.sha256(url.encode()).hexdigest()[:16]
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__

@@ -17,6 +17,7 @@ from typing import Any
 
 from study.doctor.findings import Finding, Situation
 from study.errors import ClusterError
+from trainables.reasons import short
 
 NAME = "sdd-study"
 PREPARE = "python cluster/account.py cluster/aws.yaml"
@@ -32,7 +33,7 @@ def check_file(file: Path, situation: Situation | None = None) -> Iterable[Findi
         config: dict[str, Any] = yaml.safe_load(file.read_text())
         kind = config["provider"]["type"]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise ClusterError(f"{file}: no cluster file ({_short(error)})") from None
+        raise ClusterError(f"{file}: no cluster file ({short(error)})") from None
     yield check_token(Path("~/.ray/auth_token").expanduser())
     if kind == "local":
         for address in (config["provider"]["head_ip"], *config["provider"]["worker_ips"]):
@@ -117,7 +118,7 @@ class Account:
             return Finding("credentials", "fail", f"AWS refuses them: {_code(error)}", f"old ones? {remedy}")
         except BotoCoreError as error:
             return Finding(
-                "credentials", "fail", f"AWS does not answer: {_short(error)}", "is there a network?"
+                "credentials", "fail", f"AWS does not answer: {short(error)}", "is there a network?"
             )
         return Finding("credentials", "ok", who)
 
@@ -209,12 +210,8 @@ def _refusals(name: str, what: str, remedy: str) -> Iterator[list[Finding]]:
         found = f"{what}: {_code(error)} to {error.operation_name}"
         refused.append(Finding(name, "fail", found, remedy))
     except BotoCoreError as error:
-        refused.append(Finding(name, "fail", f"{what}: {_short(error)}", "is there a network?"))
+        refused.append(Finding(name, "fail", f"{what}: {short(error)}", "is there a network?"))
 
 
 def _code(error: Any) -> str:
     return str(error.response["Error"]["Code"])
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:160]

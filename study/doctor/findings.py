@@ -10,6 +10,7 @@ from typing import Literal
 
 from study.errors import UserError
 from study.folder import StudyFolder
+from trainables.reasons import short
 
 GIB = 2**30
 
@@ -49,10 +50,9 @@ def run_checks(checks: Iterable[tuple[str, Check]], situation: Situation) -> Ite
         try:
             yield from check(situation)
         except UserError as error:
-            yield Finding(name, "fail", " ".join(str(error).split()))
+            yield Finding(name, "fail", str(error))
         except Exception as error:
-            reason = " ".join(str(error).split())[:300]
-            yield Finding(name, "fail", f"{type(error).__name__}: {reason}", "see the reason")
+            yield Finding(name, "fail", f"{type(error).__name__}: {short(error, 300)}", "see the reason")
 
 
 @contextmanager

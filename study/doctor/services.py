@@ -11,6 +11,7 @@ from typing import Any
 
 from study.doctor.findings import Finding, Situation, borrowed, roomy
 from study.errors import UserError
+from trainables.reasons import short
 
 PROBE = "sdd-study-doctor"
 
@@ -218,7 +219,7 @@ def check_space(situation: Situation) -> Iterable[Finding]:
 
 
 def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return f"{type(error).__name__}: {short(error, 300)}"
 
 
 CHECKS = (

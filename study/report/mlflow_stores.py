@@ -14,6 +14,7 @@ import numpy as np
 
 from study.curves import Floats
 from study.errors import TrackingError
+from trainables.reasons import short
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 HISTORIES_AT_ONCE = 8
@@ -77,8 +78,7 @@ class Database:
             self._connection = self._engine.connect()
             self.experiments()
         except Exception as error:
-            reason = " ".join(str(error).split())[:160]
-            raise TrackingError(f"no MLflow database at {uri}: {reason}") from None
+            raise TrackingError(f"no MLflow database at {uri}: {short(error)}") from None
 
     def _rows(
         self, table: str, columns: Sequence[Any], by: str | None = None, **equal: Any

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from trainables.models.backbone import Backbone, Classifier, Stages
 from trainables.models.names import ModelError
 from trainables.models.torchvision_graph import feature_network, unfit
+from trainables.reasons import first_line
 
 __all__ = ["External", "NormThenLinear", "build_external"]
 
@@ -167,8 +168,9 @@ def _check(
             seen = dict(reads)
             features = features_of(image)
     except Exception as error:
-        message = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"network {name!r} does not run on {size}x{size} images: {message}") from None
+        raise ModelError(
+            f"network {name!r} does not run on {size}x{size} images: {first_line(error)}"
+        ) from None
     finally:
         network.train(training)
         for hook in hooks:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.models.names import ModelError
+from trainables.reasons import first_line
 
 __all__ = ["load_into", "load_published", "state_sha256"]
 
@@ -55,7 +56,7 @@ def load_published(path: str | Path) -> dict[str, Tensor]:
         reason = unread if zipfile.is_zipfile(path) else f"no torch weight file, or {unread}"
         raise ModelError(f"weight file {path}: {reason}") from None
     except Exception as error:  # a damaged file surfaces as RuntimeError, EOFError, KeyError, ...
-        raise ModelError(f"weight file {path}: damaged ({_first_line(error)})") from None
+        raise ModelError(f"weight file {path}: damaged ({first_line(error)})") from None
     for key in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -114,7 +115,3 @@ def _is_entry(item: tuple[object, object]) -> bool:
 
 def _some(keys: list[str], limit: int = 3) -> str:
     return ", ".join(keys[:limit]) + (", ..." if len(keys) > limit else "")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
