@@ -16,7 +16,8 @@ Beside the first and the third, in the same run, what a script needs that starts
 what a trial's process imports and takes one step: ``bare``.
 
 Then a study of ``--finished`` trials of ``--epochs`` epochs is launched for one more: seconds from the
-command to that trial being asked for, and the launcher's peak memory.
+command to that trial being asked for, less those of a study that has none; the launcher's peak memory until
+then.
 """
 
 from __future__ import annotations
@@ -26,20 +27,16 @@ import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.large import jobs, opened
 from benchmarks.machine import device, machine, save, table
-from benchmarks.report import journal_line
 from benchmarks.studies import finish, launch, start, write_space
 from study.folder import StudyFolder
-from study.history import History
 from study.journal import read_lines
 from study.loading import load_space
 from study.plan import Plan, resolve
-from study.teachers import file_teacher as file_in_store
-from study.teachers import read_teacher
 
 Lines = list[dict[str, Any]]
 BARE = """
@@ -134,19 +131,6 @@ def plain_lines(plan: Plan, folder: Path, trials: int) -> Lines:
     return lines
 
 
-def jobs(plan: Plan, folder: StudyFolder) -> Iterator[Any]:
-    """Random trials of the plan's search, as its journal would have them."""
-    import optuna
-
-    (pair,), (arm,) = plan.spec.pairs, plan.arms
-    state = read_teacher(Path(str(pair.weights)), pair.teacher, plan.num_classes, plan.image_size)
-    history = History(plan, {pair.label: file_in_store(folder.store, pair.teacher, state, {})}, {})
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    search = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
-    while True:
-        yield history.job(arm, search.ask())
-
-
 def short_study(folder: Path, trials: int, epochs: int) -> dict[str, float]:
     """Times of a study of short trials."""
     path = space(folder, trials, epochs)
@@ -164,54 +148,6 @@ def short_study(folder: Path, trials: int, epochs: int) -> dict[str, float]:
     }
 
 
-def large_study(folder: Path, finished: int, epochs: int) -> dict[str, float]:
-    """Launch a study of many finished trials for one more."""
-    path = space(folder, finished, epochs)
-    results = folder / "large"
-    place = StudyFolder(results, "study")
-    plan = resolve(load_space(path))
-    place.path.mkdir(parents=True)
-    write_journal(plan, place, finished, epochs)
-    journal_of(path, results)  # Optuna's database and MLflow's are made from the journal, once
-    path.write_text(path.read_text().replace(f"trials={finished}", f"trials={finished + 1}"))
-    size, began = place.journal.stat().st_size, time.time()
-    process = launch(path, results)
-    asked = 0.0
-    while process.poll() is None and not asked:
-        time.sleep(0.01)
-        with place.journal.open("rb") as file:
-            file.seek(size)
-            asked = time.time() - began if b'"type":"trial"' in file.read() else 0.0
-    memory = peak_gib(process.pid)
-    finish(process)
-    return {f"open {finished:,}, s": asked, "launcher, GiB": memory}
-
-
-def write_journal(plan: Plan, folder: StudyFolder, finished: int, epochs: int) -> None:
-    """The journal of a study with ``finished`` trials, with the metrics that trials report."""
-    names = ("train/loss", "train/loss_ce", "train/loss_sdd", "train/top1", "lr", "time/train_s")
-    names += ("time/teacher_s", "time/batch_ms", "val/loss", "val/top1", "val/top5", "time/evaluate_s")
-    with folder.journal.open("w") as file:
-        for number, job in enumerate(itertools.islice(jobs(plan, folder), finished)):
-            where = {"stage": job.stage, "pair": job.pair, "method": job.method, "role": "", "arm": job.arm}
-            begun = {"key": job.key, **where, "config": job.config.to_dict(), "point": dict(job.point)}
-            file.write(journal_line("trial", begun, 100.0 * number))
-            for epoch in range(1, epochs + 1):
-                metrics: dict[str, float] = dict.fromkeys(names, (number * 31 + epoch) % 97 + 0.123456789)
-                metrics = {"epoch": epoch, **metrics, "time/epoch_s": 0.01}
-                file.write(
-                    journal_line("report", {"key": job.key, "metrics": metrics}, 100.0 * number + epoch)
-                )
-            ended = {"key": job.key, "status": "done", "reason": ""}
-            file.write(journal_line("end", ended, 100.0 * number + 99))
-
-
-def peak_gib(pid: int) -> float:
-    """Most memory that a process has held, GiB."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**20
-
-
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Measure, and print a table beside the goals."""
     whole: dict[str, Any] = {"benchmark": "overhead", "machine": machine(), "finished": args.finished}
@@ -220,7 +156,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         for part in (
             bare_start,
             lambda: short_study(Path(scratch), args.trials, 5),
-            lambda: large_study(Path(scratch), args.finished, args.epochs),
+            lambda: opened(
+                space(Path(scratch), args.finished, args.epochs), Path(scratch), args.finished, args.epochs
+            ),
         ):
             whole["results"] |= part()
             save(args.json, whole)

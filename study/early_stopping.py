@@ -25,8 +25,7 @@ class EarlyStopping:
                 continue
             self._rules[arm.arm.label] = rule
             for record in arm.known:
-                metric = arm.objectives.metric
-                values = [metrics[metric] for metrics in record.history if metric in metrics]
+                values = record.history.measured(arm.objectives.metric)
                 rule.learn(record.key, values)
                 self._known[record.key] = len(values)
 

@@ -45,6 +45,14 @@ class Epochs(Sequence[Metrics]):
         copy._more = self._more.copy()
         return copy
 
+    def measured(self, name: str, start: int = 0) -> list[float]:
+        """Values of a metric, from the epoch at ``start`` on, without epochs that did not measure it."""
+        stored, values = len(self._values), list[float]()
+        if start < stored and name in self._names:
+            column = self._values[start:, self._names.index(name)]
+            values = column[~np.isnan(column)].tolist()
+        return values + [more[name] for more in self._more[max(0, start - stored) :] if name in more]
+
     def __len__(self) -> int:
         return len(self._values) + len(self._more)
 

@@ -30,7 +30,7 @@ from typing import Any
 from study.epochs import Epochs
 from study.errors import Halted
 from study.plan import Job
-from study.reports import ARRIVED, REPORT, read_curves
+from study.reports import ARRIVED, BLOCK, REPORT, read_curves
 
 Line = dict[str, Any]
 NOTES = ("launch", "stage", "slots", "leave")
@@ -74,7 +74,7 @@ class Record:
 
     def best(self, metric: str) -> float | None:
         """The highest value of ``metric`` over the epochs; None where it was never reported."""
-        return max((metrics[metric] for metrics in self.history if metric in metrics), default=None)
+        return max(self.history.measured(metric), default=None)
 
 
 class Journal:
@@ -83,10 +83,9 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.records: dict[str, Record] = {}
-        self.notes: list[Line] = []
-        for line in read_lines(path):
-            self._take(line)
+        known = read_journal(path)
+        self.records: dict[str, Record] = known.records
+        self.notes: list[Line] = known.notes
         _drop_torn_line(path)
         self._file = path.open("ab", buffering=0)
         self._size = self._file.tell()
@@ -153,21 +152,9 @@ def read_lines(path: Path) -> Iterator[Line]:
                 yield json.loads(raw)
 
 
-def read_records(path: Path) -> dict[str, Record]:
-    """The trials of a journal by key, in the order in which they began."""
-    records = read_outline(path).records
-    curves = read_curves(path, list(records))
-    names = tuple(name for name in curves.names if name != ARRIVED)
-    values, times = curves.columns(names), curves.column(ARRIVED)
-    for record, end, length in zip(records.values(), curves.ends, curves.lengths, strict=True):
-        record.history = Epochs(names, values[end - length : end])
-        record.times = times[end - length : end].tolist()
-    return records
-
-
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A journal without its reports: trials, with no histories, and :data:`NOTES`, in order."""
+    """A journal without its reports: trials by key, with no histories, and :data:`NOTES`, in order."""
 
     records: dict[str, Record]
     notes: list[Line]
@@ -200,6 +187,23 @@ def read_outline(path: Path) -> Outline:
     return outline
 
 
+def read_journal(path: Path) -> Outline:
+    """The outline of a journal, its trials with their histories."""
+    whole = read_outline(path)
+    curves = read_curves(path, list(whole.records))
+    names = tuple(name for name in curves.names if name != ARRIVED)
+    values, times = curves.columns(names), curves.column(ARRIVED)
+    for record, end, length in zip(whole.records.values(), curves.ends, curves.lengths, strict=True):
+        record.history = Epochs(names, values[end - length : end])
+        record.times = times[end - length : end].tolist()
+    return whole
+
+
+def read_records(path: Path) -> dict[str, Record]:
+    """The trials of a journal by key, in the order in which they began."""
+    return read_journal(path).records
+
+
 def fold(records: dict[str, Record], line: Line) -> None:
     """Take one line into ``records``."""
     if line["type"] in NOTES:
@@ -229,6 +233,13 @@ def _drop_torn_line(path: Path) -> None:
     if not path.exists():
         return
     with path.open("rb+") as file:
-        data = file.read()
-        if data and not data.endswith(b"\n"):
-            file.truncate(data.rfind(b"\n") + 1)
+        end = whole = file.seek(0, os.SEEK_END)
+        while whole:
+            start = max(0, whole - BLOCK)
+            file.seek(start)
+            newline = file.read(whole - start).rfind(b"\n")
+            whole = start + newline + 1
+            if newline >= 0:
+                break
+        if whole < end:
+            file.truncate(whole)

@@ -105,7 +105,7 @@ def _tables(path: Path, names: Sequence[str] | None) -> Iterator[pa.Table]:
             portion = b"".join([line for line in lines if line.startswith(REPORT)])
         if portion:
             table = pyarrow.json.read_json(pa.BufferReader(portion), reading, parsing)
-            yield table.filter(pa.compute.equal(table["type"], "report"))
+            yield table if names is None else table.filter(pa.compute.equal(table["type"], "report"))
 
 
 def _portions(path: Path) -> Iterator[bytes]:

@@ -55,7 +55,7 @@ class Spending:
         if record is None:  # it has not begun
             return
         if record.stage == "search" and seen < len(record.history):
-            seconds = sum(metrics.get("time/epoch_s", 0.0) for metrics in record.history[seen:])
+            seconds = sum(record.history.measured("time/epoch_s", seen))
             self._device_seconds += seconds * self._devices(record.started)
             self._seen[key] = len(record.history)
 

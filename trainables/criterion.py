@@ -15,7 +15,7 @@ from torch.nn import functional
 from trainables.config import LogitTerm, Method
 from trainables.losses import linear_warmup, logit_loss, scale_decoupled
 from trainables.losses.features import Features, FeatureShapes, feature_loss
-from trainables.losses.precision import without_autocast
+from trainables.losses.precision import full_precision, without_autocast
 from trainables.models.multiscale import region_logits
 
 
@@ -71,7 +71,7 @@ class MultiScaleHead(nn.Module):
         if not self.full_precision:
             return region_logits(final, self.network.classifier, self.scales)  # type: ignore[arg-type]
         with without_autocast(final):
-            return region_logits(final.float(), self.network.classifier, self.scales)  # type: ignore[arg-type]
+            return region_logits(full_precision(final), self.network.classifier, self.scales)  # type: ignore[arg-type]
 
 
 def with_whole(scales: tuple[int, ...]) -> tuple[int, ...]:
@@ -138,7 +138,7 @@ class Criterion(nn.Module):
             index: position of each image in the train set [B].
             weights: as :meth:`weights` gives them, or as scalars on the device.
         """
-        terms = {"ce": weights["ce"] * functional.cross_entropy(student.logits.float(), target)}
+        terms = {"ce": weights["ce"] * functional.cross_entropy(full_precision(student.logits), target)}
         if teacher is None:
             return terms
         if self.method.logit is not None:

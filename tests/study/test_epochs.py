@@ -26,6 +26,16 @@ def test_stored_and_appended_epochs_read_alike() -> None:
         epochs[3]
 
 
+def test_values_of_a_metric_where_it_was_measured() -> None:
+    epochs = Epochs(("val/top1", "test/top1"), np.array([[50.0, NAN], [60.0, 55.0]]))
+    epochs.append({"epoch": 3, "val/top1": 70.0})
+    epochs.append({"epoch": 4, "test/top1": 65.0})
+    assert epochs.measured("val/top1") == [50.0, 60.0, 70.0]
+    assert epochs.measured("test/top1") == [55.0, 65.0]
+    assert [epochs.measured("val/top1", start) for start in (1, 2, 3)] == [[60.0, 70.0], [70.0], []]
+    assert epochs.measured("lr") == []
+
+
 def test_a_snapshot_does_not_grow() -> None:
     epochs = Epochs.of([{"epoch": 1, "lr": 0.1}])
     before = epochs.snapshot()

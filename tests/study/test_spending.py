@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from optuna.storages import InMemoryStorage
 
+from study.epochs import Epochs
 from study.journal import Record
 from study.loading import load_space
 from study.plan import resolve
@@ -23,7 +24,7 @@ Write = Callable[..., Path]
 def record(
     key: str, started: float, *times: float, stage: str = "search", ended: float | None = None
 ) -> Record:
-    history = [{"epoch": float(n), "time/epoch_s": 1800.0} for n in range(1, len(times) + 1)]
+    history = Epochs.of({"epoch": float(n), "time/epoch_s": 1800.0} for n in range(1, len(times) + 1))
     return Record(key, stage, "p", "m", "", "a", {}, started, ended=ended, history=history, times=list(times))
 
 
