@@ -34,7 +34,7 @@ def jobs(plan: Plan, folder: StudyFolder) -> Iterator[Any]:
 
 
 def opened(path: Path, folder: Path, finished: int, epochs: int) -> dict[str, float]:
-    """Launch the study of a space file for one more trial than it has finished; beside it one that has none."""
+    """Launch the study of a space file for one more trial than it has finished, and one that has none."""
     none, _ = asked(path, StudyFolder(folder / "none", NAME))
     place = StudyFolder(folder / "large", NAME)
     plan = resolve(load_space(path))

@@ -20,10 +20,10 @@ REPORT = b'{"type":"report",'
 ARRIVED = "journal/time"
 """Beside the metrics: when the report came, seconds since 1970."""
 
-BLOCK = 4 << 20
+BLOCK = 1 << 20
 """Bytes that a core reads at once; a line must fit into it."""
 
-PORTION = 16 << 20
+PORTION = 4 << 20
 """Bytes of the journal that are in memory at once."""
 
 
@@ -61,6 +61,7 @@ def read_curves(path: Path, keys: Sequence[str], names: Sequence[str] | None = N
     trials = np.concatenate([part.trials for part in parts])
     epochs = np.concatenate([part.epochs for part in parts])
     values = np.concatenate([part.of(names) for part in parts])
+    parts.clear()  # their memory is wanted for what follows
     order = np.lexsort((epochs, trials))  # stable: of equal epochs the first comes first
     trials, epochs = trials[order], epochs[order]
     fresh = np.ones(len(order), dtype=bool)
