@@ -13,6 +13,7 @@ import pyarrow.json
 from numpy.typing import NDArray
 
 from study.curves import Curves, Floats
+from study.parsed import WORTH, Parsed
 
 REPORT = b'{"type":"report",'
 """How the line of a report begins."""
@@ -47,17 +48,33 @@ def read_curves(path: Path, keys: Sequence[str], names: Sequence[str] | None = N
     """Metrics of the trials ``keys`` in the journal at ``path``, NaN where one was not reported.
 
     An epoch of a trial counts once, the first time, and after the one before it. A last line that a crash cut
-    off is left out.
+    off is left out. All metrics of a long journal are kept in a file beside it (:mod:`study.parsed`).
 
     Args:
         names: of the metrics, :data:`ARRIVED` among them if wanted; None for all there are.
     """
     place = {key: number for number, key in enumerate(keys)}
-    parts = [_portion(table, place, names) for table in _tables(path, names)]
+    parts, parsed, whole = list[_Portion](), 0, names is None
+    if (known := Parsed.of(path)) is not None:
+        parts, parsed = [_known(known, place, names)], known.size
+    size = parsed
+    for lines in _portions(path, parsed):
+        size += len(lines)
+        if (table := _table(lines, names)) is not None:
+            parts.append(_portion(table, place, names))
+            whole = whole and len(parts[-1].trials) == table.num_rows
+    curves = _curves(parts, len(keys), names)
+    if whole and size - parsed >= WORTH:
+        Parsed(size, tuple(keys), curves).save(path)
+    return curves
+
+
+def _curves(parts: list[_Portion], count: int, names: Sequence[str] | None) -> Curves:
+    """The reports of ``count`` trials, sorted; ``parts`` are used up."""
     if names is None:
         names = tuple(dict.fromkeys(name for part in parts for name in part.names))
     if not parts:
-        return Curves(tuple(names), np.zeros(len(keys), np.int64), np.empty((0, len(names))))
+        return Curves(tuple(names), np.zeros(count, np.int64), np.empty((0, len(names))))
     trials = np.concatenate([part.trials for part in parts])
     epochs = np.concatenate([part.epochs for part in parts])
     values = np.concatenate([part.of(names) for part in parts])
@@ -67,11 +84,21 @@ def read_curves(path: Path, keys: Sequence[str], names: Sequence[str] | None = N
     fresh = np.ones(len(order), dtype=bool)
     fresh[1:] = (trials[1:] != trials[:-1]) | (epochs[1:] != epochs[:-1])
     order, trials, epochs = order[fresh], trials[fresh], epochs[fresh]
-    counts = np.bincount(trials, minlength=len(keys))
+    counts = np.bincount(trials, minlength=count)
     within = np.arange(len(trials)) - (np.cumsum(counts) - counts)[trials]
     whole = epochs == within + 1  # not so after a gap
-    lengths = np.bincount(trials[whole], minlength=len(keys)).astype(np.int64)
+    lengths = np.bincount(trials[whole], minlength=count).astype(np.int64)
     return Curves(tuple(names), lengths, values[order[whole]])
+
+
+def _known(known: Parsed, place: dict[str, int], names: Sequence[str] | None) -> _Portion:
+    """What was parsed before; reports of trials that nobody asked for are left out."""
+    curves = known.curves
+    trials = np.repeat(np.array([place.get(key, -1) for key in known.keys], np.int64), curves.lengths)
+    epochs = np.arange(len(trials)) - np.repeat(curves.ends - curves.lengths, curves.lengths) + 1
+    kept = tuple(names) if names is not None else curves.names
+    ours = trials >= 0
+    return _Portion(trials[ours], epochs[ours], kept, curves.columns(kept)[ours])
 
 
 def _portion(table: pa.Table, place: dict[str, int], names: Sequence[str] | None) -> _Portion:
@@ -90,30 +117,31 @@ def _portion(table: pa.Table, place: dict[str, int], names: Sequence[str] | None
     return _Portion(trials[ours], numbers["epoch"][ours].astype(np.int64), kept, values[ours])
 
 
-def _tables(path: Path, names: Sequence[str] | None) -> Iterator[pa.Table]:
-    """The reports of a journal, some at a time; of their metrics the epoch and ``names``, or all."""
+def _table(lines: bytes, names: Sequence[str] | None) -> pa.Table | None:
+    """The reports among some lines of a journal; of their metrics the epoch and ``names``, or all."""
     options: dict[str, object] = {}
     if names is not None:  # other lines' fields are passed over, and their rows are left out afterwards
         numbers = [(name, pa.float64()) for name in dict.fromkeys(["epoch", *names]) if name != ARRIVED]
         texts = [("type", pa.string()), ("key", pa.string())]
         fields = [*texts, ("time", pa.float64()), ("metrics", pa.struct(numbers))]
         options = {"explicit_schema": pa.schema(fields), "unexpected_field_behavior": "ignore"}
+    else:  # types are inferred: every line has to be a report
+        lines = b"".join([line for line in lines.splitlines(keepends=True) if line.startswith(REPORT)])
+    if not lines:
+        return None
     parsing = pyarrow.json.ParseOptions(**options)
-    reading = pyarrow.json.ReadOptions(block_size=BLOCK)
-    for portion in _portions(path):
-        if names is None:  # types are inferred: every line has to be a report
-            lines = portion.splitlines(keepends=True)
-            portion = b"".join([line for line in lines if line.startswith(REPORT)])
-        if portion:
-            table = pyarrow.json.read_json(pa.BufferReader(portion), reading, parsing)
-            yield table if names is None else table.filter(pa.compute.equal(table["type"], "report"))
+    table = pyarrow.json.read_json(
+        pa.BufferReader(lines), pyarrow.json.ReadOptions(block_size=BLOCK), parsing
+    )
+    return table if names is None else table.filter(pa.compute.equal(table["type"], "report"))
 
 
-def _portions(path: Path) -> Iterator[bytes]:
-    """The whole lines of a file, some at a time."""
+def _portions(path: Path, start: int) -> Iterator[bytes]:
+    """The whole lines of a file from byte ``start`` on, some at a time."""
     if not path.exists():
         return
     with path.open("rb") as file:
+        file.seek(start)
         rest = b""
         while portion := file.read(PORTION):
             whole, newline, rest = (rest + portion).rpartition(b"\n")

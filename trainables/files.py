@@ -5,27 +5,36 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 UMASK = os.umask(0)
 os.umask(UMASK)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path``: a temporary file beside it, synced, takes its name."""
+@contextmanager
+def atomically(path: Path) -> Iterator[BinaryIO]:
+    """A temporary file beside ``path`` to write to; at the block's end it is synced and takes its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o666 & ~UMASK)  # a temporary file is the owner's alone
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path``, see :func:`atomically`."""
+    with atomically(path) as file:
+        file.write(data)
 
 
 def to_json(value: Any) -> bytes:
