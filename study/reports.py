@@ -36,8 +36,17 @@ class _Portion(NamedTuple):
     names: tuple[str, ...]
     values: Floats
 
+    def ours(self) -> _Portion:
+        """Without reports of trials that nobody asked for, whose number is -1."""
+        asked = self.trials >= 0
+        if asked.all():
+            return self
+        return _Portion(self.trials[asked], self.epochs[asked], self.names, self.values[asked])
+
     def of(self, names: Sequence[str]) -> Floats:
         """The columns ``names``; NaN where one is not known here."""
+        if tuple(names) == self.names:
+            return self.values
         missing = np.full(len(self.values), np.nan)
         at = {name: column for column, name in enumerate(self.names)}
         columns = [self.values[:, at[name]] if name in at else missing for name in names]
@@ -75,9 +84,10 @@ def _curves(parts: list[_Portion], count: int, names: Sequence[str] | None) -> C
         names = tuple(dict.fromkeys(name for part in parts for name in part.names))
     if not parts:
         return Curves(tuple(names), np.zeros(count, np.int64), np.empty((0, len(names))))
-    trials = np.concatenate([part.trials for part in parts])
-    epochs = np.concatenate([part.epochs for part in parts])
-    values = np.concatenate([part.of(names) for part in parts])
+    trials, epochs, values = (
+        each[0] if len(each) == 1 else np.concatenate(each)
+        for each in zip(*((part.trials, part.epochs, part.of(names)) for part in parts), strict=True)
+    )
     parts.clear()  # their memory is wanted for what follows
     order = np.lexsort((epochs, trials))  # stable: of equal epochs the first comes first
     trials, epochs = trials[order], epochs[order]
@@ -92,17 +102,17 @@ def _curves(parts: list[_Portion], count: int, names: Sequence[str] | None) -> C
 
 
 def _known(known: Parsed, place: dict[str, int], names: Sequence[str] | None) -> _Portion:
-    """What was parsed before; reports of trials that nobody asked for are left out."""
+    """What was parsed before."""
     curves = known.curves
     trials = np.repeat(np.array([place.get(key, -1) for key in known.keys], np.int64), curves.lengths)
     epochs = np.arange(len(trials)) - np.repeat(curves.ends - curves.lengths, curves.lengths) + 1
     kept = tuple(names) if names is not None else curves.names
-    ours = trials >= 0
-    return _Portion(trials[ours], epochs[ours], kept, curves.columns(kept)[ours])
+    values = curves.values if names is None else curves.columns(kept)
+    return _Portion(trials, epochs, kept, values).ours()
 
 
 def _portion(table: pa.Table, place: dict[str, int], names: Sequence[str] | None) -> _Portion:
-    """Take a table of reports apart; those of trials that nobody asked for are left out."""
+    """Take a table of reports apart."""
     keys = table["key"].combine_chunks().dictionary_encode()
     known = np.array([place.get(key, -1) for key in keys.dictionary.to_pylist()], dtype=np.int64)
     trials = known[keys.indices.to_numpy(zero_copy_only=False)]
@@ -112,9 +122,8 @@ def _portion(table: pa.Table, place: dict[str, int], names: Sequence[str] | None
     columns = {name: metrics.field(name) for name in ("epoch", *kept) if name != ARRIVED}
     columns[ARRIVED] = table["time"]
     numbers = {name: column.to_numpy(zero_copy_only=False) for name, column in columns.items()}
-    ours = trials >= 0
     values = np.column_stack([numbers[name] for name in kept]).astype(np.float64)
-    return _Portion(trials[ours], numbers["epoch"][ours].astype(np.int64), kept, values[ours])
+    return _Portion(trials, numbers["epoch"].astype(np.int64), kept, values).ours()
 
 
 def _table(lines: bytes, names: Sequence[str] | None) -> pa.Table | None:
