@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 
@@ -20,6 +20,9 @@ from study import fleet
 from study.errors import ClusterError, Halted, in_one_line
 from study.presence import Presence
 from study.spec import Resources
+
+if TYPE_CHECKING:
+    from trainables.precision import Precision
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the journal keeps what they would
@@ -111,10 +114,7 @@ class Cluster:
 
     def per_worker(self, wanted: Resources) -> tuple[int, float]:
         """CPUs and GPUs of one worker of a trial; raises :class:`ClusterError` if a trial never fits."""
-        nodes, end = self.nodes(), time.monotonic() + JOIN_S
-        while self.address is not None and nodes.largest("CPU") == 0 and time.monotonic() < end:
-            time.sleep(1)  # right after the cluster's start: the head alone, which runs no trials
-            nodes = self.nodes()
+        nodes = self._joined()
         gpus = wanted.gpus_per_trial if self.share is None else self.share
         if gpus is None or gpus == "measure":
             gpus = 1.0 if nodes.largest("GPU") >= 1 else 0.0
@@ -131,6 +131,21 @@ class Cluster:
                 f"and {gpus:g} GPU, and {fit} fit; lower resources.workers_per_trial"
             )
         return wanted.cpus_per_trial, gpus
+
+    def precision(self) -> Precision | None:
+        """What ``auto`` precision is for the trials of a cluster; None where this machine's devices tell."""
+        if self.address is None:
+            return None
+        self.connect()
+        return fleet.gpu_precision(self._joined())
+
+    def _joined(self) -> fleet.Nodes:
+        """The nodes, once there is one that can run trials."""
+        nodes, end = self.nodes(), time.monotonic() + JOIN_S
+        while self.address is not None and nodes.largest("CPU") == 0 and time.monotonic() < end:
+            time.sleep(1)  # right after the cluster's start: the head alone, which runs no trials
+            nodes = self.nodes()
+        return nodes
 
     def nodes(self) -> fleet.Nodes:
         """The nodes there are, or, where the cluster grows by demand, may be."""

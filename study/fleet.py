@@ -9,12 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainables.precision import Precision
 
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
 """What ``ray up`` leaves on the head for its autoscaler."""
 
 CODE = ("study", "trainables", "search_spaces")
+BEFORE_AMPERE = ("K80", "P4", "P100", "V100", "T4")
+"""GPUs whose matrix units do not take bf16, by Ray's names."""
+
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 
@@ -47,6 +53,15 @@ def fitting(resources: dict[str, float], cpus: float, gpus: float) -> int:
     """Trials that fit on one node."""
     fits = [resources.get("CPU", 0.0) // cpus] + ([resources.get("GPU", 0.0) // gpus] if gpus else [])
     return int(min(fits))
+
+
+def gpu_precision(nodes: Nodes) -> Precision | None:
+    """What ``auto`` precision is on GPUs of these nodes, from Ampere on bf16; None where there are none."""
+    kinds = [resources for resources, _ in nodes.kinds if resources.get("GPU")]
+    if not kinds:
+        return None
+    old = any(f"accelerator_type:{name}" in resources for name in BEFORE_AMPERE for resources in kinds)
+    return "float32" if old else "bf16"
 
 
 def own_cluster() -> str | None:

@@ -30,6 +30,7 @@ from trainables.strict import ConfigError, suggestion
 if TYPE_CHECKING:
     from study.plan import Plan
     from study.spec import StudySpec
+    from trainables.precision import Precision
 
 EPILOG = """
 examples:
@@ -130,12 +131,12 @@ def overrides_of(args: argparse.Namespace) -> list[str]:
     return [*args.overrides, *([f"name={args.name!r}"] if args.name else [])]
 
 
-def resolved(spec: StudySpec, args: argparse.Namespace) -> Plan:
+def resolved(spec: StudySpec, args: argparse.Namespace, precision: Precision | None = None) -> Plan:
     """The study with its data and all it names; creates nothing."""
     from study.plan import resolve
 
     try:
-        return resolve(spec)
+        return resolve(spec, precision)
     except ConfigError as error:
         raise SpecError(f"{args.space}: {error}") from None
 
@@ -188,7 +189,7 @@ def execute(spec: StudySpec, folder: StudyFolder, stages: tuple[str, ...], args:
         with closing(Cluster(args.address)) as cluster:
             if folder.to_be_run and set(stages) != {"report"}:
                 cluster.begin()
-            plan = resolved(spec, args)
+            plan = resolved(spec, args, cluster.precision())
             check_stages(stages, plan, folder)
             from study.session import Session
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from study import methods
 from study.define_by_run import AnyMethod, at_paper, variants
@@ -20,6 +20,9 @@ from trainables.config import Data, Method, Teacher, Training, TrialConfig
 from trainables.data.raw import RawData, Streaming
 from trainables.losses.user_code import registered_sources
 from trainables.strict import ConfigError, to_plain
+
+if TYPE_CHECKING:
+    from trainables.precision import Precision
 
 STAGES = ("teachers", "search", "confirm", "report")
 """What a launch goes through."""
@@ -209,8 +212,11 @@ class Plan:
         )
 
 
-def resolve(spec: StudySpec) -> Plan:
+def resolve(spec: StudySpec, precision: Precision | None = None) -> Plan:
     """Look up what ``spec`` names and check that it fits together; creates nothing.
+
+    Args:
+        precision: what ``auto`` means where the trials run; None for the best of this machine.
 
     Raises:
         ConfigError: the data cannot be read, a teacher's weights are not its network's, or a scale does not
@@ -226,18 +232,18 @@ def resolve(spec: StudySpec) -> Plan:
         data.check_classes(found, len(raw.classes))
     except ConfigError as error:
         raise ConfigError(f"data.{error}") from None
-    plan = Plan(_with_precision(spec), found, raw)
+    plan = Plan(_with_precision(spec, precision), found, raw)
     check_fits(plan)
     return plan
 
 
-def _with_precision(spec: StudySpec) -> StudySpec:
-    """``spec`` with ``auto`` precision decided for the devices of this machine."""
+def _with_precision(spec: StudySpec, precision: Precision | None) -> StudySpec:
+    """``spec`` with ``auto`` precision decided."""
     import torch
 
     from trainables.engine import best_precision
 
-    best = best_precision(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    best = precision or best_precision(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     decided: dict[str, Training] = {
         name: dataclasses.replace(training, precision=best)
         for name in ("training", "teacher_training")

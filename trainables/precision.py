@@ -8,8 +8,11 @@ import torch
 
 from trainables.config import Training
 
+Precision = Literal["float32", "bf16"]
+"""What ``auto`` may come to."""
 
-def best_precision(device: torch.device) -> Literal["float32", "bf16"]:
+
+def best_precision(device: torch.device) -> Precision:
     """bf16 where the device has matrix units for it (GPUs from Ampere on, CPUs with AMX or AVX512-BF16)."""
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"

@@ -41,6 +41,13 @@ class Storm:
         log = self.head.folder / f"{self.name}.log"
         self.launcher = self.head.popen(as_typed(self.launch), Host.USER, log)
 
+    def kill_and_launch_again(self) -> None:
+        """SIGKILL for the launcher on the head; the same command again."""
+        mark = f"[s]tudy/launch.py --space {self.name}.py"  # not found in the command that looks for it
+        self.head.run(f"kill -9 $(pgrep -f '{mark}' | tail -1)")
+        self.launcher.wait(20)
+        self.start()
+
     @property
     def results(self) -> Path:
         """The results folder on the head."""

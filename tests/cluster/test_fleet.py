@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -135,48 +136,31 @@ def test_nothing_is_lost_in_a_storm(aws: Aws, head: Host, record_property: Note)
     storm.start()
     wait_for("two trials at once", lambda: len(storm.running()) >= 2 or storm.ended(), 900)
 
-    storm.wait_for_epochs(4)
-    storm.fault("worker powered off, its instance terminated", lambda: aws.take_away(storm.busiest()))
+    with mlflow_stopped(head, 60):
+        storm.wait_for_epochs(3)
+        storm.fault("worker powered off, its instance terminated", lambda: aws.take_away(storm.busiest()))
 
-    storm.wait_for_epochs(4)
-    noticed = storm.busiest()
-    aws.interrupt(noticed, 120)
-    storm.fault("spot notice, 120 s ahead", lambda: None)
-    left = wait_for("the machine to be free", lambda: noticed not in storm.busy(), 110)
-    record_property("spot notice to free machine, s", round(left))
-    assert "drained" in (noticed.home / "spot.log").read_text()
-    if noticed in workers(aws):  # unless the autoscaler has ended the drained instance by itself
-        aws.take_away(noticed)
+        storm.wait_for_epochs(3)
+        noticed = storm.busiest()
+        aws.interrupt(noticed, 120)
+        storm.fault("spot notice, 120 s ahead", lambda: None)
+        left = wait_for("the machine to be free", lambda: noticed not in storm.busy(), 110)
+        record_property("spot notice to free machine, s", round(left))
+        assert "drained" in (noticed.home / "spot.log").read_text()
+        if noticed in workers(aws):  # unless the autoscaler has ended the drained instance by itself
+            aws.take_away(noticed)
 
-    storm.wait_for_epochs(4)
+    storm.wait_for_epochs(3)
+    storm.fault("driver killed and launched again", storm.kill_and_launch_again)
+
+    storm.wait_for_epochs(3)
     cut = storm.busiest()
-
-    def cable() -> None:
-        cut.cut()
-
-    storm.fault("cable cut", cable)
+    storm.fault("cable cut", cut.cut)
     cut.plug()
 
-    storm.wait_for_epochs(4)
+    storm.wait_for_epochs(3)
     victim = storm.busiest()
     storm.fault("raylet killed", lambda: print(victim.run("pkill -9 -f raylet/raylet", check=False)))
-
-    storm.wait_for_epochs(2)
-    group = "-$(ps -o pgid= -p $(pgrep -f 'mlflow server' | head -1) | tr -d ' ')"
-    head.run(f"kill -STOP -- {group}")
-    storm.fault("MLflow's server stopped for 60 s", lambda: None)
-    stopped = time.monotonic()
-
-    storm.launcher_pid = head.run("pgrep -f 'study/launch.py --space stormy' | tail -1").strip()  # type: ignore[attr-defined]
-
-    def again() -> None:
-        head.run(f"kill -9 {storm.launcher_pid}")  # type: ignore[attr-defined]
-        storm.launcher.wait(20)
-        storm.start()
-
-    time.sleep(max(0, 60 - (time.monotonic() - stopped)))
-    head.run(f"kill -CONT -- {group}")
-    storm.fault("driver killed and launched again", again)
 
     assert storm.launcher.wait(600) == 0, storm.log()
     record_property("stormy study, s", round(time.monotonic() - began))
@@ -190,6 +174,17 @@ def test_nothing_is_lost_in_a_storm(aws: Aws, head: Host, record_property: Note)
         assert times[0] == times[1], f"{key}: an epoch that had been reported was trained again"
     tracked = in_mlflow(head, "stormy")
     assert set(tracked) == set(stormy)
+
+
+@contextmanager
+def mlflow_stopped(head: Host, seconds: float) -> Iterator[None]:
+    """MLflow's server does not answer within the block, and for so many seconds at least."""
+    group = "-$(ps -o pgid= -p $(pgrep -f 'mlflow server' | head -1) | tr -d ' ')"
+    head.run(f"kill -STOP -- {group}")
+    began = time.monotonic()
+    yield
+    time.sleep(max(0, seconds - (time.monotonic() - began)))
+    head.run(f"kill -CONT -- {group}")
 
 
 def cut(ops: Host) -> None:

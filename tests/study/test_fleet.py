@@ -28,6 +28,15 @@ def test_the_best_kinds_of_node_come_first() -> None:
     assert nodes.trials(cpus=4, gpus=0) == 2 * 4 + 3 * 1
 
 
+def test_auto_precision_follows_the_gpus_of_the_nodes() -> None:
+    cpu, head = {"CPU": 8.0}, {"CPU": 0.0, "safe": 1000.0}
+    assert fleet.gpu_precision(Nodes(((cpu, 2), (head, 1)), 3)) is None
+    assert fleet.gpu_precision(Nodes((({"CPU": 4.0, "GPU": 1.0}, 2), (head, 1)), 3)) == "bf16"
+    new, old = ({"CPU": 4.0, "GPU": 1.0, f"accelerator_type:{name}": 1.0} for name in ("A10G", "T4"))
+    assert fleet.gpu_precision(Nodes(((new, 2),), 2)) == "bf16"
+    assert fleet.gpu_precision(Nodes(((new, 2), (old, 2)), 4)) == "float32", "one that all of them have"
+
+
 def test_machines_listed_by_address_have_no_kinds_yet(tmp_path: Path) -> None:
     file = tmp_path / "bootstrap.yaml"
     text = (
