@@ -12,6 +12,9 @@ export RAY_AUTH_MODE=token                  # no call on any of Ray's ports with
 # it starts they are late. Ports that are given spare two of the three waits, and are known to a firewall.
 SDD_RAY_PORTS="--dashboard-agent-listen-port=52365 --dashboard-agent-grpc-port=52366"
 export SDD_RAY_PORTS="$SDD_RAY_PORTS --runtime-env-agent-port=52367 --metrics-export-port=52368"
+# A machine that is cut off gives up after 10 + 20 s and ends its trials (Ray's own settings take 3 minutes): until then
+# they hold the files that whoever goes on with them elsewhere waits for.
+export RAY_grpc_client_keepalive_timeout_ms=10000 RAY_gcs_rpc_server_reconnect_timeout_s=20
 export SDD_DATA="$HOME/sdd-study"           # where relative data roots start: data/ there is staged by setup.sh
 if [ -n "${SDD_BUCKET:-}" ]; then
     export SDD_STORE="${SDD_STORE:-s3://$SDD_BUCKET/store}"

@@ -5,7 +5,9 @@ The only file that knows ``trainables.driver``. Ray is started or reached when t
 
 from __future__ import annotations
 
+import importlib
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -100,6 +102,7 @@ class Runner:
                 failure_config=tune.FailureConfig(max_failures=LOSSES),
             ),
         )
+        import_without_mlflow()
         try:
             tuner.fit()
         except Leave as leave:
@@ -109,3 +112,18 @@ class Runner:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return feed.held
+
+
+def import_without_mlflow() -> None:
+    """Have Ray's integration with MLflow imported, without MLflow.
+
+    Tune imports it to count, for Ray's statistics, callbacks that are not used here. The launcher imports
+    MLflow itself, which takes more than a second, while the first trial trains.
+    """
+    if "mlflow" in sys.modules:
+        return
+    sys.modules["mlflow"] = None  # type: ignore[assignment]  # an import of it fails
+    try:
+        importlib.import_module("ray.air.integrations.mlflow")
+    finally:
+        del sys.modules["mlflow"]
