@@ -79,7 +79,7 @@ def study_on(address: str, nodes: int, trials: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         each = {"cpus_per_trial": 1, "max_concurrent": nodes, "views": "off"}
-        path = write_space(folder, scenes=200, epochs=4, trials=trials, **each)
+        path = write_space(folder, scenes=100, epochs=2, trials=trials, **each)
         head, began = processes(HEADS), time.perf_counter()
         before, launcher = spent(head), launch(path, folder / "results", RAY_ADDRESS=address)
         busy = 0.0

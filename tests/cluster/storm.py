@@ -96,13 +96,14 @@ class Storm:
         return [self.aws.machines[address] for address in json.loads(line.removeprefix("BUSY"))]
 
     def fault(self, what: str, do: Callable[[], None], seconds: float = 600) -> None:
-        """Do it, and wait until all trials that were under way have reported or ended since."""
-        hit, at = self.running(), time.time()
+        """Do it, and wait until all trials that were under way have reported since, or the study has ended."""
+        hit = self.running()
         do()
+        at = time.time()
 
         def again() -> bool:
             since = {key for when, key, _ in reports(self.results, self.name) if when > at}
-            return hit <= since or self.ended()
+            return hit & self.running() <= since or self.ended()
 
         wait_for(f"training after: {what}", again, seconds)
         firsts = {
