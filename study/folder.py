@@ -13,12 +13,20 @@ import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from study.errors import UserError
 from study.ownership import Launcher, hold, owner_of
 from study.places import Places
+from trainables.files import read_json
 from trainables.store import Store
-from trainables.strict import suggestion
+from trainables.strict import suggestion, to_plain
+
+if TYPE_CHECKING:
+    from study.spec import StudySpec
+
+TRIALS = ("pairs", "methods", "search", "budget", "confirm")
+"""Fields of a study that decide which trials it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +97,15 @@ class StudyFolder:
         """Who runs the study now; None where nobody does."""
         return owner_of(self.path / ".lock")
 
-    @property
-    def to_be_run(self) -> bool:
-        """Whether a launch may expect to run trials: nobody runs the study now, and it did not end well."""
+    def to_be_run(self, spec: StudySpec) -> bool:
+        """Whether a launch may expect to run trials: nobody runs the study now, and it did not end well, or
+        another one, with fewer trials say, did."""
         if self.launcher is not None:
             return False
-        return not self.journal.exists() or b'"outcome":"done"' not in last_line(self.journal)
+        if not self.journal.exists() or b'"outcome":"done"' not in last_line(self.journal):
+            return True
+        before = read_json(self.path / "study.json") or {}
+        return any(before.get(name) != to_plain(getattr(spec, name)) for name in TRIALS)
 
 
 def last_line(path: Path) -> bytes:

@@ -187,7 +187,7 @@ def execute(spec: StudySpec, folder: StudyFolder, stages: tuple[str, ...], args:
     began, console = time.monotonic(), Console(highlight=False)
     try:
         with closing(Cluster(args.address)) as cluster:
-            if folder.to_be_run and set(stages) != {"report"}:
+            if folder.to_be_run(spec) and set(stages) != {"report"}:
                 cluster.begin()
             plan = resolved(spec, args, cluster.precision())
             check_stages(stages, plan, folder)

@@ -96,7 +96,7 @@ class Storm:
         return [self.aws.machines[address] for address in json.loads(line.removeprefix("BUSY"))]
 
     def fault(self, what: str, do: Callable[[], None], seconds: float = 600) -> None:
-        """Do it, and wait until all trials that were under way have reported since, or the study has ended."""
+        """Do it, and wait until all trials that were under way have reported since, or the study is over."""
         hit = self.running()
         do()
         at = time.time()
