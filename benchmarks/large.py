@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import journal_line
-from benchmarks.studies import NAME, finish, launch
+from benchmarks.studies import METRICS, NAME, finish, launch
 from study.folder import StudyFolder
 from study.history import History
 from study.journal import read_records
@@ -85,15 +85,13 @@ def tell_mlflow(plan: Plan, place: StudyFolder) -> None:
 
 def write_journal(plan: Plan, folder: StudyFolder, finished: int, epochs: int) -> None:
     """The journal of a study with ``finished`` trials, with the metrics that trials report."""
-    names = ("train/loss", "train/loss_ce", "train/loss_sdd", "train/top1", "lr", "time/train_s")
-    names += ("time/teacher_s", "time/batch_ms", "val/loss", "val/top1", "val/top5", "time/evaluate_s")
     with folder.journal.open("w") as file:
         for number, job in enumerate(itertools.islice(jobs(plan, folder), finished)):
             where = {"stage": job.stage, "pair": job.pair, "method": job.method, "role": "", "arm": job.arm}
             begun = {"key": job.key, **where, "config": job.config.to_dict(), "point": dict(job.point)}
             file.write(journal_line("trial", begun, 100.0 * number))
             for epoch in range(1, epochs + 1):
-                metrics: dict[str, float] = dict.fromkeys(names, (number * 31 + epoch) % 97 + 0.123456789)
+                metrics: dict[str, float] = dict.fromkeys(METRICS, (number * 31 + epoch) % 97 + 0.123456789)
                 metrics = {"epoch": epoch, **metrics, "time/epoch_s": 0.01}
                 file.write(
                     journal_line("report", {"key": job.key, "metrics": metrics}, 100.0 * number + epoch)

@@ -5,8 +5,9 @@
 
 Every node runs Ray's own processes (raylet, agents, object store) and joins the head through the loopback. At
 each number of nodes: seconds that a node took to join; cores that the head's processes (control store,
-dashboard) take while nothing runs, and what a node's own take. Then a study of short trials, one at a time on
-each of ``--study`` nodes: what launcher and head spend on it. No network between hosts is in these numbers.
+dashboard) take while nothing runs, and what a raylet takes, without the agents beside it. Then a study of
+short trials, one at a time on each of ``--study`` nodes: what launcher and head spend on it. No network
+between hosts is in these numbers.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from benchmarks.machine import machine, save, table
 from benchmarks.studies import finish, launch, write_space
 from study.journal import read_records
 
+RAYLET = "raylet/raylet"
 HEADS = ("gcs_server", "dashboard/dashboard.py", "monitor.py")
 """Processes that only the head has."""
 
@@ -59,18 +61,18 @@ def resident_gib(pids: Iterable[int]) -> float:
 
 
 def idle(seconds: float, nodes: int) -> dict[str, float]:
-    """Cores and memory that the head's and the nodes' processes take while nothing runs."""
+    """Cores and memory that the head's processes and a node's raylet take while nothing runs."""
     head = processes(HEADS)
-    all_of = processes(("raylet/raylet", "agent", "log_monitor"))
-    groups = {name: [pid for pid, line in head.items() if name in line] for name in HEADS}
-    before = {name: spent(pids) for name, pids in groups.items()} | {"a node's own": spent(all_of)}
+    raylets = list(processes([RAYLET]))
+    groups = {name: [pid for pid, line in head.items() if name in line] for name in HEADS} | {RAYLET: raylets}
+    before = {name: spent(pids) for name, pids in groups.items()}
     time.sleep(seconds)
-    after = {name: spent(pids) for name, pids in groups.items()} | {"a node's own": spent(all_of)}
-    cores = {f"{name}, cores": (after[name] - before[name]) / seconds for name in before}
-    cores["a node's own, cores"] /= nodes + 1
+    cores = {f"{name}, cores": (spent(pids) - before[name]) / seconds for name, pids in groups.items()}
+    each = cores.pop(f"{RAYLET}, cores") / (nodes + 1)
     return cores | {
+        "a raylet, cores": each,
         "head's processes, GiB": resident_gib(head),
-        "a node's own, GiB": resident_gib(all_of) / (nodes + 1),
+        "a raylet, GiB": resident_gib(raylets) / (nodes + 1),
     }
 
 

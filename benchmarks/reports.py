@@ -20,15 +20,13 @@ from typing import Any
 
 from benchmarks.machine import machine, save, table
 from benchmarks.scale import plan, searched
+from benchmarks.studies import METRICS
 from study.folder import StudyFolder
 from study.journal import Journal
 from study.mlflow_runs import connect
 from study.recorder import Recorder
 from study.tracking import Tracker
 from trainables.strict import to_plain
-
-METRICS = ("train/loss", "train/loss_ce", "train/loss_sdd", "train/top1", "lr", "time/train_s")
-METRICS += ("time/teacher_s", "time/epoch_s", "val/loss", "val/top1", "val/top5", "time/evaluate_s")
 
 
 def replay(recorder: Recorder, jobs: list[Any], rate: float, seconds: float) -> list[float]:

@@ -52,7 +52,12 @@ def run_checks(checks: Iterable[tuple[str, Check]], situation: Situation) -> Ite
         except UserError as error:
             yield Finding(name, "fail", str(error))
         except Exception as error:
-            yield Finding(name, "fail", f"{type(error).__name__}: {short(error, 300)}", "see the reason")
+            yield Finding(name, "fail", typed(error), "see the reason")
+
+
+def typed(error: BaseException) -> str:
+    """An error's type and its message, on one line."""
+    return f"{type(error).__name__}: {short(error, 300)}"
 
 
 @contextmanager

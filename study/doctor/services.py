@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from study.doctor.findings import Finding, Situation, borrowed, roomy
+from study.doctor.findings import Finding, Situation, borrowed, roomy, typed
 from study.errors import UserError
-from trainables.reasons import short
 
 PROBE = "sdd-study-doctor"
 
@@ -127,7 +126,7 @@ def check_mlflow(situation: Situation) -> Iterable[Finding]:
         client.delete_experiment_tag(experiment.experiment_id, PROBE)
     except Exception as error:
         remedy = "its user may need the right to write; see the server's log"
-        yield Finding("mlflow", "fail", f"{without_password(uri)}: {_line(error)}", remedy)
+        yield Finding("mlflow", "fail", f"{without_password(uri)}: {typed(error)}", remedy)
         return
     read = "written and read" if found == value else "written, but another value is read"
     yield Finding("mlflow", "ok" if found == value else "fail", f"{without_password(uri)}: {read}")
@@ -151,7 +150,7 @@ def _artifacts(experiment: Any, uri: str) -> Finding:
             local.rmdir()
     except Exception as error:
         remedy = "see the server's --artifacts-destination, or --default-artifact-root, and its credentials"
-        return Finding("mlflow artifacts", "fail", f"{experiment.artifact_location}: {_line(error)}", remedy)
+        return Finding("mlflow artifacts", "fail", f"{experiment.artifact_location}: {typed(error)}", remedy)
     if listed != ["probe"]:
         return Finding("mlflow artifacts", "fail", f"{place}: what was written is not listed")
     return Finding("mlflow artifacts", "ok", f"{experiment.artifact_location}: written, listed, deleted")
@@ -175,7 +174,7 @@ def check_ray(situation: Situation) -> Iterable[Finding]:
         total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         there = ray.get(ray.remote(_versions).options(num_cpus=0).remote(), timeout=60)
     except Exception as error:
-        yield Finding("ray", "fail", _line(error), remedy)
+        yield Finding("ray", "fail", typed(error), remedy)
         return
     finally:
         cluster.close()
@@ -216,10 +215,6 @@ def check_space(situation: Situation) -> Iterable[Finding]:
     images = f"{len(plan.raw.train_labels)} train and {len(plan.raw.test_labels)} test images"
     root = f" in {plan.data.root}" if plan.data.root else ""
     yield Finding("data", "ok", f"{plan.data.name}{root}: {plan.num_classes} classes, {images}")
-
-
-def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {short(error, 300)}"
 
 
 CHECKS = (
