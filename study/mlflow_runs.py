@@ -163,10 +163,10 @@ def client_at(uri: str) -> Any:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    from mlflow.tracking import MlflowClient  # sets its loggers up as it is imported
+
     logging.getLogger("alembic").setLevel(logging.ERROR)
     logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # what it raises is told in one line
-    from mlflow.tracking import MlflowClient
-
     try:
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
