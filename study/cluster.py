@@ -33,7 +33,7 @@ QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_DEDUP_LOGS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_prestart_worker_first_driver": "0",  # Tune's actors want workers of another environment
+    "RAY_prestart_worker_first_driver": "0",  # the first is started when its trial is known
 }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import ray
 from ray import tune
+from ray.tune.execution import class_cache
 
 from study import packing
 from study.cluster import Cluster
@@ -103,6 +104,7 @@ class Runner:
             ),
         )
         import_without_mlflow()
+        use_plain_processes()
         try:
             tuner.fit()
         except Leave as leave:
@@ -127,3 +129,12 @@ def import_without_mlflow() -> None:
         importlib.import_module("ray.air.integrations.mlflow")
     finally:
         del sys.modules["mlflow"]
+
+
+def use_plain_processes() -> None:
+    """Have trials run in Ray's ordinary worker processes.
+
+    Tune sets a variable for PyTorch Lightning, which is not used here, in the environment of its actors; a
+    process of an environment of its own is started through a second interpreter.
+    """
+    class_cache.DEFAULT_ENV_VARS.pop("PL_DISABLE_FORK", None)
