@@ -24,7 +24,7 @@ def device() -> torch.device:
 def machine() -> dict[str, Any]:
     """Hardware and versions, and how busy the machine was beside the measurement."""
     about: dict[str, Any] = {
-        "command": " ".join(["python", "-m", Path(sys.argv[0]).stem, *sys.argv[1:]]),
+        "command": " ".join(["python", "-m", _module(), *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()) + " UTC",
         "commit": _commit(),
         "cpu": _processor(),
@@ -39,6 +39,12 @@ def machine() -> dict[str, Any]:
         about |= {"gpu": properties.name, "gpu_memory_gib": round(properties.total_memory / 2**30, 1)}
         about |= {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}  # type: ignore[no-untyped-call]
     return about
+
+
+def _module() -> str:
+    """The module that was started."""
+    spec = sys.modules["__main__"].__spec__
+    return spec.name if spec is not None else Path(sys.argv[0]).stem
 
 
 def save(path: str | Path | None, result: Mapping[str, Any]) -> None:
