@@ -1,63 +1,31 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 
 import trainables.models as models
-from tests.trainables.trials import CPU, CRD, SD_DKD, Run, file_teacher, tiny
+from tests.trainables.stepping import losses, needs_compiler, one_epoch, trial
+from tests.trainables.trials import CPU, CRD, SD_DKD, Run, tiny
 from trainables import compiled as compiled_room
-from trainables.compiled import CompiledStep, Mode, attempt, kind_of_step, step_for, worth_compiling
-from trainables.config import LogitTerm, Method, Training, TrialConfig
-from trainables.criterion import Criterion, MultiScaleHead, Outputs
-from trainables.data.dataset import Batch, DataSet, Split
-from trainables.data.epochs import Plan
-from trainables.engine import Engine
+from trainables.compiled import CompiledStep, attempt, kind_of_step, step_for, worth_compiling
+from trainables.config import LogitTerm, Method, Training
+from trainables.criterion import Criterion, MultiScaleHead
+from trainables.data.dataset import DataSet
 from trainables.loop import build_engine
 from trainables.store import Store
 from trainables.teacher import LiveTeacher
 from trainables.warm import Warm
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
 
 
 @pytest.fixture(autouse=True)
 def _nothing_failed_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled_room, "_failures", set())
     monkeypatch.setattr(compiled_room, "_spent", [])
-
-
-def trial(store: Store, **changes: Any) -> TrialConfig:
-    """A tiny distillation trial, slow enough that roundings do not grow."""
-    training = {"batch_size": 25, "lr": 1e-4} | changes.pop("training", {})
-    method = changes.pop("method", Method(logit=changes.pop("term", SD_DKD)))
-    return tiny(method, teacher=file_teacher(store), training=training, **changes)
-
-
-def losses(
-    config: TrialConfig, store: Store, data: DataSet, mode: Mode, warm: Warm | None = None, steps: int = 20
-) -> list[float]:
-    """The loss at each step."""
-    engine = build_engine(config, store, data, CPU, engine=mode, warm=warm)
-    assert (engine.compiled is not None) == (mode == "compiled")
-    endless = (value for epoch in itertools.count(1) for value in one_epoch(engine, data, epoch))
-    return list(itertools.islice(endless, steps))
-
-
-def one_epoch(engine: Engine, data: DataSet, epoch: int) -> Iterator[float]:
-    engine.student.train()
-    size = engine.training.batch_size
-    if engine.teacher is not None:
-        engine.teacher.begin(data.train, data.train.plan(size, epoch=epoch))
-    for batch in data.train.batches(size, epoch=epoch):
-        terms, _ = engine.step(batch, epoch)
-        yield sum(value.item() for value in terms.values())
 
 
 @needs_compiler
@@ -79,106 +47,6 @@ def test_compiled_steps_are_the_eager_ones_and_serve_other_trials(store: Store, 
     assert len(warm._kept["step"]) == 1
     assert reused == losses(other, store, digits, "compiled")
     assert reused == pytest.approx(losses(other, store, digits, "eager"), rel=1e-5)
-
-
-SMALL_IMAGE = [name for name in models.names() if ":" not in name]
-
-
-class Double(MultiScaleHead):
-    """In float64, whose roundings stay small in the deepest network."""
-
-    def forward(self, images: torch.Tensor) -> Outputs:
-        return super().forward(images.double())
-
-
-class Given:
-    """A teacher whose outputs are drawn: [B, 5, 10] for the scales {1, 2}."""
-
-    seconds = 0.0
-
-    def begin(self, split: Split, plan: Plan) -> None:
-        self._draw = torch.Generator().manual_seed(3)
-
-    def __call__(self, batch: Batch) -> Outputs:
-        shape = (len(batch.target), 5, 10)
-        return Outputs(torch.randn(shape, generator=self._draw, dtype=torch.get_default_dtype()), None)
-
-
-@pytest.fixture
-def drawn_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainables.loop.open_teacher", lambda *_: Given())
-
-
-@pytest.fixture
-def float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("trainables.loop.MultiScaleHead", Double)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-@pytest.mark.slow
-@needs_compiler
-@pytest.mark.usefixtures("drawn_teacher", "float64")
-@pytest.mark.parametrize("name", SMALL_IMAGE)
-def test_compiled_networks_are_the_eager_ones(store: Store, digits: DataSet, name: str) -> None:
-    """In float32 deep ones part even from themselves, sums being made in another order: see the next test.
-
-    So they do here, later: untrained, resnet110 makes a difference 30 to 1,000 times larger with every step.
-    """
-    config = trial(store, student=name, term=LogitTerm(scales=(1, 2)))
-    assert losses(config, store, digits, "compiled", steps=4) == pytest.approx(
-        losses(config, store, digits, "eager", steps=4), rel=1e-9
-    )
-
-
-@pytest.mark.slow
-@needs_compiler
-@pytest.mark.usefixtures("drawn_teacher")
-@pytest.mark.parametrize("name", SMALL_IMAGE)
-def test_compiled_networks_part_from_eager_ones_no_further_than_these_from_themselves(
-    store: Store, digits: DataSet, name: str
-) -> None:
-    config = trial(store, student=name, term=LogitTerm(scales=(1, 2)))
-    eager, compiled = (losses(config, store, digits, mode) for mode in ("eager", "compiled"))
-    torch.set_num_threads(2)  # sums in another order
-    again = losses(config, store, digits, "eager")
-    assert compiled[0] == pytest.approx(eager[0], rel=1e-5)
-    assert furthest(compiled, eager) < max(1e-5, 10 * furthest(again, eager))
-
-
-def furthest(these: list[float], those: list[float]) -> float:
-    """The largest relative difference."""
-    return max(abs(one / other - 1) for one, other in zip(these, those, strict=True))
-
-
-@pytest.mark.slow
-@needs_compiler
-@pytest.mark.parametrize("base", ["kd", "dkd", "nkd"])
-@pytest.mark.parametrize("agreement", ["released", "text"])
-@pytest.mark.parametrize("scales", [(1,), (2,), (1, 2, 4)])
-def test_compiled_losses_are_the_eager_ones(
-    store: Store, digits: DataSet, base: str, agreement: Any, scales: tuple[int, ...]
-) -> None:
-    term = LogitTerm(base=base, scales=scales, complementary_weight=2.0, agreement=agreement, reduction="sum")
-    config = trial(store, term=term)
-    assert losses(config, store, digits, "compiled") == pytest.approx(
-        losses(config, store, digits, "eager"), rel=1e-5
-    )
-
-
-@pytest.mark.slow
-@needs_compiler
-@pytest.mark.parametrize(
-    "method", [Method(), Method(logit=LogitTerm(), features=(CRD,))], ids=["CE", "KD+CRD"]
-)
-def test_compiled_students_of_other_methods_are_the_eager_ones(
-    store: Store, digits: DataSet, method: Method
-) -> None:
-    config = trial(store, method=method)
-    assert losses(config, store, digits, "compiled") == pytest.approx(
-        losses(config, store, digits, "eager"), rel=1e-5
-    )
 
 
 def test_what_is_not_compiled_runs_eager_and_says_so_once(
