@@ -112,8 +112,9 @@ def test_compiled_steps_part_from_eager_ones_no_further_than_these_from_themselv
     eager, compiled = (losses(config, store, digits, mode) for mode in ("eager", "compiled"))
     torch.set_num_threads(2)  # sums in another order
     again = losses(config, store, digits, "eager")
-    assert compiled[0] == pytest.approx(eager[0], rel=1e-5)
-    assert furthest(compiled, eager) < max(1e-5, 10 * furthest(again, eager))
+    for steps in (1, 20):
+        own = furthest(again[:steps], eager[:steps])
+        assert furthest(compiled[:steps], eager[:steps]) < max(1e-5, 10 * own)
 
 
 def furthest(these: list[float], those: list[float]) -> float:
