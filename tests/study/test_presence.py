@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from study.presence import LOOK_EVERY_S
-from tests.object_server import free_port
+from tests.object_server import free_port, wait_for
 from tests.study.killing import SPACE, Line, Study, reports
 
 TRIALS = SPACE.replace("trials=4", "trials=12").replace("best=1, paper=False, seeds=1", "best=0, paper=False")
@@ -27,9 +27,12 @@ def cluster() -> Iterator[str]:
     head = [*ray, "start", "--head", f"--port={port}", "--num-cpus=2", "--include-dashboard=false", "--block"]
     environment = {**os.environ, **OPEN}
     process = subprocess.Popen(head, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    yield f"127.0.0.1:{port}"
-    process.terminate()
-    process.wait(60)
+    try:
+        wait_for(port)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def running(lines: list[Line], when: float) -> int:
