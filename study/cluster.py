@@ -9,17 +9,18 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import ray
 
 from study import fleet
-from study.errors import ClusterError, Halted, in_one_line
+from study.errors import ClusterError, in_one_line
 from study.presence import Presence
 from study.spec import Resources
+from study.watch import Watch
 
 if TYPE_CHECKING:
     from trainables.precision import Precision
@@ -47,14 +48,19 @@ JOIN_S = 120.0
 class Cluster:
     """The Ray cluster a study runs on: ``address``, ``RAY_ADDRESS``, the one this machine is a node of; else,
     and for ``local``, one of its own.
+
+    ``leave`` ends the process where Ray has gone and a call of Ray's does not return; see :class:`Watch`.
     """
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, leave: Callable[[str], None] | None = None) -> None:
         named = address or os.environ.get("RAY_ADDRESS") or fleet.own_cluster()
         self.address = None if named == "local" else named
         self.share: float | None = None
         """The part of a GPU that was measured to be best for a trial."""
         self._presence: Presence | None = None
+        self._leave = leave
+        self._watch: Watch | None = None
+        self._watching = ExitStack()
         self._starting: Future[None] | None = None
         self._thread = ThreadPoolExecutor(1, "ray-start")
 
@@ -70,6 +76,9 @@ class Cluster:
                 self._starting.result()
         elif not ray.is_initialized():
             self._connect()
+        if self._leave is not None and self._watch is None:
+            self._watch = Watch(self.address is None, self._leave)
+            self._watching.enter_context(self._watch.watching())
 
     def _connect(self) -> None:
         for name, value in QUIET.items():
@@ -166,17 +175,15 @@ class Cluster:
         return self._presence.studies()
 
     def check(self) -> None:
-        """Raise :class:`Halted` once a process of the local Ray is gone: nothing moves without it."""
-        from ray._private.worker import _global_node
-
-        if self.address is None and _global_node is not None:
-            for kind, _ in _global_node.dead_processes():
-                raise Halted(f"Ray's {kind.replace('_', ' ')} process has died")
+        """Raise :class:`Halted` once Ray is gone."""
+        if self._watch is not None:
+            self._watch.check()
 
     def close(self) -> None:
         """Let go of Ray; a local one is stopped."""
         if self._starting is not None:
             wait([self._starting])
+        self._watching.close()
         if ray.is_initialized():
             with own_signals():
                 ray.shutdown()

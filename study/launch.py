@@ -9,6 +9,7 @@ if __name__ == "__main__":  # run as a script: this folder must not lead sys.pat
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import argparse
+import os
 import shlex
 import signal
 import time
@@ -185,8 +186,15 @@ def execute(spec: StudySpec, folder: StudyFolder, stages: tuple[str, ...], args:
     for signum in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore SIGINT by default
         signal.signal(signum, _interrupt)
     began, console = time.monotonic(), Console(highlight=False)
+
+    def leave(reason: str) -> None:
+        console.show_cursor()
+        say_how_to_go_on(console, f"stopped: {reason}")
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)
+
     try:
-        with closing(Cluster(args.address)) as cluster:
+        with closing(Cluster(args.address, leave)) as cluster:
             if folder.to_be_run(spec) and set(stages) != {"report"}:
                 cluster.begin()
             plan = resolved(spec, args, cluster.precision())
@@ -197,11 +205,16 @@ def execute(spec: StudySpec, folder: StudyFolder, stages: tuple[str, ...], args:
                 session.run(stages)
     except (KeyboardInterrupt, Halted, StorageError, OSError) as reason:
         what = "interrupted" if isinstance(reason, KeyboardInterrupt) else f"stopped: {told(reason)}"
-        program = ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]
-        command = shlex.join([*program, *sys.argv[1:]])
-        console.print(f"{what}; nothing is lost. Go on with:\n  {command}", soft_wrap=True, markup=False)
+        say_how_to_go_on(console, what)
         return INTERRUPTED
     return DONE if session.conclude(time.monotonic() - began) else TRIALS_FAILED
+
+
+def say_how_to_go_on(console: Console, what: str) -> None:
+    """The last words of a launch that did not reach its end."""
+    program = ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]
+    command = shlex.join([*program, *sys.argv[1:]])
+    console.print(f"{what}; nothing is lost. Go on with:\n  {command}", soft_wrap=True, markup=False)
 
 
 def _interrupt(signum: int, frame: Any) -> None:

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from study.presence import LOOK_EVERY_S
-from tests.object_server import free_port, wait_for
+from tests.study.head import OPEN, head
 from tests.study.killing import SPACE, Line, Study, reports
 
 TRIALS = SPACE.replace("trials=4", "trials=12").replace("best=1, paper=False, seeds=1", "best=0, paper=False")
-
-OPEN = {"RAY_AUTH_MODE": "disabled"}
 
 
 @pytest.fixture
 def cluster() -> Iterator[str]:
     """A Ray of two cores that belongs to nobody."""
-    ray = [str(Path(sys.executable).with_name("ray"))]
-    port = free_port()
-    head = [*ray, "start", "--head", f"--port={port}", "--num-cpus=2", "--include-dashboard=false", "--block"]
-    environment = {**os.environ, **OPEN}
-    process = subprocess.Popen(head, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(port)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(60)
+    with head(cpus=2) as found:
+        yield found.address
 
 
 def running(lines: list[Line], when: float) -> int:
