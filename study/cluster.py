@@ -5,19 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import re
-import signal
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import ray
 
 from study import fleet
 from study.errors import ClusterError, in_one_line
+from study.local_ray import own_signals, start
 from study.presence import Presence
 from study.spec import Resources
 from study.watch import Watch
@@ -37,9 +36,6 @@ QUIET = {
     "RAY_prestart_worker_first_driver": "0",  # the first is started when its trial is known
 }
 
-
-STARTS = 4
-"""Attempts to start a local Ray, which gives a busy machine 30 s for it."""
 
 JOIN_S = 120.0
 """For the first node that can run trials to join a cluster."""
@@ -86,8 +82,6 @@ class Cluster:
         if self.address is not None:
             check_answers(self.address)
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if self.address is None:
-            options |= {"include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))}
         try:
             with own_signals():
                 self._start(options)
@@ -111,15 +105,10 @@ class Cluster:
         if self.address is not None and not fleet.travels_already():
             with fleet.code() as folder:
                 ray.init(address=self.address, runtime_env={"working_dir": str(folder)}, **options)
-            return
-        for left in reversed(range(STARTS)):
-            try:
-                ray.init(address=self.address or "local", **options)
-                return
-            except Exception as error:
-                if not left or self.address is not None or "timed out during startup" not in str(error):
-                    raise
-                ray.shutdown()
+        elif self.address is not None:
+            ray.init(address=self.address, **options)
+        else:
+            start(options)
 
     def per_worker(self, wanted: Resources) -> tuple[int, float]:
         """CPUs and GPUs of one worker of a trial; raises :class:`ClusterError` if a trial never fits."""
@@ -189,18 +178,6 @@ class Cluster:
                 ray.shutdown()
         self._starting = None
         self._thread.shutdown()  # not before: Ray's processes are to die with the thread that started them
-
-
-@contextmanager
-def own_signals() -> Iterator[None]:
-    """Keep the answers to Ctrl-C and SIGTERM: Ray puts an abort with a stack trace in the place of ours."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, answer in kept.items():
-                signal.signal(number, answer)
 
 
 def check_answers(address: str) -> None:
