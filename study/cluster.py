@@ -182,7 +182,12 @@ class Cluster:
 
 def check_answers(address: str) -> None:
     """Raise :class:`ClusterError` where nothing listens at ``host:port``; Ray would wait for minutes."""
-    match = re.fullmatch(r"(?:ray://)?\[?([^\]/]+)\]?:(\d+)", address)
+    if address.startswith("ray://"):
+        raise ClusterError(
+            f"cannot run a study through {address}, which is Ray Client's; launch on the cluster with "
+            "--address auto, or from here with --submit http://HOST:8265"
+        )
+    match = re.fullmatch(r"\[?([^\]/]+)\]?:(\d+)", address)
     if match is None:
         return
     try:

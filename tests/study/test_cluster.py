@@ -18,6 +18,11 @@ def test_an_address_where_nothing_listens_is_refused() -> None:
     check_answers("auto")
 
 
+def test_ray_client_is_refused_with_what_to_do_instead() -> None:
+    with pytest.raises(ClusterError, match=r"through ray://head:10001, which is Ray Client's; launch on"):
+        check_answers("ray://head:10001")
+
+
 @pytest.mark.ray
 def test_a_local_ray_starts_beside_the_caller_and_stays_until_it_is_closed() -> None:
     with closing(Cluster("local")) as cluster:
