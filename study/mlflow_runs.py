@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -153,7 +154,26 @@ class Mirror:
 
 
 def connect(folder: StudyFolder) -> Any:
-    """An MLflow client for the study's tracking URI; raises :class:`TrackingError` if it does not answer."""
+    """An MLflow client for the study's tracking URI; raises :class:`TrackingError` if it does not answer.
+
+    A SQLite database that is not there yet is made whole first. MLflow makes one by some forty migrations in
+    place, seconds in which the process may end; it can do nothing with a database that has half of them.
+    """
+    scheme, _, path = folder.mlflow_uri.partition(":///")
+    if scheme == "sqlite" and not (file := Path(path)).exists():
+        with tempfile.TemporaryDirectory(prefix="sdd-mlflow-") as scratch:
+            made = Path(scratch) / "mlflow.db"
+            client_at(f"sqlite:///{made}")
+            near = file.with_name(f".{file.name}-{os.getpid()}")
+            shutil.copyfile(made, near)
+            try:
+                os.link(near, file)  # unlike a rename, leaves one that another launch has made meanwhile
+            except FileExistsError:
+                pass
+            except OSError:  # no hard links here
+                near.replace(file)
+            finally:
+                near.unlink(missing_ok=True)
     return client_at(folder.mlflow_uri)
 
 

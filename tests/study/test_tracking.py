@@ -21,6 +21,7 @@ from study.folder import StudyFolder
 from study.journal import Record
 from study.mlflow_runs import Outcome, connect
 from study.tracking import Tracker
+from tests.study.killing import ROOT
 from trainables.config import Data, TrialConfig
 
 
@@ -54,6 +55,29 @@ def children(folder: StudyFolder) -> list[Any]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return StudyFolder(tmp_path, "mine")
+
+
+def test_a_launch_killed_while_the_database_is_made_leaves_none_that_is_half(
+    folder: StudyFolder, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    script = (
+        "import sys; from pathlib import Path; from study.folder import StudyFolder; "
+        "from study.mlflow_runs import connect; connect(StudyFolder(Path(sys.argv[1]), 'mine'))"
+    )
+    environment = {**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], env=environment)
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size > 50_000 for path in scratch.glob("*/mlflow.db")):
+        assert process.poll() is None, "it was made before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "mlflow.db").exists()
+    assert [experiment.name for experiment in connect(folder).search_experiments()] == ["Default"]
+    assert [path.name for path in tmp_path.iterdir() if "mlflow.db" in path.name] == ["mlflow.db"]
 
 
 def test_a_trial_arrives_whole_and_only_once(folder: StudyFolder) -> None:
