@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,12 @@ def space(tmp_path: Path) -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def no_token() -> None:
+    """Forget that a test before has submitted a job, which asks for a token: a Ray started here would."""
+    os.environ.pop("RAY_AUTH_MODE", None)
 
 
 @pytest.fixture(scope="session")
