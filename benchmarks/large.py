@@ -14,7 +14,8 @@ from study.folder import StudyFolder
 from study.history import History
 from study.journal import read_records
 from study.loading import load_space
-from study.mlflow_runs import Mirror, connect
+from study.mlflow_client import connect
+from study.mlflow_runs import Mirror
 from study.plan import Plan, resolve
 from study.teachers import file_teacher, read_teacher
 from trainables.strict import to_plain

@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from study.methods import KD, SDD, Supervised
-from study.mlflow_runs import client_at, flat
+from study.mlflow_client import client_at
+from study.mlflow_runs import flat
 from tests.study.report.made import config, write_folder
 
 ROOT = Path(__file__).resolve().parent.parent

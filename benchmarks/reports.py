@@ -23,7 +23,7 @@ from benchmarks.scale import plan, searched
 from benchmarks.studies import METRICS
 from study.folder import StudyFolder
 from study.journal import Journal
-from study.mlflow_runs import connect
+from study.mlflow_client import connect
 from study.recorder import Recorder
 from study.tracking import Tracker
 from trainables.strict import to_plain

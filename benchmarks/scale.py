@@ -23,7 +23,8 @@ from benchmarks.machine import machine, save
 from study.folder import StudyFolder
 from study.history import History
 from study.journal import Journal
-from study.mlflow_runs import Mirror, connect
+from study.mlflow_client import connect
+from study.mlflow_runs import Mirror
 from study.plan import Plan, resolve
 from study.searcher import ArmSearch
 from study.spec import KD, SDD, Budget, Choice, Confirm, Float, LogFloat, Pair, Search, StudySpec, Training

@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import ray
 
 from study import fleet
 from study.errors import ClusterError, in_one_line
-from study.local_ray import own_signals, start
+from study.local_ray import start
 from study.presence import Presence
 from study.spec import Resources
 from study.watch import Watch
@@ -196,3 +198,15 @@ def check_answers(address: str) -> None:
         raise ClusterError(
             f"cannot reach Ray at {address}: {in_one_line(error)}; is the cluster up, and the address right?"
         ) from None
+
+
+@contextmanager
+def own_signals() -> Iterator[None]:
+    """Keep the answers to Ctrl-C and SIGTERM: Ray puts an abort with a stack trace in the place of ours."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, answer in kept.items():
+                signal.signal(number, answer)

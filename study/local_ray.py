@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -47,15 +45,3 @@ def spared() -> Iterator[None]:
     finally:
         for name, method in kept.items():
             setattr(Node, name, method)
-
-
-@contextmanager
-def own_signals() -> Iterator[None]:
-    """Keep the answers to Ctrl-C and SIGTERM: Ray puts an abort with a stack trace in the place of ours."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, answer in kept.items():
-                signal.signal(number, answer)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -13,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study.errors import TrackingError
 from study.folder import StudyFolder
 from study.journal import Record
 from study.registry import BestStudent, register
-from trainables.reasons import short
 
 PARAMETER_LENGTH = 500
 BATCH = 900
@@ -151,51 +146,6 @@ class Mirror:
             if path.name == "summary.md":
                 self.client.set_tag(self.parent, "mlflow.note.content", path.read_text())
         self.client.set_terminated(self.parent, "FINISHED")
-
-
-def connect(folder: StudyFolder) -> Any:
-    """An MLflow client for the study's tracking URI; raises :class:`TrackingError` if it does not answer.
-
-    A SQLite database that is not there yet is made whole first. MLflow makes one by some forty migrations in
-    place, seconds in which the process may end; it can do nothing with a database that has half of them.
-    """
-    scheme, _, path = folder.mlflow_uri.partition(":///")
-    if scheme == "sqlite" and not (file := Path(path)).exists():
-        with tempfile.TemporaryDirectory(prefix="sdd-mlflow-") as scratch:
-            made = Path(scratch) / "mlflow.db"
-            client_at(f"sqlite:///{made}")
-            near = file.with_name(f".{file.name}-{os.getpid()}")
-            shutil.copyfile(made, near)
-            try:
-                os.link(near, file)  # unlike a rename, leaves one that another launch has made meanwhile
-            except FileExistsError:
-                pass
-            except OSError:  # no hard links here
-                near.replace(file)
-            finally:
-                near.unlink(missing_ok=True)
-    return client_at(folder.mlflow_uri)
-
-
-def client_at(uri: str) -> Any:
-    """An MLflow client for ``uri``; raises :class:`TrackingError` if it does not answer."""
-    if uri.startswith("http"):
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    from mlflow.tracking import MlflowClient  # sets its loggers up as it is imported
-
-    logging.getLogger("alembic").setLevel(logging.ERROR)
-    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # what it raises is told in one line
-    try:
-        client = MlflowClient(tracking_uri=uri)
-        client.search_experiments(max_results=1)
-    except Exception as error:
-        raise TrackingError(
-            f"MLflow does not answer at {uri}: {short(error)}; start the server, or name another one "
-            "(MLFLOW_TRACKING_URI, --tracking-uri)"
-        ) from None
-    return client
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, str]:

@@ -20,7 +20,8 @@ from study.folder import StudyFolder
 from study.journal import Journal
 from study.lease import Lease, database_lock
 from study.mirror import Mirror
-from study.mlflow_runs import Outcome, connect
+from study.mlflow_client import connect
+from study.mlflow_runs import Outcome
 from study.ownership import listening
 from study.pace import Expected
 from study.places import shared, without_password

@@ -14,7 +14,8 @@ from typing import Any
 
 from study.folder import StudyFolder
 from study.journal import Record
-from study.mlflow_runs import Mirror, Outcome, connect
+from study.mlflow_client import connect
+from study.mlflow_runs import Mirror, Outcome
 from study.plan import Job
 from trainables.reasons import short
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import ray
 
@@ -44,11 +44,9 @@ class Watch:
         if self._fault:
             raise Halted(self._fault)
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Watch while inside, from when Ray is there until it is let go of."""
-        with repeating(self._look, EVERY_S, "ray-watch"):
-            yield
+    def watching(self) -> AbstractContextManager[None]:
+        """Watches while inside, from when Ray is there until it is let go of."""
+        return repeating(self._look, EVERY_S, "ray-watch")
 
     def _look(self) -> bool:
         if not self._fault:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,8 +15,8 @@ os.umask(UMASK)
 
 
 @contextmanager
-def atomically(path: Path) -> Iterator[BinaryIO]:
-    """A temporary file beside ``path`` to write to; at the block's end it is synced and takes its name."""
+def atomically(path: Path, place: Callable[[str, Path], None] = os.replace) -> Iterator[BinaryIO]:
+    """A temporary file beside ``path`` to write to; at the block's end it is synced and put in its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -25,16 +25,30 @@ def atomically(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
+        place(name, path)
+    finally:
         Path(name).unlink(missing_ok=True)
-        raise
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path``, see :func:`atomically`."""
     with atomically(path) as file:
         file.write(data)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path``, see :func:`atomically`; a file that is there, or comes meanwhile, stays."""
+    with suppress(FileExistsError), atomically(path, _place_new) as file:
+        file.write(data)
+
+
+def _place_new(name: str, path: Path) -> None:
+    try:
+        os.link(name, path)  # unlike a rename, replaces nothing
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        os.replace(name, path)
 
 
 def to_json(value: Any) -> bytes:

@@ -106,7 +106,7 @@ def write_database(url: str) -> None:
 
 def check_mlflow(situation: Situation) -> Iterable[Finding]:
     """The tracking server takes a tag and gives it back; its artifact store takes a file and deletes it."""
-    from study.mlflow_runs import connect
+    from study.mlflow_client import connect
     from study.places import without_password
 
     folder = situation.folder

@@ -157,7 +157,7 @@ class Server:
     """An MLflow server, or a folder of files, through the client."""
 
     def __init__(self, uri: str) -> None:
-        from study.mlflow_runs import client_at
+        from study.mlflow_client import client_at
 
         self._client = client_at(uri)
 

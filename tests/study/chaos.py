@@ -23,7 +23,7 @@ from collections import Counter
 from pathlib import Path
 from threading import Thread
 
-from study.mlflow_runs import client_at
+from study.mlflow_client import client_at
 from tests.study.killing import ROOT, Study, kill, reports
 from tests.study.test_tracking import Server
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from contextlib import closing
 
 import pytest
 import ray
 
-from study.cluster import Cluster, check_answers
+from study.cluster import Cluster, check_answers, own_signals
 from study.errors import ClusterError
 
 
@@ -25,7 +26,7 @@ def test_ray_client_is_refused_with_what_to_do_instead() -> None:
 
 @pytest.mark.ray
 def test_a_local_ray_starts_beside_the_caller_and_stays_until_it_is_closed() -> None:
-    with closing(Cluster("local")) as cluster:
+    with closing(Cluster("local", pytest.fail)) as cluster:
         cluster.begin()
         assert not ray.is_initialized(), "begin waits for nothing"
         cluster.connect()
@@ -37,6 +38,13 @@ def test_a_local_ray_starts_beside_the_caller_and_stays_until_it_is_closed() -> 
 
 @pytest.mark.ray
 def test_a_ray_that_was_begun_and_never_needed_is_stopped() -> None:
-    with closing(Cluster("local")) as cluster:
+    with closing(Cluster("local", pytest.fail)) as cluster:
         cluster.begin()
     assert not ray.is_initialized()
+
+
+def test_signals_keep_their_answers() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with own_signals():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    assert signal.getsignal(signal.SIGTERM) == before

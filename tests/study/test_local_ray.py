@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 
 import pytest
 import ray
 from ray._private.node import Node
 
-from study.local_ray import SPARED, own_signals, spared, start
+from study.local_ray import SPARED, spared, start
 from tests.study.killing import descendants
 
 
@@ -30,10 +29,3 @@ def test_ray_is_as_it_was_afterwards() -> None:
     with spared():
         assert all(getattr(Node, name) is not method for name, method in before.items())
     assert {name: getattr(Node, name) for name in SPARED} == before
-
-
-def test_signals_keep_their_answers() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with own_signals():
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    assert signal.getsignal(signal.SIGTERM) == before

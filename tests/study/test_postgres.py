@@ -9,7 +9,7 @@ import pytest
 
 from study.errors import StudyBusy
 from study.lease import database_lock
-from study.mlflow_runs import client_at
+from study.mlflow_client import client_at
 from study.places import check_database
 from tests.study.killing import Study, reports, same
 from tests.study.postgres import Postgres

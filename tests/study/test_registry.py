@@ -23,7 +23,8 @@ from study.folder import StudyFolder
 from study.journal import Record
 from study.loading import load_space
 from study.methods import SDD
-from study.mlflow_runs import Outcome, connect
+from study.mlflow_client import connect
+from study.mlflow_runs import Outcome
 from study.plan import Plan, resolve
 from study.registry import best_students
 from study.report.frames import from_records

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,12 +15,12 @@ from typing import Any
 import pytest
 
 from study.epochs import Epochs
-from study.errors import TrackingError
 from study.folder import StudyFolder
 from study.journal import Record
-from study.mlflow_runs import Outcome, connect
+from study.mlflow_client import connect
+from study.mlflow_runs import Outcome
 from study.tracking import Tracker
-from tests.study.killing import ROOT
+from tests.object_server import free_port
 from trainables.config import Data, TrialConfig
 
 
@@ -57,29 +56,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
     return StudyFolder(tmp_path, "mine")
 
 
-def test_a_launch_killed_while_the_database_is_made_leaves_none_that_is_half(
-    folder: StudyFolder, tmp_path: Path
-) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    script = (
-        "import sys; from pathlib import Path; from study.folder import StudyFolder; "
-        "from study.mlflow_runs import connect; connect(StudyFolder(Path(sys.argv[1]), 'mine'))"
-    )
-    environment = {**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], env=environment)
-    deadline = time.monotonic() + 60
-    while not any(path.stat().st_size > 50_000 for path in scratch.glob("*/mlflow.db")):
-        assert process.poll() is None, "it was made before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
-    assert not (tmp_path / "mlflow.db").exists()
-    assert [experiment.name for experiment in connect(folder).search_experiments()] == ["Default"]
-    assert [path.name for path in tmp_path.iterdir() if "mlflow.db" in path.name] == ["mlflow.db"]
-
-
 def test_a_trial_arrives_whole_and_only_once(folder: StudyFolder) -> None:
     tracker = Tracker(folder, {"name": "mine"}, print)
     for epochs in (0, 1, 2):
@@ -108,19 +84,6 @@ def test_a_trial_arrives_whole_and_only_once(folder: StudyFolder) -> None:
     parents = {run.data.tags["mlflow.parentRunId"] for run in runs.values()}
     assert client.get_run(parents.pop()).data.tags["study"] == "mine"
     assert not parents
-
-
-def test_an_unreachable_server_is_one_line(folder: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(TrackingError, match=r"does not answer at http://127\.0\.0\.1") as caught:
-        connect(folder)
-    assert "\n" not in str(caught.value)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Server:

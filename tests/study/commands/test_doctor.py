@@ -71,7 +71,7 @@ def test_each_fault_is_a_line_with_its_remedy_and_the_others_are_still_looked_at
 @pytest.mark.slow
 def test_an_mlflow_database_is_written_and_read_and_as_it_was(tmp_path: Path) -> None:
     here = situation(tmp_path)
-    from study.mlflow_runs import connect
+    from study.mlflow_client import connect
 
     connect(here.folder).create_experiment("one", artifact_location=(tmp_path / "artifacts").as_uri())
     found = by_name(services.check_mlflow(here))

@@ -14,7 +14,8 @@ from study.epochs import Epochs
 from study.errors import TrackingError, UserError
 from study.folder import StudyFolder
 from study.journal import Record, read_records
-from study.mlflow_runs import Mirror, client_at
+from study.mlflow_client import client_at
+from study.mlflow_runs import Mirror
 from study.report import mlflow_stores, read_mlflow
 from study.report.frames import Runs, data_label, from_records, gather, settings_hash
 from study.report.read_folder import read_folder
