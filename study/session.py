@@ -171,7 +171,7 @@ class Session:
         say = self.console.print
         if self.report is not None and len(self.report.table):
             title = f"{self.folder.name}: test top-1 of confirmed configurations"
-            table = Table(title=title, title_justify="left")
+            table = Table(title=title, title_justify="left", box=None)
             for number, name in enumerate(HEAD):
                 table.add_column(name, justify="right" if number >= 3 else "left")
             for row in shown(self.report.table):

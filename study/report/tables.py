@@ -34,7 +34,7 @@ SUMMARY_COLUMNS = [
 """``top1``: mean test top-1 in percent after the last epoch; ``std`` with ddof 1; ``gain``: points over the
 base loss by itself on the same pair, with p of Welch's t-test and a bootstrap interval of 95 %."""
 
-HEAD = ["pair", "method", "settings", "test top-1, %", "n", "gain"]
+HEAD = ["pair", "method", "settings", "test top-1, %", "n", "gain", "p"]
 ORDER = {"baseline": 0, "paper": 1, "best": 2}
 
 
@@ -78,7 +78,7 @@ def _kind(item: Configuration, method: str) -> tuple[str, str, str, str, int]:
 
 
 def shown(table: pd.DataFrame) -> list[list[str]]:
-    """The summary as text cells: pair, method, configuration, top-1 mean ± std, n, gain."""
+    """The summary as text cells: pair, method, configuration, top-1 mean ± std, n, gain, its p."""
     rows = []
     for row in table.to_dict("records"):
         method = str(row["method"])
@@ -92,9 +92,15 @@ def shown(table: pd.DataFrame) -> list[list[str]]:
                 f"{rounded(row['top1'])}{spread}",
                 f"{row['n']}{few}",
                 DASH if math.isnan(row["gain"]) else rounded(row["gain"], signed=True),
+                DASH if math.isnan(row["gain_p"]) else probability(row["gain_p"]),
             ]
         )
     return rows
+
+
+def probability(p: float) -> str:
+    """``p`` to two digits that count."""
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
 def markdown(table: pd.DataFrame) -> str:
