@@ -92,15 +92,10 @@ def shown(table: pd.DataFrame) -> list[list[str]]:
                 f"{rounded(row['top1'])}{spread}",
                 f"{row['n']}{few}",
                 DASH if math.isnan(row["gain"]) else rounded(row["gain"], signed=True),
-                DASH if math.isnan(row["gain_p"]) else probability(row["gain_p"]),
+                DASH if math.isnan(row["gain_p"]) else f"{row['gain_p']:.2g}",
             ]
         )
     return rows
-
-
-def probability(p: float) -> str:
-    """``p`` to two digits that count."""
-    return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -15,7 +15,7 @@ from study.report.configurations import confirmed as configurations
 from study.report.frames import Runs, from_records, gather
 from study.report.grids import Grid, Row, paper_grids, study_grid
 from study.report.source import Source, all_names
-from study.report.tables import probability, shown, summary
+from study.report.tables import shown, summary
 from tests.study.report.made import CIFAR, config, confirmed, failed, record, search, teacher
 
 PAIR = ("wrn_40_2", "vgg8")
@@ -188,12 +188,3 @@ def test_the_summary_has_every_configuration() -> None:
     assert cells["SD-KD (paper)", "{1,2,4} alpha 0.9 beta 2"] == ["74.53 ± 0.18", "2 of 3", "+0.48", "0.084"]
     assert cells["SD-KD", "{1,2,4} alpha 1.5 beta 3"] == ["75.00 ± 0.10", "3", "+0.95", "0.0035"]
     assert len(table) == 6
-
-
-def test_a_p_is_given_to_the_digits_that_count() -> None:
-    assert [probability(p) for p in (0.5312, 0.0496, 0.00123, 0.0004)] == [
-        "0.53",
-        "0.05",
-        "0.0012",
-        "< 0.001",
-    ]
