@@ -20,7 +20,8 @@ from benchmarks import made
 from benchmarks.machine import device, machine, save, seconds, table
 from trainables.data import prepare
 from trainables.engine import best_precision, evaluate
-from trainables.loop import EVALUATION_BATCH, build_engine
+from trainables.finishing import EVALUATION_BATCH
+from trainables.loop import build_engine
 from trainables.remembering import Remembering
 from trainables.store import Store
 from trainables.times import Times

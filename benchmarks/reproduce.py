@@ -29,7 +29,8 @@ from benchmarks.machine import device, machine, save, table
 from trainables.config import Data, LogitTerm, Method, Teacher, Training, TrialConfig
 from trainables.data import fingerprint, load_raw, prepare
 from trainables.engine import best_precision
-from trainables.loop import Metrics, run_trial
+from trainables.finishing import Metrics
+from trainables.loop import run_trial
 from trainables.store import Store
 from trainables.warm import Warm
 

@@ -22,8 +22,9 @@ from torch import distributed, multiprocessing
 from benchmarks.machine import machine, save, table
 from trainables.config import Data, Training, TrialConfig
 from trainables.data import load
+from trainables.finishing import Metrics
 from trainables.group import ALONE, Processes
-from trainables.loop import Metrics, run_trial
+from trainables.loop import run_trial
 from trainables.store import Store
 
 

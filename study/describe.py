@@ -44,7 +44,7 @@ def describe_teachers(plan: Plan, folder: StudyFolder) -> list[str]:
     for pair in plan.spec.pairs:
         job = plan.teacher_job(pair)
         if pair.weights is not None:
-            lines.append(f"{pair.teacher}: from {pair.weights}")
+            lines.append(f"{pair.teacher}: from {pair.weights}, to be measured")
         elif folder.store.run(job.key).result() is not None:
             lines.append(f"{pair.teacher}: trained already ({job.key})")
         else:

@@ -30,11 +30,12 @@ class Expected:
         """Of a plan none of which is done."""
         spec = plan.spec
         epochs = spec.training.epochs
-        teachers = (spec.teacher_training or spec.training).epochs
+        trained = any(pair.weights is None for pair in spec.pairs)
+        teachers = (spec.teacher_training or spec.training).epochs if trained else 1
         return cls(
             epochs={"teachers": teachers, "search": epochs, "confirm": epochs},
             trials={
-                "teachers": len({pair.teacher for pair in spec.pairs if pair.weights is None}),
+                "teachers": len({(pair.teacher, pair.weights) for pair in spec.pairs}),
                 "search": spec.budget.trials * len(plan.arms),
                 "confirm": most_confirm_trials(plan),
             },

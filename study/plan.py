@@ -62,7 +62,8 @@ class Job:
     Attributes:
         stage: teachers, search or confirm.
         method: name of the table's row.
-        role: paper for the paper's configuration; best or baseline for other confirmed ones.
+        role: paper for the paper's configuration; best or baseline for other confirmed ones; given for a
+            teacher whose weights are.
         arm: label of the search it belongs to; empty outside a search.
         point: the Optuna parameters behind a trial of a search.
     """
@@ -170,6 +171,15 @@ class Plan:
             data=self.data, student=pair.teacher, method=Method(), training=training, test="end"
         )
         return Job(config, "teachers", pair.teacher, "CE")
+
+    def given_job(self, teacher: Teacher) -> Job:
+        """The run that measures a teacher whose weights are given, on the test split."""
+        once = Training(epochs=1, precision=self.spec.training.precision)
+        network, weights = teacher.name, teacher.weights
+        config = TrialConfig(
+            data=self.data, student=network, weights=weights, training=once, fit="all", test="end"
+        )
+        return Job(config, "teachers", network, "given weights", role="given")
 
     def search_job(self, arm: Arm, pair: Pair, method: Distillation, teacher: Teacher) -> Job:
         """A trial of a search: the held-out part of train is measured after every epoch."""

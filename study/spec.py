@@ -53,7 +53,7 @@ class Pair:
     """A teacher, a student, and what their runs do otherwise than the study's ``training``.
 
     Attributes:
-        weights: a teacher file to use (RepDistiller and mdistiller layouts are read); None trains one.
+        weights: a teacher file to use, and measure (RepDistiller's and mdistiller's); None trains one.
         training: fields of :class:`Training` for this student, such as ``{"lr": 0.02}``. The published
             learning rate of ShuffleNet and MobileNetV2 students (0.01) needs no mention.
     """

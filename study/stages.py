@@ -50,21 +50,31 @@ class Stages:
             yield from self._run("confirm", self.confirm_jobs())
 
     def _train_teachers(self) -> Iterator[Phase]:
-        """Train, find or import the teacher of each pair, and file it under the hash of its weights."""
-        jobs = {
-            pair.label: self.plan.teacher_job(pair) for pair in self.plan.spec.pairs if pair.weights is None
-        }
+        """Train or measure the teacher of each pair, and file it under the hash of its weights."""
+        jobs = {pair.label: self._teacher_job(pair) for pair in self.plan.spec.pairs}
         yield from self._run("teachers", list(jobs.values()))
         for pair in self.plan.spec.pairs:
-            if pair.weights is not None:
-                state = read_teacher(
-                    Path(pair.weights), pair.teacher, self.plan.num_classes, self.plan.image_size
-                )
-                self.teachers[pair.label] = file_teacher(
-                    self.folder.store, pair.teacher, state, {"file": Path(pair.weights).name}
-                )
-            else:
-                self.teachers[pair.label] = self._file_trained(jobs[pair.label])
+            self.teachers[pair.label] = self._file(jobs[pair.label], pair.weights)
+        for job in {job.key: job for job in jobs.values()}.values():
+            self._check_accuracy(job)
+
+    def _teacher_job(self, pair: Pair) -> Job:
+        """What trains the teacher of ``pair``, or measures it where its weights are given."""
+        if pair.weights is None:
+            return self.plan.teacher_job(pair)
+        state = read_teacher(Path(pair.weights), pair.teacher, self.plan.num_classes, self.plan.image_size)
+        about = {"file": Path(pair.weights).name}
+        return self.plan.given_job(file_teacher(self.folder.store, pair.teacher, state, about))
+
+    def _check_accuracy(self, job: Job) -> None:
+        """Say so where a teacher knows next to nothing: of these data, prepared in this way."""
+        record, chance = self.recorder.records[job.key], 100 / self.plan.num_classes
+        top1 = record.history[-1].get("test/top1") if record.history else None
+        if top1 is not None and top1 < 2 * chance:
+            self.say(
+                f"teacher {job.config.student} has a test top-1 of {top1:.2f} %, chance has {chance:.2f} %: "
+                "are its weights, its classes and the data's preparation the ones it was trained with?"
+            )
 
     def _search(self) -> Iterator[Phase]:
         """Spend what is left of the budget."""
@@ -143,13 +153,14 @@ class Stages:
         if left:
             yield Phase(JobList(left))
 
-    def _file_trained(self, job: Job) -> Teacher:
+    def _file(self, job: Job, given: str | None) -> Teacher:
         run = self.folder.store.run(job.key)
         result = run.result()
         if result is None:
             record = self.recorder.records.get(job.key)
             raise StageFailed(
-                f"teacher {job.config.student} was not trained: {record.reason if record else 'no run'}"
+                f"teacher {job.config.student} was not {'measured' if given else 'trained'}: "
+                f"{record.reason if record else 'no run'}"
             )
         about = {
             "name": job.config.student,
@@ -159,5 +170,7 @@ class Stages:
             "num_classes": result["num_classes"],
             "test/top1": result["history"][-1].get("test/top1"),
         }
+        if given:
+            about["file"] = Path(given).name
         self.folder.store.file_teacher(result["weights"], run.student.read_bytes(), about)
         return Teacher(name=job.config.student, weights=result["weights"])

@@ -96,7 +96,7 @@ def measure(name: str, state: State, data: DataSet) -> dict[str, float]:
 
     from trainables import models
     from trainables.engine import best_precision, evaluate
-    from trainables.loop import EVALUATION_BATCH
+    from trainables.finishing import EVALUATION_BATCH
     from trainables.models.weights import load_into
 
     device = _device()

@@ -216,6 +216,8 @@ class TrialConfig:
         test: when the test split is measured: ``never``, at the ``end``, or after ``every`` epoch (for the
             "best test epoch" of published code, beside the honest number).
         seed: of initial weights, order of images and augmentation.
+        weights: SHA-256 of filed weights that the student has already: it is measured as it is, in one
+            report, and nothing is trained.
     """
 
     data: Data
@@ -226,6 +228,7 @@ class TrialConfig:
     fit: Literal["train", "all"] = "train"
     test: Literal["never", "end", "every"] = "never"
     seed: int = 0
+    weights: str | None = field(default=None, metadata=SINCE_LATER)
 
     def __post_init__(self) -> None:
         require(
@@ -234,6 +237,8 @@ class TrialConfig:
         )
         distils = self.method.logit is not None or bool(self.method.features)
         require(self.teacher is not None or not distils, "teacher: missing, the method distils from one")
+        require(not (distils and self.weights), "weights: given ones are measured, nothing distils into them")
+        require(self.weights is None or self.training.epochs == 1, "weights: given ones are reported on once")
         require(
             self.fit == "train" or self.test != "never", "fit: 'all' measures nothing where test is 'never'"
         )

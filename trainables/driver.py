@@ -31,8 +31,9 @@ from trainables.compiled import Mode
 from trainables.config import Data, TrialConfig
 from trainables.data import RawData, prepare
 from trainables.data.dataset import DataSet
+from trainables.finishing import Metrics
 from trainables.group import ALONE, Group, Processes, peer_lost
-from trainables.loop import Metrics, Report, run_trial
+from trainables.loop import Report, run_trial
 from trainables.losses.user_code import run_sources
 from trainables.remembering import Remembering
 from trainables.store import Store

@@ -9,28 +9,25 @@ epoch).
 from __future__ import annotations
 
 import hashlib
-import io
 import math
-import platform
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
 import torch
-from torch import nn
 
 import trainables.models as models
 from trainables import checkpoint
 from trainables.compiled import Mode, step_for, worth_compiling
-from trainables.config import TrialConfig
+from trainables.config import Teacher, TrialConfig
 from trainables.criterion import Criterion, MultiScaleHead, feature_shapes
 from trainables.data.dataset import DataSet
-from trainables.engine import Engine, TeacherOutputs, evaluate
+from trainables.engine import Engine, TeacherOutputs
+from trainables.finishing import Metrics, finish, measure
 from trainables.group import ALONE, Group
 from trainables.losses.features import FeatureShapes
 from trainables.memory import keep_freed_memory
-from trainables.models.weights import state_sha256
 from trainables.precision import set_matrix_units
 from trainables.remembering import Remembering
 from trainables.sharing import check_shared
@@ -39,9 +36,7 @@ from trainables.teacher import load_teacher, open_teacher
 from trainables.times import Times
 from trainables.warm import Warm
 
-Metrics = dict[str, float]
 Report = Callable[[Metrics], None]
-EVALUATION_BATCH = 500
 
 
 class NonFiniteLoss(Exception):
@@ -78,7 +73,7 @@ def run_trial(
 
     Raises:
         NonFiniteLoss: at the end of the epoch in which the loss became NaN or infinite.
-        MissingTeacher: the teacher's weights are not in ``store``.
+        MissingTeacher: the teacher's weights, or those given, are not in ``store``.
     """
     folder = store.open_run(config) if group.leads else store.run(config.trial_key)
     with folder.lock() if group.leads else nullcontext():
@@ -88,6 +83,8 @@ def run_trial(
                 report(metrics)
             return result
         data = load_data(config, device)
+        if config.weights is not None:
+            return _measured(config, folder, store, data, report, device, group)
         built = build_engine(
             config, store, data, device, room=room, engine=engine, warm=warm, say=say, group=group
         )
@@ -110,7 +107,7 @@ def _train(
     history = _restore(engine, state) if state is not None else []
     result: dict[str, Any] = {}
     if len(history) == training.epochs and group.leads:
-        result = _finish(config, folder, engine.student.network, history, data)
+        result = finish(config, folder, engine.student.network, history, data)
     for done in history:
         report(done)
     split = data.train if config.fit == "train" else data.all
@@ -122,14 +119,35 @@ def _train(
         times.trained(split.steps(training.batch_size, parts=training.batch_norm_parts))
         if not math.isfinite(metrics["train/loss"]):
             raise NonFiniteLoss(f"the loss is {metrics['train/loss']} in epoch {epoch}")
-        metrics |= _measure(config, engine, data, epoch)
+        metrics |= measure(config, engine.student.network, data, epoch, engine.device, group)
         metrics |= times.evaluated()
         history.append(metrics)
         if epoch < training.epochs and group.leads:
             checkpoint.save(folder, epoch, _state(engine, history))
         elif group.leads:  # before the report: a scheduler may end the trial in it
-            result = _finish(config, folder, engine.student.network, history, data)
+            result = finish(config, folder, engine.student.network, history, data)
         report(metrics)
+    return result
+
+
+def _measured(
+    config: TrialConfig,
+    folder: RunFolder,
+    store: Store,
+    data: DataSet,
+    report: Report,
+    device: torch.device,
+    group: Group,
+) -> dict[str, Any]:
+    """One report on given weights, as after a last epoch."""
+    began = time.perf_counter()
+    set_matrix_units(config.training)
+    student = load_teacher(Teacher(name=config.student, weights=config.weights or ""), store, data, device)
+    metrics = measure(config, student, data, config.training.epochs, device, group)
+    took = time.perf_counter() - began
+    metrics |= {"epoch": config.training.epochs, "time/evaluate_s": took, "time/epoch_s": took}
+    result = finish(config, folder, student, [metrics], data) if group.leads else {}
+    report(metrics)
     return result
 
 
@@ -159,9 +177,9 @@ def build_engine(
     student = models.build(config.student, data.num_classes, image_size=size)
     teacher: TeacherOutputs | None = None
     shapes: tuple[FeatureShapes | None, FeatureShapes | None] = (None, None)
-    if config.teacher is not None:
-        key = (str(store.root), config.teacher, data.num_classes, size, str(device))
-        network = warm.get("teacher", key, lambda: load_teacher(config, store, data, device), most=4)
+    if (given := config.teacher) is not None:
+        key = (str(store.root), given, data.num_classes, size, str(device))
+        network = warm.get("teacher", key, lambda: load_teacher(given, store, data, device), most=4)
         teacher = open_teacher(
             network, config, store, data, device, room or Remembering(), warm, say, compiled
         )
@@ -176,52 +194,6 @@ def build_engine(
         step = step_for(config, head, criterion, data.image_size, data.num_classes, device, warm, say)
     student_head = step.adopt(head) if step else head
     return Engine(student_head, teacher, criterion, config.training, device, step, group)
-
-
-def _measure(config: TrialConfig, engine: Engine, data: DataSet, epoch: int) -> Metrics:
-    """The metrics that are due after ``epoch``."""
-    due = {"val": data.validation} if config.fit == "train" else {}
-    if config.test == "every" or (config.test == "end" and epoch == config.training.epochs):
-        due["test"] = data.test
-    metrics: Metrics = {}
-    for name, split in due.items():
-        batches = split.batches(EVALUATION_BATCH, epoch=None, worker=engine.group.share)
-        metrics |= evaluate(
-            engine.student.network, batches, name, config.training, engine.device, engine.group
-        )
-    return metrics
-
-
-def _finish(
-    config: TrialConfig, folder: RunFolder, student: nn.Module, history: list[Metrics], data: DataSet
-) -> dict[str, Any]:
-    """File the student and the record that makes the trial finished."""
-    weights = {name: value.detach().cpu().contiguous() for name, value in student.state_dict().items()}
-    about = {"name": config.student, "num_classes": data.num_classes, "image_size": max(data.image_size)}
-    buffer = io.BytesIO()
-    torch.save({"model": weights, **about}, buffer)
-    result = {
-        "trial_key": config.trial_key,
-        "config": config.to_dict(),
-        "history": history,
-        "weights": state_sha256(weights),
-        **about,
-        "finished": time.time(),
-        "machine": machine(),
-    }
-    return folder.finish(result, buffer.getvalue())
-
-
-def machine() -> dict[str, Any]:
-    """What the numbers were made on."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {
-        "host": platform.node(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "gpu": gpu,
-        "threads": torch.get_num_threads(),
-    }
 
 
 def _state(engine: Engine, history: list[Metrics]) -> dict[str, Any]:

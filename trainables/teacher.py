@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import trainables.models as models
 from trainables.compiled import attempt, compile_static
-from trainables.config import Training, TrialConfig
+from trainables.config import Teacher, Training, TrialConfig
 from trainables.criterion import MultiScaleHead, Outputs, feature_shapes, with_whole
 from trainables.data.dataset import Batch, DataSet, Split
 from trainables.data.epochs import Plan
@@ -213,16 +213,15 @@ def chunks(
     return compute
 
 
-def load_teacher(config: TrialConfig, store: Store, data: DataSet, device: torch.device) -> nn.Module:
-    """The filed teacher of ``config``, in eval mode, without gradients; its weights are checked by hash."""
-    assert config.teacher is not None
-    path = store.teacher(config.teacher.weights)
+def load_teacher(teacher: Teacher, store: Store, data: DataSet, device: torch.device) -> nn.Module:
+    """The filed ``teacher``, in eval mode, without gradients; its weights are checked by hash."""
+    path = store.teacher(teacher.weights)
     if not path.exists():
-        raise MissingTeacher(f"no weights of teacher {config.teacher.name} are filed as {path.name}")
+        raise MissingTeacher(f"no weights of teacher {teacher.name} are filed as {path.name}")
     state = load_published(path)
-    if state_sha256(state) != config.teacher.weights:
+    if state_sha256(state) != teacher.weights:
         raise MissingTeacher(f"{path} does not hold the weights it is named after; delete it and train again")
-    network = models.build(config.teacher.name, data.num_classes, image_size=max(data.image_size))
+    network = models.build(teacher.name, data.num_classes, image_size=max(data.image_size))
     load_into(network, state)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval().requires_grad_(False)

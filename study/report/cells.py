@@ -99,7 +99,7 @@ def make_cell(
     if not filled:
         return Cell(paper=paper)
     found, values = max(filled, key=lambda item: _rank(item[0], data, len(item[1])))
-    marks = _marks(found, data) if data is not None else []
+    marks = _marks(found, data)
     if len(filled) > 1:
         marks.append(f"{len(filled)} configurations fit here; the summary has all of them")
     return Cell(values, found.asked, paper, tuple(marks), found=found)
@@ -111,9 +111,13 @@ def _rank(found: Configuration, data: str | None, n: int) -> tuple[bool, int, bo
     return (found.data == data, enough, not found.searched, found.role == "baseline", n)
 
 
-def _marks(found: Configuration, data: str) -> list[str]:
-    marks = [] if found.data == data else [f"on {found.data}, the paper's on {data}"]
-    if found.epochs < paper_epochs(data):
+def _marks(found: Configuration, data: str | None) -> list[str]:
+    """Sentences about what is not as in the paper, where there is one, and not as in a study of ours."""
+    given = found.role == "given"
+    marks = ["weights that were given, measured here and not trained"] if given else []
+    if data is not None and found.data != data:
+        marks.append(f"on {found.data}, the paper's on {data}")
+    if data is not None and not given and found.epochs < paper_epochs(data):
         marks.append(f"{found.epochs} epochs, the paper's {paper_epochs(data)}")
     return marks
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from study.cli import main
 from study.loading import load_space
 from study.plan import resolve
 from study.teachers import import_teacher, read_teacher
+from tests.study.test_launch import launch
 from trainables.config import Data
 from trainables.models import build
 from trainables.models.weights import load_published, state_sha256
@@ -139,3 +141,25 @@ def test_a_study_refuses_weights_of_another_network_before_it_begins(
     resolve(load_space(space(), [f"pairs.0.weights={str(good)!r}"]))
     with pytest.raises(ValueError, match=r"^pairs\.0\.weights: weights do not fit ResNet"):
         resolve(load_space(space(), [f"pairs.0.weights={str(bad)!r}"]))
+
+
+@pytest.mark.ray
+def test_a_study_measures_the_teacher_it_was_given_and_says_that_it_knows_nothing(
+    space: Write, published: Callable[..., Path], tmp_path: Path
+) -> None:
+    results, file = tmp_path / "results", f"{str(published())!r}"
+    options = [f"pairs.0.weights={file}", f"pairs.1.weights={file}", "budget.trials=1", "confirm.seeds=1"]
+    arguments = [word for option in options for word in ("--set", option)]
+    done = launch("--space", space(), "--results", results, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    trials = pd.read_csv(results / "small" / "trials.csv")
+    (teacher,) = trials[trials["stage"] == "teachers"].to_dict("records")
+    assert (teacher["student"], teacher["role"], teacher["epochs"]) == ("resnet8", "given", 1)
+    top1 = f"{teacher['test/top1']:.2f}"
+    said = " ".join(done.stdout.split())
+    assert f"teacher resnet8 has a test top-1 of {top1} %, chance has 10.00 %" in said
+    table = (results / "small" / "tables" / "study.md").read_text()
+    assert f"| {top1} (1)<sup>a</sup> |" in table
+    assert "weights that were given, measured here and not trained" in table
+    (filed,) = Store(results / "_store").teachers()
+    assert (filed["file"], filed["test/top1"]) == ("resnet8.pth", teacher["test/top1"])

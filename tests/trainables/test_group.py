@@ -20,8 +20,9 @@ from trainables.config import ConfigError, FeatureTerm, LogitTerm, Method, Trial
 from trainables.data import load
 from trainables.data.dataset import DataSet
 from trainables.engine import Engine
+from trainables.finishing import Metrics
 from trainables.group import ALONE, Group, Processes, peer_lost
-from trainables.loop import Metrics, NonFiniteLoss
+from trainables.loop import NonFiniteLoss
 from trainables.store import Store
 
 pytestmark = pytest.mark.usefixtures("one_thread")

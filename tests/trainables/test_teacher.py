@@ -39,7 +39,7 @@ def opened(
 ) -> tuple[RememberedTeacher, list[str]]:
     """The remembered teacher of ``config``, and what was said when it was opened."""
     said: list[str] = []
-    network = load_teacher(config, store, data, CPU)
+    network = load_teacher(config.teacher, store, data, CPU)
     source = open_teacher(
         network, config, store, data, CPU, room or Remembering(), warm or Warm(), said.append
     )
@@ -116,7 +116,8 @@ def test_remembered_logits_are_the_live_ones_within_rounding_to_half(
 ) -> None:
     config = trial(store, term=LogitTerm(scales=scales), training={"precision": precision})
     source, _ = opened(config, store, digits)
-    head = MultiScaleHead(load_teacher(config, store, digits, CPU), source.scales, full_precision=True)
+    network = load_teacher(config.teacher, store, digits, CPU)
+    head = MultiScaleHead(network, source.scales, full_precision=True)
     live = epoch_of(LiveTeacher(head, config.training, CPU), digits)
     remembered = epoch_of(source, digits)
     largest = torch.cat((live, epoch_of(opened_at(config, store, digits), digits)), 1).abs().amax((1, 2))
@@ -127,7 +128,7 @@ def test_remembered_logits_are_the_live_ones_within_rounding_to_half(
 
 def opened_at(config: TrialConfig, store: Store, digits: DataSet) -> LiveTeacher:
     """The live teacher's finest cells, whose size bounds the rounding."""
-    network = load_teacher(config, store, digits, CPU)
+    network = load_teacher(config.teacher, store, digits, CPU)
     return LiveTeacher(MultiScaleHead(network, (4,), full_precision=True), config.training, CPU)
 
 

@@ -14,7 +14,8 @@ import trainables.models as models
 from trainables.config import Data, FeatureTerm, LogitTerm, Method, Teacher, Training, TrialConfig
 from trainables.data import load
 from trainables.data.dataset import DataSet
-from trainables.loop import Metrics, run_trial
+from trainables.finishing import Metrics
+from trainables.loop import run_trial
 from trainables.models.weights import state_sha256
 from trainables.store import Store
 
