@@ -58,6 +58,12 @@ def searched(runs: Runs) -> pd.DataFrame:
     return trials[(trials["stage"] == "search") & (trials["status"] == "done")]
 
 
+def groups(runs: Runs) -> list[str]:
+    """Pair and method of the search's trials; the place in this list is the colour, in each chart of them."""
+    trials = _valued(runs)
+    return groups_of(list(trials.loc[trials["stage"] == "search", "group"]))
+
+
 def _valued(runs: Runs) -> pd.DataFrame:
     trials = runs.trials.assign(value=runs.curves.last(runs.metric))
     trials["group"] = trials["pair"] + " " + trials["method"]
@@ -146,5 +152,5 @@ def axes_of(trials: pd.DataFrame) -> list[str]:
 
 
 def groups_of(names: Sequence[str]) -> list[str]:
-    """Each name once, sorted, for colours that stay the same."""
+    """Each name once, sorted."""
     return sorted(set(names))

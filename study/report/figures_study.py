@@ -24,27 +24,26 @@ HALO = {"facecolor": "w", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
 
 def study_figures(runs: Runs, found: Sequence[Configuration], folder: Path) -> list[Path]:
     """Every figure that has something to show; returns the files."""
-    trials = charts.searched(runs)
+    trials, groups = charts.searched(runs), charts.groups(runs)
     draw: dict[str, Callable[[], Any]] = {
-        "learning": lambda: learning(runs),
+        "learning": lambda: learning(runs, groups),
         "confirm": lambda: confirm(found),
-        "beta": lambda: beta(trials, runs.metric),
+        "beta": lambda: beta(trials, runs.metric, groups),
         "heat": lambda: heat(trials, runs.metric),
         "parallel": lambda: parallel(trials, runs.metric),
-        "pareto": lambda: pareto(trials, runs.metric),
+        "pareto": lambda: pareto(trials, runs.metric, groups),
         "timeline": lambda: timeline(runs),
     }
     made = {name: figure for name, make in draw.items() if (figure := make()) is not None}
     return [path for name, figure in made.items() for path in save(figure, folder / name)]
 
 
-def learning(runs: Runs) -> Any | None:
+def learning(runs: Runs, groups: list[str]) -> Any | None:
     """Trials of the search against the epoch, one colour a pair and method; the best one thick."""
     curves = charts.learning(runs)
     if not curves:
         return None
     figure, (axis,) = new_figure(width=6.4)
-    groups = groups_of([curve.group for curve in curves])
     for curve in sorted(curves, key=lambda curve: curve.best):
         axis.plot(
             curve.epochs,
@@ -84,31 +83,31 @@ def confirm(found: Sequence[Configuration]) -> Any | None:
     return figure
 
 
-def beta(trials: pd.DataFrame, metric: str) -> Any | None:
+def beta(trials: pd.DataFrame, metric: str, groups: list[str]) -> Any | None:
     """Accuracy of the search's trials against beta."""
     trials = trials[trials["beta"].notna()]
     if trials["beta"].nunique() < 2:
         return None
-    return _scatter(trials, "beta", "beta, weight of the complementary term", metric)
+    return _scatter(trials, "beta", "beta, weight of the complementary term", metric, groups)
 
 
-def pareto(trials: pd.DataFrame, metric: str) -> Any | None:
+def pareto(trials: pd.DataFrame, metric: str, groups: list[str]) -> Any | None:
     """Accuracy against training time, with the trials that none beats in both."""
     trials = trials[trials["seconds"] > 0]
     if len(trials) < 2:
         return None
-    figure = _scatter(trials, "seconds", "training time of the trial, s", metric)
+    figure = _scatter(trials, "seconds", "training time of the trial, s", metric, groups)
     best = charts.front(trials)
     figure.axes[0].plot(best["seconds"], best["value"], "k--", lw=1, label="Pareto front")
     legend(figure.axes[0])
     return figure
 
 
-def _scatter(trials: pd.DataFrame, x: str, label: str, metric: str) -> Any:
+def _scatter(trials: pd.DataFrame, x: str, label: str, metric: str, groups: list[str]) -> Any:
     figure, (axis,) = new_figure(width=6.4)
     shown = fewer(trials, charts.MOST_POINTS)
-    for number, group in enumerate(groups_of(list(shown["group"]))):
-        part = shown[shown["group"] == group]
+    for group, part in shown.groupby("group"):
+        number = groups.index(str(group))
         axis.plot(part[x], part["value"], ls="", ms=5, alpha=0.8, label=group, **style(number))
     axis.set(xlabel=label, ylabel=unit(metric), title=shown_of(trials).rstrip("."))
     legend(axis)

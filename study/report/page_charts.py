@@ -17,14 +17,14 @@ MOST_GAINS = 40
 
 def page_charts(runs: Runs, summary: pd.DataFrame) -> list[Chart]:
     """Every chart that has something to show."""
-    trials = charts.searched(runs)
+    trials, groups = charts.searched(runs), charts.groups(runs)
     made = [
         gains(summary),
-        learning(runs),
-        beta(trials, runs.metric),
+        learning(runs, groups),
+        beta(trials, runs.metric, groups),
         heat(trials, runs.metric),
         parallel(trials, runs.metric),
-        pareto(trials, runs.metric),
+        pareto(trials, runs.metric, groups),
         timeline(runs),
     ]
     return [chart for chart in made if chart is not None]
@@ -62,12 +62,11 @@ def gains(summary: pd.DataFrame) -> Chart | None:
     }
 
 
-def learning(runs: Runs) -> Chart | None:
+def learning(runs: Runs, groups: list[str]) -> Chart | None:
     """Accuracy of the search's trials against the epoch."""
     curves = charts.learning(runs)
     if not curves:
         return None
-    groups = groups_of([curve.group for curve in curves])
     series = [
         {
             "name": curve.label,
@@ -85,13 +84,13 @@ def learning(runs: Runs) -> Chart | None:
     }
 
 
-def beta(trials: pd.DataFrame, metric: str) -> Chart | None:
+def beta(trials: pd.DataFrame, metric: str, groups: list[str]) -> Chart | None:
     """Accuracy against beta."""
     trials = trials[trials["beta"].notna()]
     if trials["beta"].nunique() < 2:
         return None
-    points = _dots(trials, "beta")
-    chart = _xy("Accuracy against beta", "beta, weight of the complementary term", unit(metric), *points)
+    series, label = _dots(trials, "beta", groups), "beta, weight of the complementary term"
+    chart = _xy("Accuracy against beta", label, unit(metric), groups, series)
     return {**chart, "caption": shown_of(trials)}
 
 
@@ -140,13 +139,14 @@ def parallel(trials: pd.DataFrame, metric: str) -> Chart | None:
     }
 
 
-def pareto(trials: pd.DataFrame, metric: str) -> Chart | None:
+def pareto(trials: pd.DataFrame, metric: str, groups: list[str]) -> Chart | None:
     """Accuracy against the time a trial took."""
     trials = trials[trials["seconds"] > 0]
     if len(trials) < 2:
         return None
     front = charts.front(trials)
-    chart = _xy("Pareto front", "training time of the trial, s", unit(metric), *_dots(trials, "seconds"))
+    series, label = _dots(trials, "seconds", groups), "training time of the trial, s"
+    chart = _xy("Pareto front", label, unit(metric), groups, series)
     best = [[_number(x), y] for x, y in zip(front["seconds"], front["value"], strict=True)]
     return {**chart, "front": best, "caption": f"{shown_of(trials)} Dashed: no trial is better in both."}
 
@@ -178,9 +178,8 @@ def timeline(runs: Runs) -> Chart | None:
     }
 
 
-def _dots(trials: pd.DataFrame, x: str) -> tuple[list[str], list[dict[str, Any]]]:
+def _dots(trials: pd.DataFrame, x: str, groups: list[str]) -> list[dict[str, Any]]:
     shown = fewer(trials, MOST_POINTS)
-    groups = groups_of(list(shown["group"]))
     best: Any = shown["value"].idxmax()
     series = []
     for group, part in shown.groupby("group"):
@@ -197,7 +196,7 @@ def _dots(trials: pd.DataFrame, x: str) -> tuple[list[str], list[dict[str, Any]]
     name = f"best: {top['trial_key']}"
     dot = [_number(top[x]), round(float(top["value"]), 3), f"{name}\n{top['value']:.2f}%"]
     series.append({"name": name, "group": groups.index(top["group"]), "thick": True, "points": [dot]})
-    return groups, series
+    return series
 
 
 def _xy(title: str, x: str, y: str, groups: list[str], series: list[dict[str, Any]]) -> dict[str, Any]:

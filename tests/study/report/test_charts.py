@@ -8,6 +8,8 @@ import pytest
 from study.report import charts
 from study.report.frames import from_records
 from study.report.importance import flatten, importances
+from study.report.page_charts import page_charts
+from study.report.tables import summary
 from tests.study.report.made import search
 
 PAIR = ("resnet32x4", "resnet8x4")
@@ -26,6 +28,22 @@ def test_learning_curves_have_the_stopped_trial_too() -> None:
     assert [len(curve.epochs) for curve in curves] == [4, 4, 4, 4, 2]
     assert [curve.best for curve in curves] == [False, False, False, True, False]
     assert curves[0].values == [40.0, 43.0, 46.0, 49.0]
+
+
+def test_a_pair_and_method_has_one_colour_in_all_charts_of_the_search() -> None:
+    never_finished = search(("a", "b"), 1)
+    made = page_charts(from_records("made", [*never_finished, *search(PAIR, 6)]), summary([]))
+    seen = {
+        chart["title"]: (chart["groups"], {series["group"] for series in chart["series"]})
+        for chart in made
+        if chart["kind"] == "xy"
+    }
+    names = ["a-b SD-KD", "resnet32x4-resnet8x4 SD-KD"]
+    assert seen == {
+        "Learning curves of the search": (names, {0, 1}),
+        "Accuracy against beta": (names, {1}),
+        "Pareto front": (names, {1}),
+    }
 
 
 def test_the_heat_map_averages_finished_trials() -> None:
