@@ -18,6 +18,9 @@ from study.teachers import file_teacher, read_teacher
 from trainables.config import Teacher, TrialConfig
 from trainables.files import read_json, write_json
 
+LITTLE = 0.05
+"""Of the way from chance to all right: what a teacher is to know at least."""
+
 
 @dataclass(slots=True)
 class Stages:
@@ -70,7 +73,7 @@ class Stages:
         """Say so where a teacher knows next to nothing: of these data, prepared in this way."""
         record, chance = self.recorder.records[job.key], 100 / self.plan.num_classes
         top1 = record.history[-1].get("test/top1") if record.history else None
-        if top1 is not None and top1 < 2 * chance:
+        if top1 is not None and top1 - chance < LITTLE * (100 - chance):
             self.say(
                 f"teacher {job.config.student} has a test top-1 of {top1:.2f} %, chance has {chance:.2f} %: "
                 "are its weights, its classes and the data's preparation the ones it was trained with?"
