@@ -74,10 +74,13 @@ class Stages:
         record, chance = self.recorder.records[job.key], 100 / self.plan.num_classes
         top1 = record.history[-1].get("test/top1") if record.history else None
         if top1 is not None and top1 - chance < LITTLE * (100 - chance):
-            self.say(
-                f"teacher {job.config.student} has a test top-1 of {top1:.2f} %, chance has {chance:.2f} %: "
-                "are its weights, its classes and the data's preparation the ones it was trained with?"
+            remedy = (
+                "are its classes and the data's preparation the ones it was trained with?"
+                if job.role == "given"
+                else "has it enough epochs, and a rate that suits it (teacher_training)?"
             )
+            known = f"a test top-1 of {top1:.2f} %, chance has {chance:.2f} %"
+            self.say(f"teacher {job.config.student} has {known}: {remedy}")
 
     def _search(self) -> Iterator[Phase]:
         """Spend what is left of the budget."""

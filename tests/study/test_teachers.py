@@ -157,7 +157,7 @@ def test_a_study_measures_the_teacher_it_was_given_and_says_that_it_knows_nothin
     assert (teacher["student"], teacher["role"], teacher["epochs"]) == ("resnet8", "given", 1)
     top1 = f"{teacher['test/top1']:.2f}"
     said = " ".join(done.stdout.split())
-    assert f"teacher resnet8 has a test top-1 of {top1} %, chance has 10.00 %" in said
+    assert f"teacher resnet8 has a test top-1 of {top1} %, chance has 10.00 %: are its classes" in said
     table = (results / "small" / "tables" / "study.md").read_text()
     assert f"| {top1} (1)<sup>a</sup> |" in table
     assert "weights that were given, measured here and not trained" in table
