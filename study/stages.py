@@ -57,7 +57,7 @@ class Stages:
         jobs = {pair.label: self._teacher_job(pair) for pair in self.plan.spec.pairs}
         yield from self._run("teachers", list(jobs.values()))
         for pair in self.plan.spec.pairs:
-            self.teachers[pair.label] = self._file(jobs[pair.label], pair.weights)
+            self.teachers[pair.label] = self._file(jobs[pair.label])
         for job in {job.key: job for job in jobs.values()}.values():
             self._check_accuracy(job)
 
@@ -71,8 +71,7 @@ class Stages:
 
     def _check_accuracy(self, job: Job) -> None:
         """Say so where a teacher knows next to nothing: of these data, prepared in this way."""
-        record, chance = self.recorder.records[job.key], 100 / self.plan.num_classes
-        top1 = record.history[-1].get("test/top1") if record.history else None
+        chance, top1 = 100 / self.plan.num_classes, self.recorder.records[job.key].final.get("test/top1")
         if top1 is not None and top1 - chance < LITTLE * (100 - chance):
             remedy = (
                 "are its classes and the data's preparation the ones it was trained with?"
@@ -159,13 +158,13 @@ class Stages:
         if left:
             yield Phase(JobList(left))
 
-    def _file(self, job: Job, given: str | None) -> Teacher:
+    def _file(self, job: Job) -> Teacher:
         run = self.folder.store.run(job.key)
         result = run.result()
         if result is None:
             record = self.recorder.records.get(job.key)
             raise StageFailed(
-                f"teacher {job.config.student} was not {'measured' if given else 'trained'}: "
+                f"teacher {job.config.student} was not {'measured' if job.role == 'given' else 'trained'}: "
                 f"{record.reason if record else 'no run'}"
             )
         about = {
@@ -176,7 +175,5 @@ class Stages:
             "num_classes": result["num_classes"],
             "test/top1": result["history"][-1].get("test/top1"),
         }
-        if given:
-            about["file"] = Path(given).name
         self.folder.store.file_teacher(result["weights"], run.student.read_bytes(), about)
         return Teacher(name=job.config.student, weights=result["weights"])

@@ -13,7 +13,7 @@ from torch import nn
 from trainables.config import TrialConfig
 from trainables.data.dataset import DataSet
 from trainables.engine import evaluate
-from trainables.group import ALONE, Group
+from trainables.group import Group
 from trainables.models.weights import state_sha256
 from trainables.store import RunFolder
 
@@ -27,9 +27,9 @@ def measure(
     data: DataSet,
     epoch: int,
     device: torch.device,
-    group: Group = ALONE,
+    group: Group,
 ) -> Metrics:
-    """The metrics that are due after ``epoch``."""
+    """What is due after ``epoch``: losses, and accuracies in percent; see ``trainables.engine.evaluate``."""
     due = {"val": data.validation} if config.fit == "train" else {}
     if config.test == "every" or (config.test == "end" and epoch == config.training.epochs):
         due["test"] = data.test

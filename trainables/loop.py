@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
+from torch import nn
 
 import trainables.models as models
 from trainables import checkpoint
@@ -84,7 +85,9 @@ def run_trial(
             return result
         data = load_data(config, device)
         if config.weights is not None:
-            return _measured(config, folder, store, data, report, device, group)
+            given = Teacher(name=config.student, weights=config.weights)
+            student = load_teacher(given, store, data, device)
+            return _measured(config, folder, student, data, report, device, group)
         built = build_engine(
             config, store, data, device, room=room, engine=engine, warm=warm, say=say, group=group
         )
@@ -133,16 +136,15 @@ def _train(
 def _measured(
     config: TrialConfig,
     folder: RunFolder,
-    store: Store,
+    student: nn.Module,
     data: DataSet,
     report: Report,
     device: torch.device,
     group: Group,
 ) -> dict[str, Any]:
-    """One report on given weights, as after a last epoch."""
+    """One report on a student that is given, as after a last epoch."""
     began = time.perf_counter()
     set_matrix_units(config.training)
-    student = load_teacher(Teacher(name=config.student, weights=config.weights or ""), store, data, device)
     metrics = measure(config, student, data, config.training.epochs, device, group)
     took = time.perf_counter() - began
     metrics |= {"epoch": config.training.epochs, "time/evaluate_s": took, "time/epoch_s": took}
@@ -177,9 +179,9 @@ def build_engine(
     student = models.build(config.student, data.num_classes, image_size=size)
     teacher: TeacherOutputs | None = None
     shapes: tuple[FeatureShapes | None, FeatureShapes | None] = (None, None)
-    if (given := config.teacher) is not None:
-        key = (str(store.root), given, data.num_classes, size, str(device))
-        network = warm.get("teacher", key, lambda: load_teacher(given, store, data, device), most=4)
+    if (filed := config.teacher) is not None:
+        key = (str(store.root), filed, data.num_classes, size, str(device))
+        network = warm.get("teacher", key, lambda: load_teacher(filed, store, data, device), most=4)
         teacher = open_teacher(
             network, config, store, data, device, room or Remembering(), warm, say, compiled
         )

@@ -58,7 +58,7 @@ def searched(runs: Runs) -> pd.DataFrame:
     return trials[(trials["stage"] == "search") & (trials["status"] == "done")]
 
 
-def groups(runs: Runs) -> list[str]:
+def search_groups(runs: Runs) -> list[str]:
     """Pair and method of the search's trials; the place in this list is the colour, in each chart of them."""
     trials = _valued(runs)
     return groups_of(list(trials.loc[trials["stage"] == "search", "group"]))

@@ -24,7 +24,7 @@ HALO = {"facecolor": "w", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
 
 def study_figures(runs: Runs, found: Sequence[Configuration], folder: Path) -> list[Path]:
     """Every figure that has something to show; returns the files."""
-    trials, groups = charts.searched(runs), charts.groups(runs)
+    trials, groups = charts.searched(runs), charts.search_groups(runs)
     draw: dict[str, Callable[[], Any]] = {
         "learning": lambda: learning(runs, groups),
         "confirm": lambda: confirm(found),

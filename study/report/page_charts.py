@@ -17,7 +17,7 @@ MOST_GAINS = 40
 
 def page_charts(runs: Runs, summary: pd.DataFrame) -> list[Chart]:
     """Every chart that has something to show."""
-    trials, groups = charts.searched(runs), charts.groups(runs)
+    trials, groups = charts.searched(runs), charts.search_groups(runs)
     made = [
         gains(summary),
         learning(runs, groups),

@@ -1,4 +1,4 @@
-"""A client for a server that does not answer, and for a database whose making is cut off or raced."""
+"""A client for a server that does not answer, and for a database whose making is cut off."""
 
 from __future__ import annotations
 
