@@ -48,9 +48,14 @@ class ObjectStore:
     def read(self, name: str) -> bytes:
         """See :class:`trainables.storage.Storage`."""
 
+        where = self._at(name)
+
         def get() -> bytes:
-            with self._fs.open_input_stream(self._at(name)) as stream:
-                return bytes(stream.read())
+            while True:
+                with self._fs.open_input_file(where) as file:
+                    data = bytes(file.read())  # one request; a stream makes many, and may see two contents
+                if self._fs.get_file_info(where).size == len(data):
+                    return data  # else the size was asked of a shorter one, that has been replaced since
 
         return self._patiently("read", name, get)
 

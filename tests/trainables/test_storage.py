@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import signal
 import subprocess
 import sys
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -70,27 +73,50 @@ def test_a_local_file_is_there_when_the_blob_is(storage: Storage) -> None:
     assert storage.local("t/x.pt").suffix == ".pt"
 
 
+def content_of(number: int) -> bytes:
+    """Another one for each of 256 numbers, and of another length."""
+    return bytes([number]) * (2_000_000 + 4_000 * number)
+
+
 def write_for_ever(url: str, environment: dict[str, str]) -> None:
     os.environ.update(environment)
     storage = open_storage(url)
-    for number in range(1_000_000):
-        storage.write("a", bytes([number % 256]) * 3_000_000)
+    for number in itertools.count():
+        storage.write("a", content_of(number * 7 % 256))
 
 
-def test_a_writer_that_is_killed_leaves_a_whole_blob(storage: Storage) -> None:
+@contextmanager
+def writing(storage: Storage) -> Iterator[None]:
+    """Another process writes one blob again and again, and is killed in the midst of it."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    for delay in (0.05, 0.2):
-        writer = get_context("spawn").Process(target=write_for_ever, args=(storage.url, kept))
-        writer.start()
-        while not storage.exists("a"):
-            assert writer.is_alive()
-        writer.join(delay)
+    writer = get_context("spawn").Process(target=write_for_ever, args=(storage.url, kept))
+    writer.start()
+    while not storage.exists("a"):
+        assert writer.is_alive()
+    try:
+        yield
+    finally:
         assert writer.pid is not None
         os.kill(writer.pid, signal.SIGKILL)
         writer.join()
+
+
+def test_a_blob_that_is_replaced_while_it_is_read_is_whole(storage: Storage) -> None:
+    seen = set()
+    with writing(storage):
+        for _ in range(50):
+            content = storage.read("a")
+            assert content == content_of(content[0])
+            seen.add(content[0])
+    assert len(seen) > 1, "it was replaced meanwhile"
+
+
+def test_a_writer_that_is_killed_leaves_a_whole_blob(storage: Storage) -> None:
+    for delay in (0.05, 0.2):
+        with writing(storage):
+            time.sleep(delay)
         content = storage.read("a")
-        assert len(content) == 3_000_000
-        assert len(set(content)) == 1
+        assert content == content_of(content[0])
     assert storage.names("") == ["a"]
 
 
