@@ -19,6 +19,7 @@ import ray
 from study import fleet
 from study.errors import ClusterError, in_one_line
 from study.local_ray import start
+from study.precision import best_here
 from study.presence import Presence
 from study.spec import Resources
 from study.watch import Watch
@@ -132,12 +133,12 @@ class Cluster:
             )
         return wanted.cpus_per_trial, gpus
 
-    def precision(self) -> Precision | None:
-        """What ``auto`` precision is for the trials of a cluster; None where this machine's devices tell."""
+    def precision(self) -> Precision:
+        """The best for all GPUs of the cluster; where there are none, for this machine."""
         if self.address is None:
-            return None
+            return best_here()
         self.connect()
-        return fleet.gpu_precision(self._joined())
+        return fleet.gpu_precision(self._joined()) or best_here()
 
     def _joined(self) -> fleet.Nodes:
         """The nodes, once there is one that can run trials."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from study import places
+from study import places, precision
 from study.commands.common import DONE, INTERRUPTED, TRIALS_FAILED, WRONG_INPUT
 from study.errors import Halted, SpecError, UserError
 from study.faults import told
@@ -29,6 +29,8 @@ from trainables.storage import StorageError
 from trainables.strict import ConfigError, suggestion
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from study.plan import Plan
     from study.spec import StudySpec
     from trainables.precision import Precision
@@ -117,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
         if args.dry_run:
             from study.describe import describe
 
-            plan = resolved(spec, args)
+            plan = resolved(spec, args, lambda: precision.kept(folder) or precision.best_here())
             check_stages(stages, plan, folder)
             Console(highlight=False).print(describe(plan, folder), soft_wrap=True, markup=False)
             return DONE
@@ -132,12 +134,12 @@ def overrides_of(args: argparse.Namespace) -> list[str]:
     return [*args.overrides, *([f"name={args.name!r}"] if args.name else [])]
 
 
-def resolved(spec: StudySpec, args: argparse.Namespace, precision: Precision | None = None) -> Plan:
-    """The study with its data and all it names; creates nothing."""
+def resolved(spec: StudySpec, args: argparse.Namespace, auto: Callable[[], Precision]) -> Plan:
+    """The study with its data and all it names; creates nothing. ``auto`` is asked what precision that is."""
     from study.plan import resolve
 
     try:
-        return resolve(spec, precision)
+        return resolve(spec, auto)
     except ConfigError as error:
         raise SpecError(f"{args.space}: {error}") from None
 
@@ -185,7 +187,7 @@ def execute(spec: StudySpec, folder: StudyFolder, stages: tuple[str, ...], args:
 
     for signum in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore SIGINT by default
         signal.signal(signum, _interrupt)
-    began, console = time.monotonic(), Console(highlight=False)
+    began, console, runs = time.monotonic(), Console(highlight=False), set(stages) != {"report"}
 
     def leave(reason: str) -> None:
         console.show_cursor()
@@ -195,10 +197,13 @@ def execute(spec: StudySpec, folder: StudyFolder, stages: tuple[str, ...], args:
 
     try:
         with closing(Cluster(args.address, leave)) as cluster:
-            if folder.to_be_run(spec) and set(stages) != {"report"}:
+            if runs and folder.to_be_run(spec):
                 cluster.begin()
-            plan = resolved(spec, args, cluster.precision())
+            plan = resolved(spec, args, lambda: precision.kept(folder) or cluster.precision())
             check_stages(stages, plan, folder)
+            if runs and plan.auto is not None and (best := cluster.precision()) != plan.auto:
+                kept = f"precision: {plan.auto}, as when this study began; auto would be {best} here"
+                console.print(f"{kept} (training.precision changes it)", soft_wrap=True)
             from study.session import Session
 
             with Session(plan, folder, cluster, console) as session:

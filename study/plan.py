@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from study.define_by_run import AnyMethod, at_paper, variants
 from study.domains import Choice, OptunaTrial, options_of
 from study.fitting import check_fits
 from study.methods import Distillation
+from study.precision import best_here, decided, left_open
 from study.spec import Pair, StudySpec
 from trainables.config import Data, Method, Teacher, Training, TrialConfig
 from trainables.data.raw import RawData, Streaming
@@ -84,11 +85,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A spec and the data it was resolved against."""
+    """A spec and the data it was resolved against.
+
+    Attributes:
+        auto: what ``auto`` precision came to; None where the spec names another.
+    """
 
     spec: StudySpec
     data: Data
     raw: RawData = field(repr=False, compare=False)
+    auto: Precision | None = None
 
     @property
     def num_classes(self) -> int:
@@ -222,11 +228,11 @@ class Plan:
         )
 
 
-def resolve(spec: StudySpec, precision: Precision | None = None) -> Plan:
+def resolve(spec: StudySpec, precision: Callable[[], Precision] = best_here) -> Plan:
     """Look up what ``spec`` names and check that it fits together; creates nothing.
 
     Args:
-        precision: what ``auto`` means where the trials run; None for the best of this machine.
+        precision: tells what ``auto`` comes to; asked where ``spec`` has one.
 
     Raises:
         ConfigError: the data cannot be read, a teacher's weights are not its network's, or a scale does not
@@ -242,21 +248,7 @@ def resolve(spec: StudySpec, precision: Precision | None = None) -> Plan:
         data.check_classes(found, len(raw.classes))
     except ConfigError as error:
         raise ConfigError(f"data.{error}") from None
-    plan = Plan(_with_precision(spec, precision), found, raw)
+    auto = precision() if left_open(spec) else None
+    plan = Plan(decided(spec, auto) if auto else spec, found, raw, auto)
     check_fits(plan)
     return plan
-
-
-def _with_precision(spec: StudySpec, precision: Precision | None) -> StudySpec:
-    """``spec`` with ``auto`` precision decided."""
-    import torch
-
-    from trainables.engine import best_precision
-
-    best = precision or best_precision(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    decided: dict[str, Training] = {
-        name: dataclasses.replace(training, precision=best)
-        for name in ("training", "teacher_training")
-        if (training := getattr(spec, name)) is not None and training.precision == "auto"
-    }
-    return dataclasses.replace(spec, **decided)  # type: ignore[arg-type]

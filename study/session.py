@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from study import precision
 from study.cluster import Cluster
 from study.errors import Halted, StageFailed
 from study.folder import StudyFolder
@@ -84,6 +85,8 @@ class Session:
         spec = {**to_plain(plan.spec), "code": list(plan.user_code), "searches": searches(plan)}
         write_json(folder.path / "study.json", spec)
         places.remember(folder.path)
+        if plan.auto is not None:
+            precision.keep(folder, plan.auto)
         mirror = self._fetch()
         journal = Journal(folder.journal)
         self._stack.callback(journal.close)

@@ -1,0 +1,73 @@
+"""``auto`` precision: decided by the devices there are when a study begins, and kept with it from then on.
+
+STORE/studies/<study>/precision.json
+
+A trial's key holds its precision: a study that goes on where the devices are others (a fleet that comes back
+with older GPUs, a colleague's machine) would know none of its trials if it were decided anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, get_args
+
+from study.errors import PlaceError
+from trainables.files import to_json
+from trainables.storage import StorageError
+
+if TYPE_CHECKING:
+    from study.folder import StudyFolder
+    from study.spec import StudySpec
+    from trainables.config import Training
+    from trainables.precision import Precision
+
+
+def left_open(spec: StudySpec) -> dict[str, Training]:
+    """Those of the spec's trainings whose precision is ``auto``, by field."""
+    given = {name: getattr(spec, name) for name in ("training", "teacher_training")}
+    return {name: training for name, training in given.items() if training and training.precision == "auto"}
+
+
+def decided(spec: StudySpec, precision: Precision) -> StudySpec:
+    """``spec`` with ``precision`` in the place of ``auto``."""
+    fields = {
+        name: dataclasses.replace(training, precision=precision) for name, training in left_open(spec).items()
+    }
+    return dataclasses.replace(spec, **fields)  # type: ignore[arg-type]
+
+
+def best_here() -> Precision:
+    """The best of this machine's devices."""
+    import torch
+
+    from trainables.precision import best_precision
+
+    return best_precision(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def kept(folder: StudyFolder) -> Precision | None:
+    """What ``auto`` came to when the study began; None before that.
+
+    Raises:
+        PlaceError: the store cannot be read.
+    """
+    from trainables.precision import Precision
+
+    try:
+        found: Precision = json.loads(folder.store.storage.read(_name(folder)))["precision"]
+    except StorageError as error:
+        raise PlaceError(f"--store: {error}") from None
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+    return found if found in get_args(Precision) else None
+
+
+def keep(folder: StudyFolder, precision: Precision) -> None:
+    """Let later launches find ``precision``."""
+    if kept(folder) != precision:
+        folder.store.storage.write(_name(folder), to_json({"precision": precision}))
+
+
+def _name(folder: StudyFolder) -> str:
+    return f"studies/{folder.name}/precision.json"
