@@ -21,10 +21,11 @@ def step():
     # 40 MB each: blocks below 32 MB glibc begins to keep by default too, but for those that end its heap
     return sum(block.sum() for block in [torch.ones(10_000_000) for _ in range(4)])
 
-step()
-step()
+for _ in range(5):  # what is small and stays finds its place between the blocks
+    step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-step()
+for _ in range(10):
+    step()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
