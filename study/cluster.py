@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
@@ -177,7 +178,7 @@ class Cluster:
             wait([self._starting])
         self._watching.close()
         if ray.is_initialized():
-            with own_signals():
+            with own_signals(), no_collection():
                 ray.shutdown()
         self._starting = None
         self._thread.shutdown()  # not before: Ray's processes are to die with the thread that started them
@@ -199,6 +200,21 @@ def check_answers(address: str) -> None:
         raise ClusterError(
             f"cannot reach Ray at {address}: {in_one_line(error)}; is the cluster up, and the address right?"
         ) from None
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Let no thread collect garbage inside; what there is now is collected before.
+
+    A reference of Ray's that is collected while Ray shuts down ends the process: exit 1, in Ray's words.
+    Which thread collects is a matter of chance.
+    """
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @contextmanager

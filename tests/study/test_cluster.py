@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from contextlib import closing
 
@@ -41,6 +43,36 @@ def test_a_ray_that_was_begun_and_never_needed_is_stopped() -> None:
     with closing(Cluster("local", pytest.fail)) as cluster:
         cluster.begin()
     assert not ray.is_initialized()
+
+
+GARBAGE = """
+import threading
+from contextlib import closing
+import ray
+from study.cluster import Cluster
+
+class Box: pass
+
+def leave_garbage(refs):
+    while refs:
+        box = Box()
+        box.itself, box.ref = box, refs.pop()
+        threading.Event().wait(1e-5)
+
+with closing(Cluster("local")) as cluster:
+    cluster.connect()
+    refs = [ray.put(0) for _ in range(10_000)]
+    threading.Thread(target=leave_garbage, args=[refs], daemon=True).start()
+print("closed")
+"""
+
+
+@pytest.mark.ray
+def test_garbage_of_another_thread_does_not_end_the_process_while_ray_is_let_go_of() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", GARBAGE], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "closed\n"), done.stderr
 
 
 def test_signals_keep_their_answers() -> None:
