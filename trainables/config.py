@@ -82,7 +82,7 @@ class Training:
         lr_warmup_epochs: the learning rate rises linearly to ``lr`` over this many epochs.
         precision: ``float32``, ``tf32`` (float32 whose factors a GPU rounds to 10 bits in products), or
             ``bf16`` autocast of forward passes; losses are float32 in each. ``auto`` stands in a study for
-            bf16 where the device computes in it; in a trial it has been decided.
+            bf16 where the devices it begins on compute in it; in a trial it has been decided.
         batch_norm_parts: batch normalisation takes its statistics of each of so many equal parts of a batch
             by itself. 1, the whole batch, is usual on one device; published runs on W GPUs have W.
     """
