@@ -11,6 +11,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -36,7 +37,7 @@ class ObjectStore:
         self._url = url
         self._selector, self._file = fs.FileSelector, fs.FileType.File
         try:
-            self._fs, self._root = fs.FileSystem.from_uri(url)
+            self._fs, self._root = fs.FileSystem.from_uri(in_one_put(url))
         except (OSError, ValueError, KeyError) as error:  # an unknown scheme is a ValueError
             raise StorageError(f"cannot open {url}: {first_line(error)}") from None
 
@@ -53,9 +54,10 @@ class ObjectStore:
         def get() -> bytes:
             while True:
                 with self._fs.open_input_file(where) as file:
+                    size = file.size()
                     data = bytes(file.read())  # one request; a stream makes many, and may see two contents
-                if self._fs.get_file_info(where).size == len(data):
-                    return data  # else the size was asked of a shorter one, that has been replaced since
+                if len(data) < size or self._fs.get_file_info(where).size == size:
+                    return data  # else it may be the beginning of a longer one that has come since
 
         return self._patiently("read", name, get)
 
@@ -66,7 +68,11 @@ class ObjectStore:
             with self._fs.open_output_stream(self._at(name)) as stream:
                 stream.write(data)  # if a part of it fails, so does the close, and no object appears
 
-        self._patiently("write", name, put)
+        def uncut() -> None:
+            with ThreadPoolExecutor(1, "upload") as thread:
+                thread.submit(put).result()
+
+        self._patiently("write", name, uncut)  # a signal between opening and writing leaves an empty object
 
     def exists(self, name: str) -> bool:
         """See :class:`trainables.storage.Storage`."""
@@ -122,6 +128,16 @@ class ObjectStore:
                     raise StorageError(f"cannot {action} {self._url}/{name}: {first_line(error)}") from error
                 time.sleep(wait)
         raise AssertionError("unreachable")
+
+
+def in_one_put(url: str) -> str:
+    """``url``, for S3 with pyarrow's option to upload up to 10 MB in one request instead of three.
+
+    A process that is killed between the three leaves a part of an object, which nobody sees and S3 bills.
+    """
+    if not url.startswith("s3://") or "allow_delayed_open" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}allow_delayed_open=true"
 
 
 def cache_folder(url: str) -> Path:

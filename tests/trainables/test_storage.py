@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import resource
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -82,21 +83,23 @@ def write_for_ever(url: str, environment: dict[str, str]) -> None:
     os.environ.update(environment)
     storage = open_storage(url)
     for number in itertools.count():
-        storage.write("a", content_of(number * 7 % 256))
+        with suppress(KeyboardInterrupt):
+            storage.write("a", content_of(number * 7 % 256))
+            time.sleep(0.02)
 
 
 @contextmanager
-def writing(storage: Storage) -> Iterator[None]:
-    """Another process writes one blob again and again, and is killed in the midst of it."""
+def writing(storage: Storage) -> Iterator[int]:
+    """Another process, of this number, writes one blob again and again, and is killed in the midst of it."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     writer = get_context("spawn").Process(target=write_for_ever, args=(storage.url, kept))
     writer.start()
     while not storage.exists("a"):
         assert writer.is_alive()
+    assert writer.pid is not None
     try:
-        yield
+        yield writer.pid
     finally:
-        assert writer.pid is not None
         os.kill(writer.pid, signal.SIGKILL)
         writer.join()
 
@@ -111,6 +114,17 @@ def test_a_blob_that_is_replaced_while_it_is_read_is_whole(storage: Storage) -> 
     assert len(seen) > 1, "it was replaced meanwhile"
 
 
+def test_a_writer_that_is_interrupted_leaves_a_whole_blob(url: str) -> None:
+    """In one request there is hardly a moment for it; with three there is."""
+    storage = open_storage(url if url.startswith("/") else f"{url}?allow_delayed_open=false")
+    with writing(storage) as writer:
+        for _ in range(50):
+            time.sleep(0.02 * random.random())
+            os.kill(writer, signal.SIGINT)
+            content = storage.read("a")
+            assert content == content_of(content[0])
+
+
 def test_a_writer_that_is_killed_leaves_a_whole_blob(storage: Storage) -> None:
     for delay in (0.05, 0.2):
         with writing(storage):
@@ -118,6 +132,19 @@ def test_a_writer_that_is_killed_leaves_a_whole_blob(storage: Storage) -> None:
         content = storage.read("a")
         assert content == content_of(content[0])
     assert storage.names("") == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("url", "opened"),
+    [
+        ("s3://bucket/a", "s3://bucket/a?allow_delayed_open=true"),
+        ("s3://bucket?scheme=http", "s3://bucket?scheme=http&allow_delayed_open=true"),
+        ("s3://bucket?allow_delayed_open=false", "s3://bucket?allow_delayed_open=false"),
+        ("gs://bucket/a", "gs://bucket/a"),
+    ],
+)
+def test_small_objects_are_uploaded_in_one_request(url: str, opened: str) -> None:
+    assert object_store.in_one_put(url) == opened
 
 
 def run_config() -> TrialConfig:
