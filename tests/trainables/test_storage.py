@@ -105,13 +105,13 @@ def writing(storage: Storage) -> Iterator[int]:
 
 
 def test_a_blob_that_is_replaced_while_it_is_read_is_whole(storage: Storage) -> None:
-    seen = set()
+    seen, end = set(), time.monotonic() + 60
     with writing(storage):
-        for _ in range(50):
+        while len(seen) < 20:
+            assert time.monotonic() < end
             content = storage.read("a")
             assert content == content_of(content[0])
             seen.add(content[0])
-    assert len(seen) > 1, "it was replaced meanwhile"
 
 
 def test_a_writer_that_is_interrupted_leaves_a_whole_blob(url: str) -> None:
