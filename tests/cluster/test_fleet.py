@@ -6,14 +6,16 @@ The tests are one story and run in the order in which they stand.
 from __future__ import annotations
 
 import json
+import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cluster.aws import BUCKET, ENDPOINT, REPOSITORY, Aws
+from tests.cluster.aws import BUCKET, REPOSITORY, Aws
 from tests.cluster.host import Host, wait_for
 from tests.cluster.lab import Lab
 from tests.cluster.storm import Storm
@@ -65,10 +67,18 @@ def workers(aws: Aws) -> list[Host]:
     return [aws.host_of(one) for one in aws.instances() if aws.host_of(one) is not head_of(aws)]
 
 
-def run_in_store(aws: Aws, store: str, key: str) -> dict[str, object]:
-    """The record of a finished run on S3."""
-    url = f"{ENDPOINT}/{BUCKET}/{store}/runs/{key}/result.json"  # moto takes unsigned requests
-    found: dict[str, object] = json.loads(aws.ops.run(f"curl -sf {url}"))
+RESULTS = """
+import json, sys
+from trainables.store import Store
+url, *keys = sys.argv[1:]
+print(json.dumps({key: Store(url).run(key).result() for key in keys}))
+"""
+
+
+def runs_in_store(aws: Aws, store: str, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The records of finished runs on S3."""
+    program = shlex.join(["python", "-c", RESULTS, f"s3://{BUCKET}/{store}", *keys])
+    found: dict[str, dict[str, Any]] = json.loads(aws.ops.run(f"cd {REPOSITORY} && {program}"))
     return found
 
 
@@ -104,7 +114,7 @@ def test_a_study_scales_the_fleet_up_and_down(aws: Aws, head: Host, record_prope
     assert most.number >= 2
     found = records(results_of(head), "calm")
     assert sum(one.stage == "search" for one in found.values()) == TRIALS
-    machines = {run_in_store(aws, "store", key)["machine"]["host"] for key in found}  # type: ignore[index]
+    machines = {run["machine"]["host"] for run in runs_in_store(aws, "store", found).values()}
     assert len(machines) >= 2, "trials ran on one machine only"
     assert head.name not in machines
     record_property(
@@ -168,9 +178,12 @@ def test_nothing_is_lost_in_a_storm(aws: Aws, head: Host, record_property: Note)
         record_property(f"{what}: seconds until training again", seconds)
     calm, stormy = (records(results_of(head), name) for name in ("calm", "stormy"))
     assert numbers(stormy) == numbers(calm)
+    filed = runs_in_store(aws, "second", stormy)
     for key, record in stormy.items():
-        filed = run_in_store(aws, "second", key)["history"]
-        times = [[one.get("time/train_s") for one in history] for history in (filed, record.history)]
+        times = [
+            [one.get("time/train_s") for one in history]
+            for history in (filed[key]["history"], record.history)
+        ]
         assert times[0] == times[1], f"{key}: an epoch that had been reported was trained again"
     tracked = in_mlflow(head, "stormy")
     assert set(tracked) == set(stormy)
