@@ -19,7 +19,7 @@ slow-test: venv
 	$(BIN)/python -m pytest -m slow
 
 chaos: venv
-	$(BIN)/python -m tests.study.chaos --seed $(or $(SEED),0) --kills 20 --out docs/results/chaos.md
+	$(BIN)/python -m tests.study.faults.chaos --seed $(or $(SEED),0) --kills 20 --out docs/results/chaos.md
 
 cluster-test: venv .venv-moto/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster -rs -v tests/cluster \

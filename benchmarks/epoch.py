@@ -19,14 +19,14 @@ from typing import Any
 from benchmarks import made
 from benchmarks.machine import device, machine, save, seconds, table
 from trainables.data import prepare
-from trainables.engine import best_precision, evaluate
-from trainables.finishing import EVALUATION_BATCH
-from trainables.loop import build_engine
-from trainables.remembering import Remembering
-from trainables.store import Store
-from trainables.times import Times
+from trainables.engine.engine import best_precision
+from trainables.engine.evaluation import EVALUATION_BATCH, evaluate
+from trainables.storage.run_store import RunStore
+from trainables.teacher.cache_policy import CachePolicy
+from trainables.training.build import build_engine
+from trainables.training.timing import EpochTimer
 
-ALL = Remembering(budget=64 << 30)
+ALL = CachePolicy(budget=64 << 30)
 """Room for every view of 50,000 images, 26 GB in a file; it takes on disk what the measured epochs fill."""
 
 
@@ -42,10 +42,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         config = made.trial(Path(folder), teacher, student, (1, 2), precision)
         data = prepare(raw, config.data, on)
         began = time.perf_counter()
-        engine = build_engine(config, Store(Path(folder)), data, on, engine=args.engine, room=ALL)
+        engine = build_engine(config, RunStore(Path(folder)), data, on, engine=args.engine, room=ALL)
         whole |= {"built_s": time.perf_counter() - began, "results": []}
         for name, epoch in [*((f"epoch {n + 1}", n + 1) for n in range(args.epochs)), ("remembered", 1)]:
-            times = Times(engine)
+            times = EpochTimer(engine)
             seconds(lambda epoch=epoch: engine.train_epoch(data.train, epoch, 0), on)  # type: ignore[misc]
             times.trained(data.train.steps(64))
             batches = data.test.batches(EVALUATION_BATCH, epoch=None)

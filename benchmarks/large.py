@@ -10,28 +10,29 @@ from typing import Any
 
 from benchmarks.report import journal_line
 from benchmarks.studies import METRICS, NAME, finish, launch
-from study.folder import StudyFolder
-from study.history import History
-from study.journal import read_records
+from study.journal.journal import read_records
 from study.loading import load_space
-from study.mlflow_client import connect
-from study.mlflow_runs import Mirror
-from study.plan import Plan, resolve
-from study.teachers import file_teacher, read_teacher
-from trainables.strict import to_plain
+from study.plan.plan import Plan
+from study.plan.resolve import resolve
+from study.search.history import SearchHistory
+from study.tracking.client import connect
+from study.tracking.run_writer import RunWriter
+from study.workspace.folder import StudyFolder
+from trainables.config.serialization import to_plain
+from trainables.teacher.importing import file_teacher, read_teacher
 
 
-def jobs(plan: Plan, folder: StudyFolder) -> Iterator[Any]:
+def planned_trials(plan: Plan, folder: StudyFolder) -> Iterator[Any]:
     """Random trials of the plan's search, as its journal would have them."""
     import optuna
 
-    (pair,), (arm,) = plan.spec.pairs, plan.arms
+    (pair,), (space,) = plan.spec.pairs, plan.search_spaces
     state = read_teacher(Path(str(pair.weights)), pair.teacher, plan.num_classes, plan.image_size)
-    history = History(plan, {pair.label: file_teacher(folder.store, pair.teacher, state, {})}, {})
+    history = SearchHistory(plan, {pair.label: file_teacher(folder.store, pair.teacher, state, {})}, {})
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     search = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     while True:
-        yield history.job(arm, search.ask())
+        yield history.planned(space, search.ask())
 
 
 def opened(path: Path, folder: Path, finished: int, epochs: int) -> dict[str, float]:
@@ -77,7 +78,7 @@ def asked(path: Path, place: StudyFolder) -> tuple[float, float]:
 
 def tell_mlflow(plan: Plan, place: StudyFolder) -> None:
     """Runs of all trials in MLflow, as the launcher knows them again; without their metrics."""
-    mirror = Mirror(connect(place), place, to_plain(plan.spec))
+    mirror = RunWriter(connect(place), place, to_plain(plan.spec))
     for key, record in read_records(place.journal).items():
         tags = {"mlflow.parentRunId": mirror.parent, "study": place.name, "trial_key": key}
         tags |= {"epochs": str(len(record.history)), "trial_status": record.status}
@@ -87,17 +88,28 @@ def tell_mlflow(plan: Plan, place: StudyFolder) -> None:
 def write_journal(plan: Plan, folder: StudyFolder, finished: int, epochs: int) -> None:
     """The journal of a study with ``finished`` trials, with the metrics that trials report."""
     with folder.journal.open("w") as file:
-        for number, job in enumerate(itertools.islice(jobs(plan, folder), finished)):
-            where = {"stage": job.stage, "pair": job.pair, "method": job.method, "role": "", "arm": job.arm}
-            begun = {"key": job.key, **where, "config": job.config.to_dict(), "point": dict(job.point)}
+        for number, planned in enumerate(itertools.islice(planned_trials(plan, folder), finished)):
+            where = {
+                "stage": planned.stage,
+                "pair": planned.pair,
+                "method": planned.method,
+                "role": "",
+                "arm": planned.search,
+            }
+            begun = {
+                "key": planned.key,
+                **where,
+                "config": planned.config.to_dict(),
+                "point": dict(planned.point),
+            }
             file.write(journal_line("trial", begun, 100.0 * number))
             for epoch in range(1, epochs + 1):
                 metrics: dict[str, float] = dict.fromkeys(METRICS, (number * 31 + epoch) % 97 + 0.123456789)
                 metrics = {"epoch": epoch, **metrics, "time/epoch_s": 0.01}
                 file.write(
-                    journal_line("report", {"key": job.key, "metrics": metrics}, 100.0 * number + epoch)
+                    journal_line("report", {"key": planned.key, "metrics": metrics}, 100.0 * number + epoch)
                 )
-            ended = {"key": job.key, "status": "done", "reason": ""}
+            ended = {"key": planned.key, "status": "done", "reason": ""}
             file.write(journal_line("end", ended, 100.0 * number + 99))
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from benchmarks.machine import device, machine, save, seconds, summary, table
 from benchmarks.reference import decoupled_kd
-from trainables.compiled import attempt, compile_static
+from trainables.engine.compilation import attempt, compile_static
 from trainables.losses import logit_loss, scale_decoupled
 
 BATCH, TEMPERATURE, BETA = 64, 4.0, 2.0

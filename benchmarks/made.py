@@ -11,9 +11,9 @@ import torch
 import trainables.models as models
 from trainables.config import Data, LogitTerm, Method, Teacher, Training, TrialConfig
 from trainables.data import RawData
-from trainables.data.raw import Views
+from trainables.data.raw import CropFlipViews
 from trainables.models.weights import state_sha256
-from trainables.store import Store
+from trainables.storage.run_store import RunStore
 
 CLASSES = 100
 MEAN, STD = (0.507, 0.487, 0.441), (0.267, 0.256, 0.276)
@@ -37,12 +37,12 @@ def raw(train: int, test: int) -> RawData:
         classes=tuple(map(str, range(CLASSES))),
         mean=MEAN,
         std=STD,
-        augmentation=Views(padding=4, flip=True),
+        augmentation=CropFlipViews(padding=4, flip=True),
         held_out=np.arange(total) >= train,
     )
 
 
-def file_teacher(store: Store, name: str) -> Teacher:
+def file_teacher(store: RunStore, name: str) -> Teacher:
     """File an untrained network as a teacher; for the time it takes its weights do not matter."""
     torch.manual_seed(0)
     state = models.build(name, CLASSES).state_dict()
@@ -59,7 +59,7 @@ def trial(
     return TrialConfig(
         data=DATA,
         student=student,
-        teacher=file_teacher(Store(store), teacher),
+        teacher=file_teacher(RunStore(store), teacher),
         method=Method(ce_weight=0.1, logit=LogitTerm(alpha=0.9, scales=scales, complementary_weight=2.0)),
         training=Training(batch_size=batch_size, precision=precision),  # type: ignore[arg-type]
     )

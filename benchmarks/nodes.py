@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.machine import machine, save, table
 from benchmarks.studies import finish, launch, write_space
-from study.journal import read_records
+from study.journal.journal import read_records
 
 RAYLET = "raylet/raylet"
 HEADS = ("gcs_server", "dashboard/dashboard.py", "monitor.py")

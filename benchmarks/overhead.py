@@ -30,13 +30,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.large import jobs, opened
+from benchmarks.large import opened, planned_trials
 from benchmarks.machine import device, machine, save, table
 from benchmarks.studies import finish, launch, start, write_space
-from study.folder import StudyFolder
-from study.journal import read_lines
+from study.journal.journal import read_lines
 from study.loading import load_space
-from study.plan import Plan, resolve
+from study.plan.plan import Plan
+from study.plan.resolve import resolve
+from study.workspace.folder import StudyFolder
 
 Lines = list[dict[str, Any]]
 BARE = """
@@ -116,18 +117,18 @@ def plain_lines(plan: Plan, folder: Path, trials: int) -> Lines:
     import torch
 
     from trainables.data import prepare
-    from trainables.loop import run_trial
-    from trainables.remembering import Remembering
+    from trainables.teacher.cache_policy import CachePolicy
+    from trainables.training.loop import run_trial
 
     torch.set_num_threads(1)
     found = StudyFolder(folder / "plain", "study")
     data, lines = prepare(plan.raw, plan.data, device()), Lines()
-    for job in itertools.islice(jobs(plan, found), trials):
+    for planned in itertools.islice(planned_trials(plan, found), trials):
 
-        def report(metrics: dict[str, float], key: str = job.key) -> None:
+        def report(metrics: dict[str, float], key: str = planned.key) -> None:
             lines.append({"type": "report", "key": key, "metrics": metrics, "time": time.time()})
 
-        run_trial(job.config, found.store, lambda *_: data, report, device(), room=Remembering("off"))
+        run_trial(planned.config, found.store, lambda *_: data, report, device(), room=CachePolicy("off"))
     return lines
 
 

@@ -25,10 +25,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from study.methods import KD, SDD, Supervised
-from study.mlflow_client import client_at
-from study.mlflow_runs import flat
-from tests.study.report.made import config, write_folder
+from study.spec.methods import KD, SDD, Supervised
+from study.tracking.client import client_at
+from study.tracking.run_writer import flat
+from tests.study.made import config, write_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 EPOCHS = 240

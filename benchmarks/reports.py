@@ -21,22 +21,24 @@ from typing import Any
 from benchmarks.machine import machine, save, table
 from benchmarks.scale import plan, searched
 from benchmarks.studies import METRICS
-from study.folder import StudyFolder
-from study.journal import Journal
-from study.mlflow_client import connect
-from study.recorder import Recorder
-from study.tracking import Tracker
-from trainables.strict import to_plain
+from study.journal.journal import Journal
+from study.journal.recorder import Recorder
+from study.tracking.client import connect
+from study.tracking.uploader import MlflowUploader
+from study.workspace.folder import StudyFolder
+from trainables.config.serialization import to_plain
 
 
-def replay(recorder: Recorder, jobs: list[Any], rate: float, seconds: float) -> list[float]:
+def replay(recorder: Recorder, planned_trials: list[Any], rate: float, seconds: float) -> list[float]:
     """Report for so many seconds; how late each report was in the journal, seconds."""
     late, began = [], time.perf_counter()
     for number in range(int(rate * seconds)):
         due = began + number / rate
         time.sleep(max(0.0, due - time.perf_counter()))
-        epoch, which = divmod(number, len(jobs))
-        recorder.reported(jobs[which], {"epoch": epoch + 1, **dict.fromkeys(METRICS, 1 / (1 + number))})
+        epoch, which = divmod(number, len(planned_trials))
+        recorder.reported(
+            planned_trials[which], {"epoch": epoch + 1, **dict.fromkeys(METRICS, 1 / (1 + number))}
+        )
         late.append(time.perf_counter() - due)
     return late
 
@@ -61,15 +63,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         folder = StudyFolder(Path(scratch), f"reports-{os.getpid()}")
         journal = Journal(folder.journal)
         search = searched(study, journal, f"sqlite:///{scratch}/optuna.db")
-        tracker = Tracker(folder, to_plain(study.spec), print)
+        tracker = MlflowUploader(folder, to_plain(study.spec), print)
         recorder = Recorder(journal, [tracker])
-        jobs = []
+        planned_trials = []
         for number in range(args.trials):
             search.suggest(str(number))
-            jobs.append(search.job_of(str(number)))
-            recorder.began(jobs[-1])
+            planned_trials.append(search.planned_of(str(number)))
+            recorder.began(planned_trials[-1])
         cpu, began = time.process_time(), time.perf_counter()
-        late = replay(recorder, jobs, args.rate, args.seconds)
+        late = replay(recorder, planned_trials, args.rate, args.seconds)
         took, spent = time.perf_counter() - began, time.process_time() - cpu
         client = connect(folder)
         there = in_mlflow(client, folder.name)

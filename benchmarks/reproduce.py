@@ -28,11 +28,11 @@ from benchmarks import epoch, loss, step
 from benchmarks.machine import device, machine, save, table
 from trainables.config import Data, LogitTerm, Method, Teacher, Training, TrialConfig
 from trainables.data import fingerprint, load_raw, prepare
-from trainables.engine import best_precision
-from trainables.finishing import Metrics
-from trainables.loop import run_trial
-from trainables.store import Store
-from trainables.warm import Warm
+from trainables.engine.engine import best_precision
+from trainables.engine.evaluation import Metrics
+from trainables.engine.process_cache import ProcessCache
+from trainables.storage.run_store import RunStore
+from trainables.training.loop import run_trial
 
 TEACHER, STUDENT = "resnet32x4", "resnet8x4"
 PAPER = {TEACHER: 79.42, "KD": 73.33, "SD-KD": 75.6}
@@ -54,9 +54,9 @@ class Reproduction:
     def __init__(self, args: argparse.Namespace) -> None:
         self.deadline = time.monotonic() + 60 * args.minutes
         self.out: Path = args.out
-        self.store = Store(args.out / "store")
+        self.store = RunStore(args.out / "store")
         self.on = device()
-        self.warm = Warm()
+        self.warm = ProcessCache()
         data = Data(name="packed", root=str(args.data))
         self.raw = load_raw(data)
         self.data = dataclasses.replace(data, fingerprint=fingerprint(data))

@@ -20,17 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine, save
-from study.folder import StudyFolder
-from study.history import History
-from study.journal import Journal
-from study.mlflow_client import connect
-from study.mlflow_runs import Mirror
-from study.plan import Plan, resolve
-from study.searcher import ArmSearch
+from study.journal.journal import Journal
+from study.plan.plan import Plan
+from study.plan.resolve import resolve
+from study.search.history import SearchHistory
+from study.search.optuna_searcher import OptunaSearcher
+from study.search.optuna_storage import open_optuna_storage
 from study.spec import KD, SDD, Budget, Choice, Confirm, Float, LogFloat, Pair, Search, StudySpec, Training
-from study.storage import open_storage
+from study.tracking.client import connect
+from study.tracking.run_writer import RunWriter
+from study.workspace.folder import StudyFolder
 from trainables.config import Data, Teacher
-from trainables.strict import to_plain
+from trainables.config.serialization import to_plain
 
 Spent = dict[str, list[float]]
 
@@ -69,10 +70,14 @@ def plan(trials: int, epochs: int) -> Plan:
     return resolve(spec)
 
 
-def searched(study: Plan, journal: Journal, optuna_url: str) -> ArmSearch:
+def searched(study: Plan, journal: Journal, optuna_url: str) -> OptunaSearcher:
     """The search of the plan's first arm, its teachers taken as trained."""
     teachers = {pair.label: Teacher(name=pair.teacher, weights="0" * 64) for pair in study.spec.pairs}
-    return ArmSearch(study.arms[0], History(study, teachers, journal.records), open_storage(optuna_url))
+    return OptunaSearcher(
+        study.search_spaces[0],
+        SearchHistory(study, teachers, journal.records),
+        open_optuna_storage(optuna_url),
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -91,7 +96,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
             if args.mlflow.startswith("http"):
                 os.environ["MLFLOW_TRACKING_URI"] = args.mlflow
-            mirror = Mirror(connect(folder), folder, to_plain(study.spec))
+            mirror = RunWriter(connect(folder), folder, to_plain(study.spec))
         for first in range(0, args.trials, args.span):
             spent: Spent = {}
             for number in range(first, min(first + args.span, args.trials)):
@@ -118,27 +123,27 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def one_trial(
-    name: str, search: ArmSearch, journal: Journal, mirror: Mirror | None, spent: Spent, epochs: int
+    name: str, search: OptunaSearcher, journal: Journal, mirror: RunWriter | None, spent: Spent, epochs: int
 ) -> None:
     """A trial's life as the launcher sees it."""
     with timed(spent, "suggest"):
         search.suggest(name)
-    job = search.job_of(name)
+    planned = search.planned_of(name)
     with timed(spent, "journal line", epochs + 2):
-        journal.begin(job)
+        journal.begin(planned)
     value = 0.0
     for epoch in range(1, epochs + 1):
-        value = 50 + 5 * hash((job.key, epoch)) / 2**63
+        value = 50 + 5 * hash((planned.key, epoch)) / 2**63
         metrics = {"epoch": epoch, "val/top1": value, "val/top5": value, "train/loss": 1.0, "lr": 0.05}
         with timed(spent, "journal line", 0):
-            journal.report(job.key, metrics)
+            journal.report(planned.key, metrics)
     with timed(spent, "journal line", 0):
-        journal.end(job.key, "done")
+        journal.end(planned.key, "done")
     with timed(spent, "tell Optuna the end"):
         search.on_trial_complete(name, {"epoch": epochs, "val/top1": value})
     if mirror is not None:
         with timed(spent, "MLflow, a trial"):
-            mirror.send(journal.records[job.key])
+            mirror.send(journal.records[planned.key])
 
 
 def parser() -> argparse.ArgumentParser:

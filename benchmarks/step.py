@@ -25,14 +25,14 @@ import trainables.models as models
 from benchmarks import made
 from benchmarks.machine import device, machine, save, seconds, summary, table
 from benchmarks.reference import Reference
-from trainables.compiled import Mode
 from trainables.data import RawData, prepare
-from trainables.engine import Engine, best_precision
-from trainables.loop import build_engine
+from trainables.engine.compilation import Mode
+from trainables.engine.engine import Engine, best_precision
+from trainables.engine.process_cache import ProcessCache
 from trainables.models.profile import multiply_adds
-from trainables.remembering import Remembering
-from trainables.store import Store
-from trainables.warm import Warm
+from trainables.storage.run_store import RunStore
+from trainables.teacher.cache_policy import CachePolicy
+from trainables.training.build import build_engine
 
 PAIRS = {
     "resnet32x4-resnet8x4": (1, 2),
@@ -51,7 +51,14 @@ class Ours:
     """
 
     def __init__(
-        self, pair: str, raw: RawData, store: Path, room: Remembering, mode: Mode, precision: str, warm: Warm
+        self,
+        pair: str,
+        raw: RawData,
+        store: Path,
+        room: CachePolicy,
+        mode: Mode,
+        precision: str,
+        warm: ProcessCache,
     ) -> None:
         on = device()
         teacher, student = pair.split("-")
@@ -59,7 +66,7 @@ class Ours:
         began = time.perf_counter()
         self.data = warm.get("data", len(raw.train_images), lambda: prepare(raw, config.data, on))
         self.engine: Engine = build_engine(
-            config, Store(store), self.data, on, room=room, engine=mode, warm=warm
+            config, RunStore(store), self.data, on, room=room, engine=mode, warm=warm
         )
         self.built_s = time.perf_counter() - began
 
@@ -77,10 +84,10 @@ def measure(pair: str, args: argparse.Namespace) -> dict[str, Any]:
         reference = Reference(
             raw, args.steps * batch, teacher, student, PAIRS.get(pair, (1, 2, 4)), on, workers=args.workers
         )
-        warm = Warm()
+        warm = ProcessCache()
         live, views = (
             Ours(pair, raw, Path(folder), room, args.engine, args.precision, warm)
-            for room in (Remembering("off"), Remembering())
+            for room in (CachePolicy("off"), CachePolicy())
         )
         runs = {"reference": lambda: reference.run(args.steps), "live": live.run, "remembered": views.run}
         first = {name: seconds(run, on) for name, run in runs.items()}  # warm up; fill the views

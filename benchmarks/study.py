@@ -46,15 +46,15 @@ def plain_loop(path: Path, results: Path) -> None:
     import torch
 
     from study.loading import load_space
-    from study.plan import resolve
-    from study.teachers import file_teacher, read_teacher
+    from study.plan.resolve import resolve
     from trainables.data import prepare
-    from trainables.loop import run_trial
-    from trainables.remembering import Remembering
-    from trainables.store import Store
+    from trainables.storage.run_store import RunStore
+    from trainables.teacher.cache_policy import CachePolicy
+    from trainables.teacher.importing import file_teacher, read_teacher
+    from trainables.training.loop import run_trial
 
-    plan, store, on = resolve(load_space(path)), Store(results), device()
-    (pair,), (arm,) = plan.spec.pairs, plan.arms
+    plan, store, on = resolve(load_space(path)), RunStore(results), device()
+    (pair,), (space,) = plan.spec.pairs, plan.search_spaces
     state = read_teacher(Path(str(pair.weights)), pair.teacher, plan.num_classes, plan.image_size)
     teacher = file_teacher(store, pair.teacher, state, {})
     data = prepare(plan.raw, plan.data, on)
@@ -62,8 +62,8 @@ def plain_loop(path: Path, results: Path) -> None:
     search = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(plan.spec.budget.trials):
         trial = search.ask()
-        config = plan.search_job(arm, pair, arm.method.suggest(trial), teacher).config
-        result = run_trial(config, store, lambda *_: data, lambda metrics: None, on, room=Remembering("off"))
+        config = plan.search_trial(space, pair, space.method.suggest(trial), teacher).config
+        result = run_trial(config, store, lambda *_: data, lambda metrics: None, on, room=CachePolicy("off"))
         search.tell(trial, result["history"][-1]["val/top1"])
 
 

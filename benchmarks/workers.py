@@ -22,10 +22,10 @@ from torch import distributed, multiprocessing
 from benchmarks.machine import machine, save, table
 from trainables.config import Data, Training, TrialConfig
 from trainables.data import load
-from trainables.finishing import Metrics
-from trainables.group import ALONE, Processes
-from trainables.loop import run_trial
-from trainables.store import Store
+from trainables.distributed.process_group import ALONE, DistributedGroup
+from trainables.engine.evaluation import Metrics
+from trainables.storage.run_store import RunStore
+from trainables.training.loop import run_trial
 
 
 def trial(args: argparse.Namespace) -> TrialConfig:
@@ -57,10 +57,10 @@ def member(rank: int, args: argparse.Namespace, workers: int, folder: str) -> No
         rank=rank,
         world_size=workers,
     )
-    group = Processes() if workers > 1 else ALONE
+    group = DistributedGroup() if workers > 1 else ALONE
     run_trial(
         trial(args),
-        Store(Path(folder)),
+        RunStore(Path(folder)),
         lambda config, on: load(config.data, on),
         lambda metrics: None,
         device,
@@ -75,7 +75,7 @@ def curve(args: argparse.Namespace, workers: int) -> list[Metrics]:
     """The metrics of each epoch as ``workers`` processes train it."""
     with tempfile.TemporaryDirectory() as folder:
         multiprocessing.spawn(member, args=(args, workers, folder), nprocs=workers)  # type: ignore[no-untyped-call]
-        result = Store(Path(folder)).run(trial(args).trial_key).result()
+        result = RunStore(Path(folder)).run(trial(args).trial_key).result()
     assert result is not None
     history: list[Metrics] = result["history"]
     return history

@@ -5,7 +5,6 @@ ResNet50; without them, teachers are trained first. --set resources.workers_per_
 four devices, with the curve of one (docs/multi_device.md).
 """
 
-from study import paper
 from study.spec import (
     ASHA,
     PAPER_METHODS,
@@ -21,6 +20,7 @@ from study.spec import (
     StudySpec,
     Supervised,
 )
+from study.spec import published as paper
 
 STUDY = StudySpec(
     data=Data(name="imagenet", root="data/imagenet", validation=0.04),

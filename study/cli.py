@@ -6,12 +6,22 @@ import argparse
 import os
 import sys
 
-from study import launch, teachers
-from study.commands import compare, doctor, enqueue, export, importances, listing, pin, status, stop
-from study.commands.common import DONE, INTERRUPTED, WRONG_INPUT
-from study.errors import UserError
-from study.report import command as report
-from trainables.storage import StorageError
+from study import launch
+from study.commands import (
+    compare,
+    doctor,
+    enqueue,
+    export,
+    importances,
+    listing,
+    pin,
+    report,
+    status,
+    stop,
+    teachers,
+)
+from study.errors import DONE, INTERRUPTED, WRONG_INPUT, UserError
+from trainables.storage.blobs import StorageError
 
 COMMANDS = {
     "launch": (launch, "run a study, or go on with it"),
@@ -52,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     try:
         if getattr(args, "submit", None) and args.command != "launch":
-            from study import jobs
+            from study.compute import submission as jobs
 
             return jobs.command(args.submit, without_submit(argv if argv is not None else sys.argv[1:]))
         code: int = args.run(args)

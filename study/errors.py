@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+DONE, WRONG_INPUT, TRIALS_FAILED, INTERRUPTED = 0, 2, 3, 130
+"""Exit codes."""
+
 
 class UserError(Exception):
     """What is wrong, where, and the remedy, in one line whatever the user's words in it are."""
@@ -26,11 +29,11 @@ class TrackingError(UserError):
     """MLflow cannot be reached."""
 
 
-class PlaceError(UserError):
+class LocationError(UserError):
     """The store or Optuna's database cannot be used."""
 
 
-class Halted(Exception):
+class StudyHalted(Exception):
     """Something that the whole study needs does not work, such as a full disk; what was done is kept.
 
     Not the input's fault, and not a trial's: once it is mended, the same command goes on. One line.

@@ -18,22 +18,23 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from study import places, precision
-from study.commands.common import DONE, INTERRUPTED, TRIALS_FAILED, WRONG_INPUT
-from study.errors import Halted, SpecError, UserError
-from study.faults import told
-from study.folder import StudyFolder
+from study.errors import DONE, INTERRUPTED, TRIALS_FAILED, WRONG_INPUT, SpecError, StudyHalted, UserError
 from study.loading import load_space
-from study.places import Places
-from trainables.storage import StorageError
-from trainables.strict import ConfigError, suggestion
+from study.plan import precision
+from study.tune.failures import told
+from study.workspace import locations as places
+from study.workspace.folder import StudyFolder
+from study.workspace.locations import Locations
+from trainables.config.serialization import ConfigError, suggestion
+from trainables.engine import device as device_
+from trainables.storage.blobs import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from study.plan import Plan
-    from study.spec import StudySpec
-    from trainables.precision import Precision
+    from study.plan.plan import Plan
+    from study.spec.study import StudySpec
+    from trainables.engine.device import Precision
 
 EPILOG = """
 examples:
@@ -114,12 +115,12 @@ def run(args: argparse.Namespace) -> int:
         if args.submit:
             return submit(args)
         spec = load_space(args.space, overrides_of(args))
-        folder = StudyFolder(args.results.absolute(), spec.name, Places.from_arguments(args))
+        folder = StudyFolder(args.results.absolute(), spec.name, Locations.from_arguments(args))
         stages = chosen_stages(args.stages)
         if args.dry_run:
-            from study.describe import describe
+            from study.plan.describe import describe
 
-            plan = resolved(spec, args, lambda: precision.kept(folder) or precision.best_here())
+            plan = resolved(spec, args, lambda: precision.kept(folder) or device_.best_here())
             check_stages(stages, plan, folder)
             Console(highlight=False).print(describe(plan, folder), soft_wrap=True, markup=False)
             return DONE
@@ -136,7 +137,7 @@ def overrides_of(args: argparse.Namespace) -> list[str]:
 
 def resolved(spec: StudySpec, args: argparse.Namespace, auto: Callable[[], Precision]) -> Plan:
     """The study with its data and all it names; creates nothing. ``auto`` is asked what precision that is."""
-    from study.plan import resolve
+    from study.plan.resolve import resolve
 
     try:
         return resolve(spec, auto)
@@ -146,7 +147,7 @@ def resolved(spec: StudySpec, args: argparse.Namespace, auto: Callable[[], Preci
 
 def submit(args: argparse.Namespace) -> int:
     """Send the study to a cluster; the space is checked here as far as it can be without its data."""
-    from study import jobs
+    from study.compute import submission as jobs
 
     spec = load_space(args.space, overrides_of(args))
     words = [word for override in args.overrides for word in ("--set", override)]
@@ -162,7 +163,7 @@ def submit(args: argparse.Namespace) -> int:
 
 def chosen_stages(names: str | None) -> tuple[str, ...]:
     """The stages of ``--stages``."""
-    from study.plan import STAGES
+    from study.plan.plan import STAGES
 
     chosen = STAGES if names is None else tuple(name.strip() for name in names.split(","))
     for name in chosen:
@@ -175,7 +176,7 @@ def check_stages(chosen: tuple[str, ...], plan: Plan, folder: StudyFolder) -> No
     """Raise :class:`SpecError` where what ``chosen`` stages need of those left out is not there."""
     if "teachers" not in chosen and set(chosen) & {"search", "confirm"}:
         for pair in plan.spec.pairs:
-            if pair.weights is None and folder.store.run(plan.teacher_job(pair).key).result() is None:
+            if pair.weights is None and folder.store.run(plan.teacher_trial(pair).key).result() is None:
                 raise SpecError(
                     f"--stages: teacher {pair.teacher} is not trained yet; add the stage teachers"
                 )
@@ -183,7 +184,8 @@ def check_stages(chosen: tuple[str, ...], plan: Plan, folder: StudyFolder) -> No
 
 def execute(spec: StudySpec, folder: StudyFolder, stages: tuple[str, ...], args: argparse.Namespace) -> int:
     """Run a study to its end, or until it is interrupted."""
-    from study.cluster import Cluster
+    from study.compute.cluster import Cluster
+    from study.plan.expected import expects_trials
 
     for signum in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore SIGINT by default
         signal.signal(signum, _interrupt)
@@ -197,7 +199,7 @@ def execute(spec: StudySpec, folder: StudyFolder, stages: tuple[str, ...], args:
 
     try:
         with closing(Cluster(args.address, leave)) as cluster:
-            if runs and folder.to_be_run(spec):
+            if runs and expects_trials(folder, spec):
                 cluster.begin()
             plan = resolved(spec, args, lambda: precision.kept(folder) or cluster.precision())
             check_stages(stages, plan, folder)
@@ -208,7 +210,7 @@ def execute(spec: StudySpec, folder: StudyFolder, stages: tuple[str, ...], args:
 
             with Session(plan, folder, cluster, console) as session:
                 session.run(stages)
-    except (KeyboardInterrupt, Halted, StorageError, OSError) as reason:
+    except (KeyboardInterrupt, StudyHalted, StorageError, OSError) as reason:
         what = "interrupted" if isinstance(reason, KeyboardInterrupt) else f"stopped: {told(reason)}"
         say_how_to_go_on(console, what)
         return INTERRUPTED

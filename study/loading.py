@@ -12,12 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-from study import domains
 from study.errors import SpecError
-from study.names import check_names
-from study.overrides import apply_override, rebuild
-from study.spec import StudySpec
-from trainables.strict import ConfigError, convert, field_types, suggestion
+from study.spec import domains
+from study.spec.overrides import apply_override, rebuild
+from study.spec.study import StudySpec
+from study.spec.validation import check_names
+from trainables.config.serialization import ConfigError, convert, field_types, suggestion
+from trainables.losses.user_losses import compiled, read_source
 
 
 def load_space(path: str | Path, overrides: Iterable[str] = ()) -> StudySpec:
@@ -86,9 +87,10 @@ def _execute(file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        spec.loader.exec_module(module)
+        exec(compiled(read_source(file), str(file)), module.__dict__)
     except SyntaxError as error:
-        raise SpecError(f"{file}, line {error.lineno}: {error.msg}") from None
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise SpecError(f"{file}{line}: {error.msg}") from None
     except (Exception, SystemExit) as error:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
         line = f", line {frames[-1].lineno}" if frames else ""

@@ -9,36 +9,32 @@ from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import asdict
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 
-from study import precision
-from study.cluster import Cluster
-from study.errors import Halted, StageFailed
-from study.folder import StudyFolder
-from study.journal import Journal
-from study.lease import Lease, database_lock
-from study.mirror import Mirror
-from study.mlflow_client import connect
-from study.mlflow_runs import Outcome
-from study.ownership import listening
-from study.pace import Expected
-from study.places import shared, without_password
-from study.plan import STAGES, Plan
-from study.progress import Progress, duration
-from study.queueing import searches
-from study.recorder import Recorder
-from study.registry import BestStudent, best_students
-from study.runner import Runner
-from study.stages import Stages
-from study.tracking import Tracker
-from trainables.files import write_json
-from trainables.strict import to_plain
-
-if TYPE_CHECKING:
-    from study.report.write import Report
+from study.compute.cluster import Cluster
+from study.errors import StageFailed, StudyHalted
+from study.journal.journal import Journal
+from study.journal.recorder import Recorder
+from study.journal.replica import JournalReplica
+from study.monitoring.labels import duration
+from study.monitoring.progress import ProgressDisplay
+from study.plan import precision
+from study.plan.expected import ExpectedTrials
+from study.plan.plan import STAGES, Plan
+from study.search.enqueue import searches
+from study.stages.pipeline import run_stages
+from study.stages.report import StudyReport, print_ends, print_summary, print_where, write_study_report
+from study.stages.stage import StageContext
+from study.tracking.client import connect
+from study.tracking.uploader import MlflowUploader
+from study.tune.tuner import StudyTuner
+from study.workspace.folder import StudyFolder
+from study.workspace.lease import Lease, database_lock
+from study.workspace.locations import shared
+from study.workspace.lock import listening
+from trainables.config.serialization import to_plain
+from trainables.storage.files import write_json
 
 SEND_TIMEOUT_S = 600.0
 SEND_TIMEOUT_INTERRUPTED_S = 3.0
@@ -56,8 +52,7 @@ class Session:
         self.folder = folder
         self.console = console
         self.cluster = cluster
-        self.report: Report | None = None
-        self.students: list[BestStudent] = []
+        self.report: StudyReport | None = None
         self.ended: dict[str, str] = {}
         self._stack = ExitStack()
 
@@ -75,7 +70,7 @@ class Session:
             self.cluster.connect()
         if folder.mlflow_uri.startswith("http"):
             connect(folder)
-        places = folder.places
+        places = folder.locations
         places.check()
         self._stack.enter_context(folder.lock())
         self._stack.enter_context(database_lock(folder.optuna_url, folder.name))
@@ -90,14 +85,14 @@ class Session:
         mirror = self._fetch()
         journal = Journal(folder.journal)
         self._stack.callback(journal.close)
-        expected = Expected.of(plan)
+        expected = ExpectedTrials.of(plan)
         journal.note("launch", host=platform.node(), pid=os.getpid(), **asdict(expected))
         self.progress = self._stack.enter_context(
-            Progress(self.console, plan.spec.name, plan.spec.search.maximize, expected)
+            ProgressDisplay(self.console, plan.spec.name, plan.spec.search.maximize, expected)
         )
         if mirror is not None:
             self._stack.enter_context(mirror.following(self.progress.say))
-        self.tracker = Tracker(folder, spec, self.progress.say)
+        self.tracker = MlflowUploader(folder, spec, self.progress.say)
         self.tracker.replay(journal.records)
         self.recorder = Recorder(journal, [self.progress, self.tracker])
 
@@ -108,17 +103,17 @@ class Session:
             for signum in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(signum, signal.SIG_IGN)
         self.cluster.close()
-        from study.report.write import write_csvs
+        from study.results.csv_files import write_csvs
 
         try:
             self.recorder.journal.note("leave", outcome=self._outcome(kind))
             write_csvs(self.folder, self.recorder.records)
-        except (Halted, OSError) as fault:
+        except (StudyHalted, OSError) as fault:
             if kind is None:
-                raise Halted(str(fault)) from fault
+                raise StudyHalted(str(fault)) from fault
         finally:
             if self.report is not None:
-                sent = self.tracker.close(SEND_TIMEOUT_S, Outcome(self.report.files, self.students))
+                sent = self.tracker.close(SEND_TIMEOUT_S, self.report.outcome)
             else:
                 sent = self.tracker.close(SEND_TIMEOUT_INTERRUPTED_S)
             self._stack.close()
@@ -130,12 +125,12 @@ class Session:
         self.console.print(reason, soft_wrap=True)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    def _fetch(self) -> Mirror | None:
+    def _fetch(self) -> JournalReplica | None:
         """What launches on other machines noted, where the store is one that such machines see."""
         storage = self.folder.store.storage
         if not shared(storage):
             return None
-        mirror = Mirror(storage, self.folder.name, self.folder.journal)
+        mirror = JournalReplica(storage, self.folder.name, self.folder.journal)
         if lines := mirror.fetch():
             self.console.print(f"{lines} lines of the journal came from {storage.url}", soft_wrap=True)
         return mirror
@@ -143,56 +138,30 @@ class Session:
     def _outcome(self, kind: type[BaseException] | None) -> str:
         """How the launch ends, as the journal's last line says it."""
         if kind is not None:
-            return "interrupted" if kind is KeyboardInterrupt else "stopped" if kind is Halted else "error"
+            return (
+                "interrupted" if kind is KeyboardInterrupt else "stopped" if kind is StudyHalted else "error"
+            )
         failed = any(record.status == "failed" for record in self.recorder.records.values())
         return "trials failed" if failed else "done"
 
     def run(self, names: Collection[str] = STAGES) -> None:
-        """The stages named, each doing what is not yet done."""
-        runner = Runner(self.plan, self.folder.store, self.cluster, self.recorder)
-        stages = Stages(self.plan, self.folder, runner, self.recorder, self.progress.say)
+        """Run the stages named, each doing what is not yet done."""
+        tuner = StudyTuner(self.plan, self.folder.store, self.cluster, self.recorder)
+        context = StageContext(self.plan, self.folder, tuner, self.recorder, self.progress.say)
         try:
-            stages.run(names)
+            run_stages(context, names)
         except StageFailed as error:
             self.progress.say(str(error))
-        self.ended = stages.ended
-        if "report" not in names:
-            return
-        from study.report.frames import from_records
-        from study.report.write import write_report  # takes seconds to import
-
-        spec = self.plan.spec
-        records, seeds, metric = self.recorder.records, spec.confirm.seeds, spec.search.maximize
-        self.report = write_report(self.folder, records, metric, seeds)
-        runs = from_records(spec.name, records.values(), seeds, metric)
-        self.students = best_students(self.plan, runs)
+        self.ended = context.ended
+        if "report" in names:
+            self.report = write_study_report(self.plan, self.folder, self.recorder.records)
 
     def conclude(self, seconds: float) -> bool:
-        """Print the table and where everything is; whether no trial failed."""
-        from study.report.tables import HEAD, shown
-
-        say = self.console.print
-        if self.report is not None and len(self.report.table):
-            title = f"{self.folder.name}: test top-1 of confirmed configurations"
-            table = Table(title=title, title_justify="left", box=None)
-            for number, name in enumerate(HEAD):
-                table.add_column(name, justify="right" if number >= 3 else "left")
-            for row in shown(self.report.table):
-                table.add_row(*row)
-            say(table)
-        else:
-            say("no configuration was confirmed")
-        reasons = dict.fromkeys(self.ended.values())
-        for reason in reasons:
-            which = [label for label, of in self.ended.items() if of == reason]
-            say(f"search{'' if len(reasons) == 1 else ' of ' + ', '.join(which)} ended: {reason}")
+        """Print the table and where everything is; return whether no trial failed."""
+        print_summary(self.console, self.folder, self.report.report if self.report else None)
+        print_ends(self.console, self.ended)
         records = self.recorder.records.values()
         failed = sum(record.status == "failed" for record in records)
-        say(f"{len(records)} trials, {failed} failed; this launch took {duration(seconds)}")
-        for what, where in (
-            ("CSVs, tables, figures", self.folder.path),
-            ("MLflow", f"mlflow ui --backend-store-uri {self.folder.mlflow_uri}"),
-            ("Optuna", f"optuna-dashboard {without_password(self.folder.optuna_url)}"),
-        ):
-            say(f"{what:22} {where}", soft_wrap=True)
+        self.console.print(f"{len(records)} trials, {failed} failed; this launch took {duration(seconds)}")
+        print_where(self.console, self.folder)
         return failed == 0

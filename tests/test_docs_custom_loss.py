@@ -11,14 +11,15 @@ import pytest
 import torch
 
 from study.loading import load_space
-from study.methods import at_paper
-from study.plan import Plan, resolve
-from study.teachers import file_teacher
+from study.plan.plan import Plan
+from study.plan.resolve import resolve
+from study.spec.methods import at_paper
 from trainables.data import prepare
-from trainables.loop import run_trial
-from trainables.losses.table import LOGIT_LOSSES
+from trainables.losses.catalog import LOGIT_LOSSES
 from trainables.models import build
-from trainables.store import Store
+from trainables.storage.run_store import RunStore
+from trainables.teacher.importing import file_teacher
+from trainables.training.loop import run_trial
 
 PAGE = Path(__file__).parents[1] / "docs" / "custom_loss.md"
 
@@ -34,29 +35,33 @@ def plan(tmp_path: Path) -> Iterator[Plan]:
 
 
 def test_the_pages_loss_is_searched_and_decoupled(plan: Plan) -> None:
-    (arm,) = plan.arms
-    names = [name for name, _, _ in arm.method.domains()]
+    (space,) = plan.search_spaces
+    names = [name for name, _, _ in space.method.domains()]
     assert names == ["base", "alpha", "logit_mse.temperature"]
-    chosen = arm.method.with_values({"base": "logit_mse", "alpha": 1.0, "logit_mse.temperature": 3.0})
+    chosen = space.method.with_values({"base": "logit_mse", "alpha": 1.0, "logit_mse.temperature": 3.0})
     assert chosen.method().label == "SD-LOGIT_MSE"
-    alone = at_paper(dataclasses.replace(arm.method, base="logit_mse"))
+    alone = at_paper(dataclasses.replace(space.method, base="logit_mse"))
     assert alone.options == {"logit_mse": {"temperature": 2.0}}  # the default in its signature
     (source,) = plan.user_code
     assert "register_logit_loss" in source
 
 
 def test_the_pages_loss_trains(plan: Plan, tmp_path: Path) -> None:
-    arm, pair = plan.arms[0], plan.spec.pairs[0]
-    store = Store(tmp_path / "store")
+    space, pair = plan.search_spaces[0], plan.spec.pairs[0]
+    store = RunStore(tmp_path / "store")
     weights = build(pair.teacher, plan.num_classes).state_dict()
     teacher = file_teacher(store, pair.teacher, weights, {})
     values = {"base": "logit_mse", "alpha": 1.0, "logit_mse.temperature": 3.0}
-    job = plan.search_job(arm, pair, arm.method.with_values(values), teacher)
-    assert job.config.method.logit is not None
-    assert job.config.method.logit.decoupled
-    assert job.config.method.logit.code is not None
+    planned = plan.search_trial(space, pair, space.method.with_values(values), teacher)
+    assert planned.config.method.logit is not None
+    assert planned.config.method.logit.decoupled
+    assert planned.config.method.logit.code is not None
     result = run_trial(
-        job.config, store, lambda c, d: prepare(plan.raw, plan.data, d), lambda m: None, torch.device("cpu")
+        planned.config,
+        store,
+        lambda c, d: prepare(plan.raw, plan.data, d),
+        lambda m: None,
+        torch.device("cpu"),
     )
     assert result["history"][0]["train/loss_logit"] > 0
 

@@ -14,7 +14,7 @@ import pytest
 from study.cli import make_parser
 from study.loading import load_space
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SMALL = [
     "training.epochs=1",

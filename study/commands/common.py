@@ -9,11 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from study.folder import StudyFolder, find_study
-from trainables.strict import to_plain
-
-DONE, WRONG_INPUT, TRIALS_FAILED, INTERRUPTED = 0, 2, 3, 130
-"""Exit codes."""
+from study.workspace.folder import StudyFolder, find_study
+from trainables.config.serialization import to_plain
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:

@@ -6,11 +6,11 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from study.commands.common import DONE, add_results, answer, columns
-from study.errors import UserError
+from study.commands.common import add_results, answer, columns
+from study.errors import DONE, UserError
 
 if TYPE_CHECKING:
-    from study.comparison import Comparison, Side
+    from study.results.comparison import Comparison, ComparisonSide
 
 EPILOG = """
 examples:
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the comparison."""
-    from study.comparison import compare
+    from study.results.comparison import compare
 
     studies = list(dict.fromkeys(args.studies))
     if len(studies) < 2:
@@ -61,8 +61,8 @@ def table(found: Comparison) -> str:
     return "\n".join([columns(rows, right=(4, 6, 7)), *notes])
 
 
-def _cells(side: Side) -> list[str]:
-    from study.report.cells import DASH, rounded, value_text
+def _cells(side: ComparisonSide) -> list[str]:
+    from study.report.tables.cells import DASH, rounded, value_text
 
     over = side.difference
     return [

@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study.commands.common import DONE, WRONG_INPUT, add_results, answer
-from study.places import Places
-from study.places import add_arguments as add_places
+from study.commands.common import add_results, answer
+from study.errors import DONE, WRONG_INPUT
+from study.workspace.locations import Locations
+from study.workspace.locations import add_arguments as add_places
 
 if TYPE_CHECKING:
     from study.doctor.findings import Finding
@@ -47,13 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the checks, and show each finding as it comes."""
+    from study.compute.address import own_cluster
     from study.doctor import cluster, machine, services
-    from study.doctor.findings import Situation, run_checks
-    from study.fleet import own_cluster
-    from study.folder import StudyFolder
+    from study.doctor.findings import DoctorContext, run_checks
+    from study.workspace.folder import StudyFolder
 
-    folder = StudyFolder(args.results.absolute(), "doctor", Places.from_arguments(args))
-    situation = Situation(folder, args.address, args.space, args.overrides)
+    folder = StudyFolder(args.results.absolute(), "doctor", Locations.from_arguments(args))
+    situation = DoctorContext(folder, args.address, args.space, args.overrides)
     checks = [*machine.CHECKS, *services.CHECKS, ("devices", cluster.check_devices)]
     if args.cluster is not None:
         checks = [("cluster", partial(cluster.check_file, args.cluster))]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from study.commands.common import DONE, add_study, answer, chosen_study
+from study.commands.common import add_study, answer, chosen_study
+from study.errors import DONE
 
 EPILOG = """
 examples:
@@ -37,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check and queue."""
-    from study.journal import read_outline
-    from study.queueing import choose, point, queue, read_searches
-    from trainables.files import read_json
+    from study.journal.journal import read_outline
+    from study.search.enqueue import choose, point, queue, read_searches
+    from trainables.storage.files import read_json
 
     folder = chosen_study(args)
     found = read_searches(read_json(folder.path / "study.json") or {})
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     number = queue(folder.optuna_url, search, asked)
     stages = [note for note in read_outline(folder.journal).notes if note["type"] in ("launch", "stage")]
     searching = bool(stages) and stages[-1].get("stage", "teachers") in ("teachers", "search")
-    now = folder.launcher is not None and searching
+    now = folder.launcher() is not None and searching
     settings = ", ".join(f"{name}={value}" for name, value in asked.items())
     when = "the launcher that runs takes it up" if now else "the next launch runs it"
     answer(

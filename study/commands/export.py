@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from study.commands.common import DONE, add_results, answer
-from study.errors import UserError
-from study.folder import find_study
+from study.commands.common import add_results, answer
+from study.errors import DONE, UserError
+from study.workspace.folder import find_study
 
 EPILOG = """
 examples:
@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the file."""
-    from study.journal import read_records
-    from study.report.frames import metrics_frame, trials_frame
+    from study.journal.journal import read_records
+    from study.results.frames import metrics_frame, trials_frame
 
     folder = find_study(args.results, args.study)
     if not args.out.absolute().parent.is_dir():

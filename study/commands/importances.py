@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from study.commands.common import DONE, add_study, answer, columns
+from study.commands.common import add_study, answer, columns
+from study.errors import DONE
 
 EPILOG = """
 examples:
@@ -26,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show both."""
-    from study.report.frames import gather
-    from study.report.importance import EVALUATORS, FEWEST, importances
-    from study.report.read_folder import read_folder
+    from study.results.folder_reader import read_folder
+    from study.results.frames import gather
+    from study.results.importance import EVALUATORS, FEWEST, importances
 
     runs = gather([read_folder(args.results, args.study)])
     found = {name: importances(runs, name) for name in EVALUATORS}

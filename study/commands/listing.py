@@ -7,9 +7,11 @@ import time
 from collections import Counter
 from typing import Any
 
-from study.commands.common import DONE, add_results, answer, columns
-from study.folder import StudyFolder, open_folders
-from study.journal import STATUSES, read_outline
+from study.commands.common import add_results, answer, columns
+from study.errors import DONE
+from study.journal.journal import read_outline
+from study.journal.record import STATUSES
+from study.workspace.folder import StudyFolder, open_folders
 
 EPILOG = """
 examples:
@@ -39,7 +41,7 @@ def describe(folder: StudyFolder) -> dict[str, Any]:
     counts = Counter(record.status for record in outline.records.values())
     return {
         "study": folder.name,
-        "state": outline.state(folder.launcher is not None),
+        "state": outline.state(folder.launcher() is not None),
         "trials": {status: counts[status] for status in STATUSES},
         "last_activity": folder.journal.stat().st_mtime if folder.journal.exists() else None,
     }

@@ -6,11 +6,11 @@ import argparse
 import difflib
 from typing import TYPE_CHECKING
 
-from study.commands.common import DONE, add_study, answer, chosen_study
-from study.errors import UserError
+from study.commands.common import add_study, answer, chosen_study
+from study.errors import DONE, UserError
 
 if TYPE_CHECKING:
-    from study.overview import Trial
+    from study.monitoring.overview import TrialOverview
 
 EPILOG = """
 examples:
@@ -38,12 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the file."""
-    from study.journal import read_outline
-    from study.overview import Overview
-    from study.pinning import pin
+    from study.journal.journal import read_outline
+    from study.monitoring.overview import StudyOverview
+    from study.results.pinning import pin
 
     folder = chosen_study(args)
-    view, outline = Overview.read(folder), read_outline(folder.journal)
+    view, outline = StudyOverview.read(folder), read_outline(folder.journal)
     trial = chosen(folder.name, view.trials, args.trial, args.pair)
     value = "" if trial.value is None else f", {view.metric} {trial.value:.2f} after {trial.epoch} epochs"
     about = f"{trial.pair} {trial.settings}: trial {trial.key} of study '{folder.name}'{value}."
@@ -53,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
     return DONE
 
 
-def chosen(study: str, trials: list[Trial], key: str | None, pair: str | None) -> Trial:
+def chosen(study: str, trials: list[TrialOverview], key: str | None, pair: str | None) -> TrialOverview:
     """The trial whose key begins with ``key``; without one, the best of the search, or of it on ``pair``."""
-    from study.overview import best_of
+    from study.monitoring.overview import best_of
 
     if key is None:
         tried = [trial for trial in trials if trial.stage == "search" and trial.value is not None]

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from study.commands.common import DONE, add_study, answer, chosen_study
+from study.commands.common import add_study, answer, chosen_study
+from study.errors import DONE
 
 if TYPE_CHECKING:
-    from study.overview import Best, Trial
-    from study.standing import Standing
+    from study.monitoring.overview import BestTrial, TrialOverview
+    from study.monitoring.status import StudyStatus
 
 EPILOG = """
 examples:
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the standing, once or for as long as the study runs."""
-    from study.standing import standing
+    from study.monitoring.status import standing
 
     folder = chosen_study(args)
     while True:
@@ -69,9 +70,9 @@ def run(args: argparse.Namespace) -> int:
         time.sleep(args.watch)
 
 
-def describe(now: Standing) -> str:
+def describe(now: StudyStatus) -> str:
     """The standing, one fact a line."""
-    from study.progress import duration
+    from study.monitoring.labels import duration
 
     rows: list[tuple[str, str]] = [("study", f"{now.study}, {_state(now)}")]
     if now.stage is not None:
@@ -97,7 +98,7 @@ def describe(now: Standing) -> str:
     return "\n".join(f"{name:10}{text}" for name, (_, text) in zip(names, rows, strict=True))
 
 
-def _state(now: Standing) -> str:
+def _state(now: StudyStatus) -> str:
     if now.launcher is not None:
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(now.launcher.since))
         return f"running on {now.launcher.host} (process {now.launcher.pid}) since {since}"
@@ -106,22 +107,24 @@ def _state(now: Standing) -> str:
     return f"{now.state} {time.strftime('%Y-%m-%d %H:%M', time.localtime(now.last_activity))}"
 
 
-def _limited(name: str, trials: list[Trial], text: Callable[[Trial], str]) -> list[tuple[str, str]]:
+def _limited(
+    name: str, trials: list[TrialOverview], text: Callable[[TrialOverview], str]
+) -> list[tuple[str, str]]:
     shown = [(name, text(trial)) for trial in trials[:MOST_SHOWN]]
     more = len(trials) - len(shown)
     return [*shown, *([(name, f"and {more} more")] if more else [])]
 
 
-def _which(trial: Trial) -> str:
+def _which(trial: TrialOverview) -> str:
     return f"{trial.stage} {trial.pair} {trial.settings} [{trial.key}]"
 
 
-def _running(trial: Trial) -> str:
+def _running(trial: TrialOverview) -> str:
     value = "" if trial.value is None else f", {trial.value:.2f}"
     return f"epoch {trial.epoch}/{trial.epochs}{value}: {_which(trial)}"
 
 
-def _best(best: Best, metric: str) -> list[str]:
+def _best(best: BestTrial, metric: str) -> list[str]:
     trial = best.trial
     against = "not tried" if best.paper is None else f"{best.paper.value:.2f}"
     if best.paper is not None and best.paper.key == trial.key:
@@ -133,8 +136,8 @@ def _best(best: Best, metric: str) -> list[str]:
     ]
 
 
-def _devices(now: Standing) -> str:
-    from study.progress import duration
+def _devices(now: StudyStatus) -> str:
+    from study.monitoring.labels import duration
 
     spent = now.time
     parts = {

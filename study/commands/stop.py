@@ -8,9 +8,10 @@ import signal
 import time
 from contextlib import suppress
 
-from study.commands.common import DONE, TRIALS_FAILED, add_study, answer, chosen_study
-from study.folder import StudyFolder
-from study.ownership import Launcher
+from study.commands.common import add_study, answer, chosen_study
+from study.errors import DONE, TRIALS_FAILED
+from study.workspace.folder import StudyFolder
+from study.workspace.lock import LockOwner
 
 EPILOG = """
 examples:
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Stop the study."""
     folder = chosen_study(args)
-    launcher, began = folder.launcher, time.monotonic()
+    launcher, began = folder.launcher(), time.monotonic()
     running = launcher is not None and not stop(folder, launcher, args.timeout)
     seconds = round(time.monotonic() - began, 1)
     about = {
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     return TRIALS_FAILED if running else DONE
 
 
-def stop(folder: StudyFolder, launcher: Launcher, timeout: float) -> bool:
+def stop(folder: StudyFolder, launcher: LockOwner, timeout: float) -> bool:
     """Ask by a signal where the process is ours to reach, else by a file; whether it ended in time."""
     signalled = False
     if launcher.here:
@@ -70,7 +71,7 @@ def stop(folder: StudyFolder, launcher: Launcher, timeout: float) -> bool:
     if not signalled:
         folder.stop_request.touch()
     began = time.monotonic()
-    while (now := folder.launcher) is not None and (now.host, now.pid) == (launcher.host, launcher.pid):
+    while (now := folder.launcher()) is not None and (now.host, now.pid) == (launcher.host, launcher.pid):
         if signalled and time.monotonic() - began > PATIENCE_S:
             signalled = False
             folder.stop_request.touch()

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study.doctor.findings import Finding, Situation
+from study.doctor.findings import DoctorContext, Finding
 from study.errors import ClusterError
-from trainables.reasons import short
+from trainables.errors import short
 
 NAME = "sdd-study"
 PREPARE = "python cluster/account.py cluster/aws.yaml"
@@ -25,7 +25,7 @@ PATIENCE_S = 5.0
 MISSING = ("404", "NoSuchBucket")
 
 
-def check_file(file: Path, situation: Situation | None = None) -> Iterable[Finding]:
+def check_file(file: Path, situation: DoctorContext | None = None) -> Iterable[Finding]:
     """All about a cluster file, in an order in which the first fault explains those that would follow."""
     import yaml
 
@@ -39,7 +39,7 @@ def check_file(file: Path, situation: Situation | None = None) -> Iterable[Findi
         for address in (config["provider"]["head_ip"], *config["provider"]["worker_ips"]):
             yield check_ssh(address)
     if kind == "aws":
-        account = Account.of(config)
+        account = CloudAccount.of(config)
         for check in account.checks():
             finding = check()
             yield finding
@@ -66,7 +66,7 @@ def check_ssh(address: str) -> Finding:
 
 
 @dataclass(frozen=True)
-class Account:
+class CloudAccount:
     """The marked lines of aws.yaml, and whether AWS agrees with them."""
 
     region: str
@@ -74,7 +74,7 @@ class Account:
     bucket: str
 
     @classmethod
-    def of(cls, config: dict[str, Any]) -> Account:
+    def of(cls, config: dict[str, Any]) -> CloudAccount:
         """As a cluster file has them."""
         bucket = re.search(r"SDD_BUCKET=([^'\"\s]+)", " ".join(config["setup_commands"]))
         key = Path(config["auth"]["ssh_private_key"]).expanduser()
@@ -152,11 +152,11 @@ class Account:
         return refused[0] if refused else Finding("account", "ok", "roles and images are there")
 
 
-def check_devices(situation: Situation) -> Iterable[Finding]:
+def check_devices(situation: DoctorContext) -> Iterable[Finding]:
     """Each node that promises GPUs has them."""
     import ray
 
-    from study.cluster import Cluster
+    from study.compute.cluster import Cluster
 
     cluster = Cluster(situation.address)
     if cluster.address is None:

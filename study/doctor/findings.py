@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from study.errors import UserError
-from study.folder import StudyFolder
-from trainables.reasons import short
+from study.workspace.folder import StudyFolder
+from trainables.errors import short
 
 GIB = 2**30
 
@@ -26,7 +26,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class DoctorContext:
     """What a launch with the same options would have.
 
     Attributes:
@@ -41,10 +41,10 @@ class Situation:
     overrides: Sequence[str] = ()
 
 
-Check = Callable[[Situation], Iterable[Finding]]
+Check = Callable[[DoctorContext], Iterable[Finding]]
 
 
-def run_checks(checks: Iterable[tuple[str, Check]], situation: Situation) -> Iterator[Finding]:
+def run_checks(checks: Iterable[tuple[str, Check]], situation: DoctorContext) -> Iterator[Finding]:
     """The findings of all checks, each as soon as it is known; one that breaks is a finding itself."""
     for name, check in checks:
         try:

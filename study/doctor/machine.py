@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from study.doctor.findings import Finding, Situation, roomy
+from study.doctor.findings import DoctorContext, Finding, roomy
 
 PROJECT = "sdd-study"
 SHARED_MEMORY = Path("/dev/shm")
@@ -30,7 +30,7 @@ def requirements() -> list[Requirement]:
     return [item for item in found if item.marker is None or item.marker.evaluate({"extra": ""})]
 
 
-def check_versions(situation: Situation) -> Iterable[Finding]:
+def check_versions(situation: DoctorContext) -> Iterable[Finding]:
     """Every package the project asks for, in a version it asks for."""
     wrong, have = [], []
     for wanted in requirements():
@@ -49,11 +49,11 @@ def check_versions(situation: Situation) -> Iterable[Finding]:
         yield Finding("versions", "ok", ", ".join([python, *have]))
 
 
-def check_devices(situation: Situation) -> Iterable[Finding]:
+def check_devices(situation: DoctorContext) -> Iterable[Finding]:
     """What would compute, and in which precision."""
     import torch
 
-    from trainables.precision import best_precision
+    from trainables.engine.device import best_precision
 
     cores = len(os.sched_getaffinity(0))
     build = f"torch {torch.__version__}" + (f" for CUDA {torch.version.cuda}" if torch.version.cuda else "")
@@ -77,7 +77,7 @@ def check_devices(situation: Situation) -> Iterable[Finding]:
         yield Finding("gpu", "ok", "none; trials run on cores")
 
 
-def check_compiler(situation: Situation) -> Iterable[Finding]:
+def check_compiler(situation: DoctorContext) -> Iterable[Finding]:
     """torch.compile needs a C++ compiler for a CPU, and Triton with a C compiler for a GPU."""
     import torch
 
@@ -96,7 +96,7 @@ def check_compiler(situation: Situation) -> Iterable[Finding]:
     yield Finding("compiler", "ok", f"{found}{triton}")
 
 
-def check_shared_memory(situation: Situation) -> Iterable[Finding]:
+def check_shared_memory(situation: DoctorContext) -> Iterable[Finding]:
     """Ray keeps objects there; containers often have 64 MiB."""
     if SHARED_MEMORY.is_dir():
         free = shutil.disk_usage(SHARED_MEMORY).free

@@ -9,15 +9,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from study.doctor.findings import Finding, Situation, borrowed, roomy, typed
+from study.doctor.findings import DoctorContext, Finding, borrowed, roomy, typed
 from study.errors import UserError
 
 PROBE = "sdd-study-doctor"
 
 
-def check_results(situation: Situation) -> Iterable[Finding]:
+def check_results(situation: DoctorContext) -> Iterable[Finding]:
     """The results folder can be written, and SQLite files in it locked; there is room."""
-    from trainables.storage import StorageError, open_storage, probe
+    from trainables.storage.blobs import StorageError
+    from trainables.storage.opening import open_storage, probe
 
     results = situation.folder.results
     remedy = "choose another --results, or mend its permissions"
@@ -41,17 +42,19 @@ def check_results(situation: Situation) -> Iterable[Finding]:
     yield roomy("disk", free, 1.0, 10.0, "checkpoints, students and remembered views go there: make room")
 
 
-def check_store(situation: Situation) -> Iterable[Finding]:
+def check_store(situation: DoctorContext) -> Iterable[Finding]:
     """The store, where it is not in the results folder."""
-    from trainables.storage import Folder, StorageError, open_storage, probe
+    from trainables.storage.blobs import StorageError
+    from trainables.storage.folder import FolderStorage
+    from trainables.storage.opening import open_storage, probe
 
-    url = situation.folder.places.store
+    url = situation.folder.locations.store
     if url is None:
         yield Finding("store", "ok", "in the results folder")
         return
     try:
         storage = open_storage(url)
-        if isinstance(storage, Folder):
+        if isinstance(storage, FolderStorage):
             with borrowed(storage.root):
                 probe(storage)
                 free = shutil.disk_usage(storage.root).free
@@ -65,11 +68,11 @@ def check_store(situation: Situation) -> Iterable[Finding]:
     yield Finding("store", "ok", f"{url}: written, listed, read, deleted")
 
 
-def check_optuna(situation: Situation) -> Iterable[Finding]:
+def check_optuna(situation: DoctorContext) -> Iterable[Finding]:
     """Optuna's database, where it is not a file in the study's folder."""
-    from study.places import check_database, without_password
+    from study.workspace.locations import check_database, without_password
 
-    url = situation.folder.places.optuna
+    url = situation.folder.locations.optuna
     if url is None:
         yield Finding("optuna", "ok", "SQLite in the study's folder")
         return
@@ -104,10 +107,10 @@ def write_database(url: str) -> None:
         engine.dispose()
 
 
-def check_mlflow(situation: Situation) -> Iterable[Finding]:
+def check_mlflow(situation: DoctorContext) -> Iterable[Finding]:
     """The tracking server takes a tag and gives it back; its artifact store takes a file and deletes it."""
-    from study.mlflow_client import connect
-    from study.places import without_password
+    from study.tracking.client import connect
+    from study.workspace.locations import without_password
 
     folder = situation.folder
     uri = folder.mlflow_uri
@@ -156,12 +159,12 @@ def _artifacts(experiment: Any, uri: str) -> Finding:
     return Finding("mlflow artifacts", "ok", f"{experiment.artifact_location}: written, listed, deleted")
 
 
-def check_ray(situation: Situation) -> Iterable[Finding]:
+def check_ray(situation: DoctorContext) -> Iterable[Finding]:
     """A cluster answers, or one starts on this machine, and runs a task with the same versions."""
     import ray
     import torch
 
-    from study.cluster import Cluster
+    from study.compute.cluster import Cluster
 
     cluster = Cluster(situation.address)
     remedy = (
@@ -197,13 +200,13 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), "torch": version("torch"), "ray": version("ray")}
 
 
-def check_space(situation: Situation) -> Iterable[Finding]:
+def check_space(situation: DoctorContext) -> Iterable[Finding]:
     """The study that was named can be planned: names, data, weight files, scales."""
     if situation.space is None:
         return
     from study.loading import load_space
-    from study.plan import resolve
-    from trainables.strict import ConfigError
+    from study.plan.resolve import resolve
+    from trainables.config.serialization import ConfigError
 
     spec = load_space(situation.space, situation.overrides)
     yield Finding("space", "ok", f"{situation.space}: {len(spec.pairs)} pairs, {len(spec.methods)} methods")

@@ -1,1 +1,1 @@
-"""What came out of a study: CSVs, tables, figures."""
+"""What a reader gets of finished trials: tables, figures, and one page."""

@@ -9,21 +9,23 @@ from pathlib import Path
 import pandas as pd
 
 from study.errors import UserError
-from study.folder import StudyFolder
-from study.journal import Record
-from study.report.configurations import confirmed
-from study.report.figures_study import study_figures
-from study.report.frames import Runs, from_records, gather, metrics_frame, trials_frame
-from study.report.grids import Grid, paper_grids, study_grid
-from study.report.importance import importances
-from study.report.page_charts import page_charts
-from study.report.render_html import page, plain_table
-from study.report.render_latex import latex
-from study.report.render_text import markdown, tidy, wide
-from study.report.tables import HEAD, shown, summary
-from study.report.tables import markdown as summary_markdown
-from trainables.files import write_atomically
-from trainables.store import Store
+from study.journal.record import TrialRecord
+from study.report.figures.page_charts import page_charts
+from study.report.figures.study import study_figures
+from study.report.render.html_page import page, plain_table
+from study.report.render.latex import latex
+from study.report.render.text import markdown, tidy, wide
+from study.report.tables.grids import TableGrid, paper_grids, study_grid
+from study.report.tables.summary import HEAD, shown, summary
+from study.report.tables.summary import markdown as summary_markdown
+from study.results.csv_files import write_csvs
+from study.results.frames import RunFrames, from_records, gather
+from study.results.importance import importances
+from study.results.loaded_study import LoadedStudy
+from study.results.seed_groups import confirmed
+from study.workspace.folder import StudyFolder
+from trainables.storage.files import write_atomically
+from trainables.storage.run_store import RunStore
 
 Say = Callable[[str], None]
 
@@ -36,18 +38,7 @@ class Report:
     files: list[Path]
 
 
-def write_csvs(folder: StudyFolder, records: dict[str, Record]) -> list[Path]:
-    """``trials.csv`` and ``metrics.csv``."""
-    frames = {
-        "trials.csv": trials_frame(folder.name, records.values()),
-        "metrics.csv": metrics_frame(records.values()),
-    }
-    for name, frame in frames.items():
-        write_atomically(folder.path / name, frame.to_csv(index=False).encode())
-    return [folder.path / name for name in frames]
-
-
-def write_report(folder: StudyFolder, records: dict[str, Record], metric: str, seeds: int) -> Report:
+def write_report(folder: StudyFolder, records: dict[str, TrialRecord], metric: str, seeds: int) -> Report:
     """The last stage of a study: all it leaves behind to be read.
 
     Args:
@@ -61,42 +52,30 @@ def write_report(folder: StudyFolder, records: dict[str, Record], metric: str, s
 
 
 def report_studies(
-    studies: Sequence[str],
-    results: Path,
-    tracking_uri: str | None,
+    sources: Sequence[LoadedStudy],
     out: Path,
     protocols: Sequence[str] = ("last",),
-    networks: bool = True,
+    store: RunStore | None = None,
     say: Say = print,
 ) -> Report:
-    """``sdd-study report``: read the studies, then write all of the paper's tables and those of the studies.
+    """Write all of the paper's tables and those of the studies, as ``sdd-study report`` does.
 
     Args:
-        results: holds the journals, unless ``tracking_uri`` says where MLflow has the trials; and the stored
-            networks.
-        networks: draw figures 3 to 6, which load the stored networks and the data set.
+        sources: the studies, read from a results folder or from MLflow.
+        store: of the networks behind figures 3 to 6; without it they are left out.
         say: takes a line about what is left out.
 
     Raises:
-        UserError: a study is not there, or has no finished trial; nothing has been written.
+        UserError: no study has a finished trial; nothing has been written.
     """
-    from study.report.read_folder import read_folder
-
-    if tracking_uri is not None:
-        from study.report.read_mlflow import read_mlflow
-
-        sources = read_mlflow(tracking_uri, studies)
-    else:
-        sources = [read_folder(results, study) for study in studies]
     runs = gather(sources)
-    check_finished(runs, studies)
+    check_finished(runs, [source.study for source in sources])
     files = [_write(out / "trials.csv", runs.trials.to_csv(index=False))]
-    store = StudyFolder(results.absolute(), studies[0]).store if networks else None
     report = write_tables(runs, out, protocols, everything=True, store=store, say=say)
     return Report(report.table, files + report.files)
 
 
-def check_finished(runs: Runs, studies: Sequence[str]) -> None:
+def check_finished(runs: RunFrames, studies: Sequence[str]) -> None:
     """Raise :class:`UserError` where there is nothing to report."""
     names = ", ".join(f"'{study}'" for study in studies)
     if runs.trials.empty:
@@ -108,11 +87,11 @@ def check_finished(runs: Runs, studies: Sequence[str]) -> None:
 
 
 def write_tables(
-    runs: Runs,
+    runs: RunFrames,
     out: Path,
     protocols: Sequence[str] = ("last",),
     everything: bool = False,
-    store: Store | None = None,
+    store: RunStore | None = None,
     say: Say = print,
 ) -> Report:
     """Tables and figures of ``runs`` under ``out``.
@@ -140,13 +119,13 @@ def write_tables(
     files.append(_write(out / "report.html", page(title, grids, charts, summary_html)))
     files += study_figures(runs, found, out / "figures")
     if store is not None:
-        from study.report.figures_networks import network_figures
+        from study.report.figures.networks import network_figures
 
         files += network_figures(runs, store, out / "figures", say)
     return Report(table, files)
 
 
-FORMATS: dict[str, Callable[[Grid], str]] = {
+FORMATS: dict[str, Callable[[TableGrid], str]] = {
     ".csv": lambda grid: str(wide(grid).to_csv(index=False)),
     ".tidy.csv": lambda grid: str(tidy(grid).to_csv(index=False)),
     ".md": markdown,

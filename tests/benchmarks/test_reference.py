@@ -11,7 +11,8 @@ import trainables.models as models
 from benchmarks import made
 from benchmarks.loss import ours, theirs
 from benchmarks.reference import Reference, regions
-from trainables.criterion import Criterion, MultiScaleHead
+from trainables.engine.criterion import Criterion
+from trainables.engine.head import MultiScaleHead
 
 CPU = torch.device("cpu")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.report import EPOCHS, fill
-from study.report.frames import gather
-from study.report.read_folder import read_folder
-from study.report.read_mlflow import read_mlflow
+from study.results.folder_reader import read_folder
+from study.results.frames import gather
+from study.tracking.run_reader import read_mlflow
 
 RUNS = 110
 

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 IMDS = "169.254.169.254"
 TIED = ["setpriv", "--pdeathsig", "KILL"]  # gone with the test, whatever ends it
 

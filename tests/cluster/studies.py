@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from study.journal import Record, read_lines, read_records
+from study.journal.journal import read_lines, read_records
+from study.journal.record import TrialRecord
 from tests.cluster.host import Host
 
 SPACE = """
@@ -42,7 +43,7 @@ def write_space(head: Host, name: str, epochs: int, trials: int, scenes: int = 1
     (head.home / "sdd-study" / f"{name}.py").write_text(text)
 
 
-def records(results: Path, name: str) -> dict[str, Record]:
+def records(results: Path, name: str) -> dict[str, TrialRecord]:
     """The trials of a study by key."""
     return read_records(results / name / "journal.jsonl")
 
@@ -60,7 +61,7 @@ def reports(results: Path, name: str) -> list[tuple[float, str, int]]:
     ]
 
 
-def numbers(found: dict[str, Record]) -> dict[str, list[dict[str, float]]]:
+def numbers(found: dict[str, TrialRecord]) -> dict[str, list[dict[str, float]]]:
     """What a study's trials measured, without what depends on the machine: times."""
     return {
         key: [

@@ -69,7 +69,7 @@ def workers(aws: Aws) -> list[Host]:
 
 RESULTS = """
 import json, sys
-from trainables.store import Store
+from trainables.storage.run_store import RunStore
 url, *keys = sys.argv[1:]
 print(json.dumps({key: Store(url).run(key).result() for key in keys}))
 """

@@ -7,7 +7,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-CLUSTER = Path(__file__).parent.parent.parent / "cluster"
+CLUSTER = Path(__file__).parents[2] / "cluster"
 
 
 def stage(source: Path, target: Path) -> str:

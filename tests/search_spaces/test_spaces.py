@@ -12,20 +12,22 @@ import pytest
 import torch
 from optuna.storages import InMemoryStorage
 
-from study import paper
-from study.history import History
 from study.loading import load_space
-from study.methods import at_paper
-from study.plan import Job, Plan, resolve
-from study.searcher import ArmSearch
+from study.plan.plan import Plan
+from study.plan.resolve import resolve
+from study.plan.trial import PlannedTrial
+from study.search.history import SearchHistory
+from study.search.optuna_searcher import OptunaSearcher
 from study.spec import Data, Pair, StudySpec
-from study.teachers import file_teacher
+from study.spec import published as paper
+from study.spec.methods import at_paper
 from trainables.config import Teacher
 from trainables.data import prepare
 from trainables.data.registry import SOURCES
-from trainables.loop import run_trial
 from trainables.models import build
-from trainables.store import Store
+from trainables.storage.run_store import RunStore
+from trainables.teacher.importing import file_teacher
+from trainables.training.loop import run_trial
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 NAMES = sorted(path.stem for path in SPACES.glob("*.py") if not path.stem.startswith("_"))
@@ -61,7 +63,7 @@ SMALLEST = {
 @pytest.fixture
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spaces load although their data is not there."""
-    monkeypatch.setattr("study.names.data.check", lambda data: None)
+    monkeypatch.setattr("study.spec.validation.data.check", lambda data: None)
 
 
 def make_files(place: Path) -> None:
@@ -115,15 +117,15 @@ def on_made_data(name: str, request: pytest.FixtureRequest) -> StudySpec:
     )
 
 
-def first_job(plan: Plan, teacher: Teacher) -> Job:
+def first_job(plan: Plan, teacher: Teacher) -> PlannedTrial:
     """The first trial of a search, or, where nothing is searched, the first configuration confirmed."""
-    if not plan.arms:
+    if not plan.search_spaces:
         pair = plan.spec.pairs[0]
-        return plan.confirm_jobs(plan.fixed_config(pair, plan.spec.methods[0], teacher), pair.label, "")[0]
-    history = History(plan, {pair.label: teacher for pair in plan.spec.pairs}, {})
-    searcher = ArmSearch(plan.arms[0], history, InMemoryStorage())
+        return plan.confirm_trials(plan.fixed_config(pair, plan.spec.methods[0], teacher), pair.label, "")[0]
+    history = SearchHistory(plan, {pair.label: teacher for pair in plan.spec.pairs}, {})
+    searcher = OptunaSearcher(plan.search_spaces[0], history, InMemoryStorage())
     assert searcher.suggest("first") is not None
-    return next(iter(searcher.jobs.values()))
+    return next(iter(searcher.planned_trials.values()))
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -135,23 +137,23 @@ def test_the_first_trial_is_the_papers_and_trains(
     pair = SMALLEST[name]
     assert pair in spec.pairs
     plan = resolve(dataclasses.replace(spec, pairs=(pair,)))
-    store = Store(tmp_path / "store")
+    store = RunStore(tmp_path / "store")
     network = build(pair.teacher, plan.num_classes, image_size=plan.image_size)
     teacher = file_teacher(store, pair.teacher, network.state_dict(), {})
 
-    job = first_job(plan, teacher)
-    published = job.config.method.logit
+    planned = first_job(plan, teacher)
+    published = planned.config.method.logit
     assert published is not None
     base = paper.base_loss(published.base, pair.case(spec.data.name))
     assert published.scales == paper.scales(pair.case(""))
     assert (published.complementary_weight, published.consistent_weight) == (paper.BETA, 1.0)
-    assert (published.alpha, job.config.method.ce_weight) == (base.alpha, base.ce_weight)
+    assert (published.alpha, planned.config.method.ce_weight) == (base.alpha, base.ce_weight)
     assert published.options.items() >= base.options.items()
 
     short = dataclasses.replace(
-        job.config.training, epochs=1, batch_size=8, milestones=(), precision="float32"
+        planned.config.training, epochs=1, batch_size=8, milestones=(), precision="float32"
     )
-    config = dataclasses.replace(job.config, training=short, fit="train", test="never")
+    config = dataclasses.replace(planned.config, training=short, fit="train", test="never")
     reports: list[dict[str, float]] = []
     run_trial(
         config,
@@ -173,7 +175,7 @@ def test_every_pair_of_a_space_resolves(name: str, request: pytest.FixtureReques
         for method in spec.searched:
             fixed = at_paper(method, pair.case(spec.data.name))
             assert not fixed.searched
-        assert plan.teacher_job(pair).config.student == pair.teacher
+        assert plan.teacher_trial(pair).config.student == pair.teacher
 
 
 def test_the_papers_tables_have_their_pairs() -> None:

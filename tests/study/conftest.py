@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.study.killing import Study
+from study.report.write import report_studies
+from study.results.folder_reader import read_folder
+from tests.study.faults.killing import Study
+from tests.study.made import PAIR, records, search, write_folder
 
 SPACE = """
 from study.spec import *
@@ -55,3 +58,19 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Study:
     assert study.run() == 0, study.printed
     study.check()
     return study
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with the study ``made``; tests may add studies."""
+    path = tmp_path_factory.mktemp("made") / "results"
+    kept = {item.key: item for item in [*records(), *search(PAIR, 9)]}
+    write_folder(path, "made", kept.values())
+    return path
+
+
+@pytest.fixture(scope="session")
+def reported(results: Path) -> Path:
+    """The folder of its report."""
+    report_studies([read_folder(results, "made")], results.parent / "out")
+    return results.parent / "out"

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from optuna.storages import BaseStorage
 
-from study.history import History
-from study.interleaved import Interleaved
-from study.journal import Journal
-from study.plan import Job, Plan
-from study.searcher import ArmSearch
-from study.spending import Spending
-from study.storage import open_storage
+from study.journal.journal import Journal
+from study.plan.plan import Plan
+from study.plan.trial import PlannedTrial
+from study.search.budget import BudgetMeter
+from study.search.history import SearchHistory
+from study.search.optuna_searcher import OptunaSearcher
+from study.search.optuna_storage import open_optuna_storage
+from study.search.study_search import StudySearch
 from trainables.config import Teacher, TrialConfig
 
 TEACHER = Teacher(name="resnet8", weights="0" * 64)
@@ -26,13 +27,13 @@ class Driven:
         self.said: list[str] = []
         self.journal = Journal(folder / "journal.jsonl")
         teachers = {pair.label: TEACHER for pair in plan.spec.pairs}
-        self.history = History(plan, teachers, self.journal.records)
-        self.storage = storage or open_storage(f"sqlite:///{folder / 'optuna.db'}", self.said.append)
-        self.arms = [ArmSearch(arm, self.history, self.storage) for arm in plan.arms]
-        self.search = Interleaved(
-            self.arms, Spending(plan.spec.budget, self.journal.records, self.journal.notes)
+        self.history = SearchHistory(plan, teachers, self.journal.records)
+        self.storage = storage or open_optuna_storage(f"sqlite:///{folder / 'optuna.db'}", self.said.append)
+        self.searchers = [OptunaSearcher(space, self.history, self.storage) for space in plan.search_spaces]
+        self.search = StudySearch(
+            self.searchers, BudgetMeter(plan.spec.budget, self.journal.records, self.journal.notes)
         )
-        self.jobs: dict[str, Job] = {}
+        self.planned_trials: dict[str, PlannedTrial] = {}
         self.metric = plan.spec.search.maximize
 
     def ask(self, trial_id: str) -> TrialConfig | None:
@@ -41,8 +42,8 @@ class Driven:
         if not isinstance(suggested, dict):
             return None
         config = TrialConfig.from_dict(suggested["trial"])
-        self.jobs[trial_id] = self.search.job(config.trial_key)
-        self.journal.begin(self.jobs[trial_id])
+        self.planned_trials[trial_id] = self.search.planned(config.trial_key)
+        self.journal.begin(self.planned_trials[trial_id])
         return config
 
     def report(self, trial_id: str, *values: float) -> None:
@@ -50,7 +51,7 @@ class Driven:
         for epoch, value in enumerate(values, 1):
             metrics = {"epoch": epoch, self.metric: value}
             self.search.on_trial_result(trial_id, metrics)
-            self.journal.report(self.jobs[trial_id].key, metrics)
+            self.journal.report(self.planned_trials[trial_id].key, metrics)
 
     def end(self, trial_id: str, *values: float, status: str = "done") -> None:
         """Its epochs and its end."""
@@ -61,20 +62,22 @@ class Driven:
             else None
         )
         self.search.on_trial_complete(trial_id, last, error=status == "failed")
-        self.journal.end(self.jobs[trial_id].key, status)
+        self.journal.end(self.planned_trials[trial_id].key, status)
 
     def epoch(self, trial_id: str, epoch: int, value: float, seconds: float = 0.0) -> bool:
         """An epoch of a trial, in Tune's order: scheduler, searcher, journal; whether the trial goes on."""
-        job = self.jobs[trial_id]
+        planned = self.planned_trials[trial_id]
         metrics = {"epoch": epoch, self.metric: value, "time/epoch_s": seconds}
         stopped = self.search.stops(trial_id, metrics)
         if not stopped:
             self.search.on_trial_result(trial_id, metrics)
-        self.journal.report(job.key, metrics)
-        whole = epoch == job.config.training.epochs
+        self.journal.report(planned.key, metrics)
+        whole = epoch == planned.config.training.epochs
         if stopped or whole:
             self.search.on_trial_complete(trial_id, metrics)
-            self.journal.end(job.key, "done" if whole else "stopped", self.search.cut.get(job.key, ""))
+            self.journal.end(
+                planned.key, "done" if whole else "stopped", self.search.cut.get(planned.key, "")
+            )
         return not (stopped or whole)
 
     def close(self) -> None:

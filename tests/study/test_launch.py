@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
-from study.journal import read_records
+from study.journal.journal import read_records
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 Write = Callable[..., Path]
 
 

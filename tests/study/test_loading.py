@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from study.domains import Choice, Float
 from study.errors import SpecError
 from study.loading import load_space
 from study.spec import ASHA
+from study.spec.domains import Choice, Float
 
 Write = Callable[..., Path]
 

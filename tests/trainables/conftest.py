@@ -11,7 +11,7 @@ import torch
 from tests.trainables import trials
 from trainables.data import load
 from trainables.data.dataset import DataSet
-from trainables.store import Store
+from trainables.storage.run_store import RunStore
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +20,8 @@ def digits() -> DataSet:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+def store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path / "store")
 
 
 @pytest.fixture

@@ -22,13 +22,13 @@ import ray
 from ray import tune
 from ray.tune.search import Searcher
 
-from study.cluster import QUIET
-from study.scheduler import FreesIdle
+from study.compute.cluster import QUIET
+from study.tune.scheduler import IdleActorScheduler
 from tests.trainables.trials import DATA, tiny
 from trainables.config import TrialConfig
 from trainables.data import load_raw
-from trainables.driver import Provision, trainable
-from trainables.store import Store
+from trainables.ray_worker.trainable import TrialResources, trainable
+from trainables.storage.run_store import RunStore
 
 OTHER = "import ray, time; ray.init(address='local', num_cpus=1, include_dashboard=False); time.sleep(600)"
 
@@ -108,12 +108,14 @@ def run(
     stop: Callable[[int, dict[str, Any]], bool] = lambda seed, metrics: False,
 ) -> None:
     """Run trials on Ray, as many at once as fit, through the product's own trainable."""
-    given = Provision(store=store, raw=ray.put(load_raw(DATA)), workers=workers, safe="safe" in resources())
+    given = TrialResources(
+        store=store, raw=ray.put(load_raw(DATA)), workers=workers, safe="safe" in resources()
+    )
     tune.Tuner(
         trainable(given),
         tune_config=tune.TuneConfig(
             search_alg=Asked(configs),
-            scheduler=FreesIdle(),  # type: ignore[no-untyped-call]
+            scheduler=IdleActorScheduler(),  # type: ignore[no-untyped-call]
             num_samples=-1,
             reuse_actors=True,
             max_concurrent_trials=2,
@@ -194,7 +196,7 @@ def killing(rank: int, folder: Path) -> dict[str, Any]:
     config = tiny(training={"epochs": 8, "lr": 1e-3})
     run([config], folder / "disturbed", 2, disturbed)
     run([config], folder / "undisturbed", 2, undisturbed)
-    result = Store(folder / "disturbed").run(config.trial_key).result()
+    result = RunStore(folder / "disturbed").run(config.trial_key).result()
     return {
         "reports": disturbed.reports[0],
         "undisturbed": undisturbed.reports[0],

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from tests.trainables.trials import CPU, SD_DKD, file_teacher, tiny
-from trainables.compiled import Mode
 from trainables.config import Method, TrialConfig
 from trainables.data.dataset import DataSet
-from trainables.engine import Engine
-from trainables.loop import build_engine
-from trainables.store import Store
-from trainables.warm import Warm
+from trainables.engine.compilation import Mode
+from trainables.engine.engine import Engine
+from trainables.engine.process_cache import ProcessCache
+from trainables.storage.run_store import RunStore
+from trainables.training.build import build_engine
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
 
 
-def trial(store: Store, **changes: Any) -> TrialConfig:
+def trial(store: RunStore, **changes: Any) -> TrialConfig:
     """A tiny distillation trial, slow enough that roundings do not grow."""
     training = {"batch_size": 25, "lr": 1e-4} | changes.pop("training", {})
     method = changes.pop("method", Method(logit=changes.pop("term", SD_DKD)))
@@ -29,7 +29,12 @@ def trial(store: Store, **changes: Any) -> TrialConfig:
 
 
 def losses(
-    config: TrialConfig, store: Store, data: DataSet, mode: Mode, warm: Warm | None = None, steps: int = 20
+    config: TrialConfig,
+    store: RunStore,
+    data: DataSet,
+    mode: Mode,
+    warm: ProcessCache | None = None,
+    steps: int = 20,
 ) -> list[float]:
     """The loss at each step."""
     engine = build_engine(config, store, data, CPU, engine=mode, warm=warm)

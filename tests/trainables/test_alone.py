@@ -20,13 +20,13 @@ import torch
 import trainables
 
 for module in pkgutil.walk_packages(trainables.__path__, "trainables."):
-    if module.name not in ("trainables.driver", "trainables.worker_group"):
+    if module.name not in ("trainables.ray_worker.trainable", "trainables.ray_worker.worker_group"):
         importlib.import_module(module.name)
 
 from trainables.config import Data, LogitTerm, Method, Teacher, Training, TrialConfig
 from trainables.data import load
-from trainables.loop import run_trial
-from trainables.store import Store
+from trainables.training.loop import run_trial
+from trainables.storage.run_store import RunStore
 
 folder = Path(sys.argv[1])
 rng = np.random.default_rng(0)

@@ -14,10 +14,10 @@ import trainables.models as models
 from trainables.config import Data, FeatureTerm, LogitTerm, Method, Teacher, Training, TrialConfig
 from trainables.data import load
 from trainables.data.dataset import DataSet
-from trainables.finishing import Metrics
-from trainables.loop import run_trial
+from trainables.engine.evaluation import Metrics
 from trainables.models.weights import state_sha256
-from trainables.store import Store
+from trainables.storage.run_store import RunStore
+from trainables.training.loop import run_trial
 
 CPU = torch.device("cpu")
 DATA = Data(name="cluttered_digits", validation=0.25, options={"scenes": 100, "test": 100})
@@ -36,7 +36,7 @@ def tiny(
     return dataclasses.replace(config, method=method or Method(), **changes)
 
 
-def file_teacher(store: Store, name: str = "wrn_10_1", seed: int = 7) -> Teacher:
+def file_teacher(store: RunStore, name: str = "wrn_10_1", seed: int = 7) -> Teacher:
     """File an untrained network, with running statistics of its own, as a teacher in ``store``."""
     torch.manual_seed(seed)
     network = models.build(name, 10)
@@ -58,7 +58,7 @@ class Run:
     def __init__(
         self,
         config: TrialConfig,
-        store: Store,
+        store: RunStore,
         data: DataSet,
         *,
         stop_after: int | None = None,
@@ -97,4 +97,4 @@ def fresh_numbers(config: dict[str, Any], store: str) -> list[Metrics]:
     """The numbers of one trial in a process that has done nothing else; for :mod:`multiprocessing`."""
     torch.set_num_threads(1)
     trial = TrialConfig.from_dict(config)
-    return Run(trial, Store(Path(store)), load(trial.data, CPU)).numbers
+    return Run(trial, RunStore(Path(store)), load(trial.data, CPU)).numbers

@@ -13,14 +13,15 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, cast
 
-from trainables.config import Data
+from trainables.config.trial import Data
 from trainables.data.raw import DataError, RawData
 from trainables.data.registry import check, check_classes, names, source
 
 if TYPE_CHECKING:
     import torch
 
-    from trainables.data.dataset import Batch, DataSet, Split
+    from trainables.data.dataset import DataSet
+    from trainables.data.split import Batch, Split
 
 __all__ = [
     "Batch",
@@ -77,10 +78,12 @@ def load(data: Data, device: torch.device | str, *, workers: int | None = None) 
 
 
 def _reader(data: Data) -> Any:
-    return importlib.import_module(f"trainables.data.{source(data.name).module}")
+    return importlib.import_module(f"trainables.data.readers.{source(data.name).module}")
 
 
 def __getattr__(name: str) -> Any:
     if name in ("Batch", "DataSet", "Split"):
-        return getattr(importlib.import_module("trainables.data.dataset"), name)
+        return getattr(
+            importlib.import_module(f"trainables.data.{'dataset' if name == 'DataSet' else 'split'}"), name
+        )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

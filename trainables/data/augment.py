@@ -1,7 +1,7 @@
 """Crop and flip of a whole batch at once, by view.
 
-A view is one of finitely many augmentations (:class:`trainables.data.raw.Views`), known by its id, so that
-what a network made of it can be remembered under (index, view) and the view be made again.
+A view is one of finitely many augmentations (:class:`trainables.data.raw.CropFlipViews`), known by its id, so
+that what a network made of it can be remembered under (index, view) and the view be made again.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.data.raw import Views
+from trainables.data.raw import CropFlipViews
 
 
-def apply_view(images: Tensor, view: Tensor, views: Views, mean: Tensor, std: Tensor) -> Tensor:
+def apply_view(images: Tensor, view: Tensor, views: CropFlipViews, mean: Tensor, std: Tensor) -> Tensor:
     """The given view of each image: padded with zeros, cropped, flipped, then normalised.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainables.strict import ConfigError
+from trainables.config.serialization import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,7 @@ class DataError(ConfigError):
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
+class CropFlipViews:
     """Augmentation of a resident set: a crop of the zero-padded image, and a flip, out of finitely many.
 
     A view's id is ``offset`` without flips and ``2 * offset + flip`` with them, where ``offset`` is
@@ -49,7 +49,7 @@ class Views:
 
 
 @dataclass(frozen=True, slots=True)
-class Streaming:
+class StreamedViews:
     """Augmentation of a set that is read from its files again in each epoch; its views are not counted.
 
     Attributes:
@@ -85,5 +85,5 @@ class RawData:
     classes: tuple[str, ...]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    augmentation: Views | Streaming
+    augmentation: CropFlipViews | StreamedViews
     held_out: NDArray[np.bool_] | None = None

@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainables.config import Data, Scalar
+from trainables.config.serialization import suggestion
+from trainables.config.trial import Data, Scalar
 from trainables.data.raw import DataError
-from trainables.strict import suggestion
 
 DATA_VARIABLE = "SDD_DATA"
 """Environment variable: the folder where relative roots start, if it is not the working directory."""
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class DataOption:
     """One of ``Data.options``: its default, whose type it has, and its range (inclusive)."""
 
     default: Scalar
@@ -28,7 +28,7 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class DataSource:
     """A data set that can be named.
 
     Attributes:
@@ -43,55 +43,55 @@ class Source:
     holds: str | None = None
     layout: tuple[str, ...] = ()
     num_classes: int | None = None
-    options: Mapping[str, Option] = field(default_factory=dict)
+    options: Mapping[str, DataOption] = field(default_factory=dict)
 
 
-_DOWNLOAD = {"download": Option(False)}
+_DOWNLOAD = {"download": DataOption(False)}
 _CUB_LAYOUT = ("images.txt", "train_test_split.txt", "image_class_labels.txt", "classes.txt", "images")
 
-SOURCES: Mapping[str, Source] = {
-    "cifar10": Source(
+SOURCES: Mapping[str, DataSource] = {
+    "cifar10": DataSource(
         module="cifar100",
         holds="the folder with cifar-10-batches-py/ in it, from cifar-10-python.tar.gz",
         layout=("cifar-10-batches-py/test_batch",),
         num_classes=10,
         options=_DOWNLOAD,
     ),
-    "cifar100": Source(
+    "cifar100": DataSource(
         module="cifar100",
         holds="the folder with cifar-100-python/ in it, from cifar-100-python.tar.gz",
         layout=("cifar-100-python/train", "cifar-100-python/test", "cifar-100-python/meta"),
         num_classes=100,
         options=_DOWNLOAD,
     ),
-    "cub200": Source(
+    "cub200": DataSource(
         module="cub200",
         holds="the folder CUB_200_2011/, from CUB_200_2011.tgz",
         layout=_CUB_LAYOUT,
     ),
-    "imagenet": Source(
+    "imagenet": DataSource(
         module="imagenet",
         holds="the folder with train/<wnid>/ and val/<wnid>/ in it",
         layout=("train", "val"),
     ),
-    "tiny_imagenet": Source(
+    "tiny_imagenet": DataSource(
         module="tiny_imagenet",
         holds="the folder tiny-imagenet-200/, from tiny-imagenet-200.zip",
         layout=("wnids.txt", "train", "val/images", "val/val_annotations.txt"),
     ),
-    "packed": Source(
+    "packed": DataSource(
         module="packed",
         holds="an .npz file with train_images, train_labels, test_images, test_labels and classes",
-        options={"padding": Option(4, 0, 64), "flip": Option(True)},
+        options={"padding": DataOption(4, 0, 64), "flip": DataOption(True)},
     ),
-    "cluttered_digits": Source(
+    "cluttered_digits": DataSource(
         module="cluttered_digits",
         num_classes=10,
         options={
-            "scenes": Option(2000, 100, 200_000),
-            "test": Option(1000, 100, 200_000),
-            "distractors": Option(3, 0, 8),
-            "seed": Option(0, 0),
+            "scenes": DataOption(2000, 100, 200_000),
+            "test": DataOption(1000, 100, 200_000),
+            "distractors": DataOption(3, 0, 8),
+            "seed": DataOption(0, 0),
         },
     ),
 }
@@ -102,7 +102,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(SOURCES))
 
 
-def source(name: str) -> Source:
+def source(name: str) -> DataSource:
     """The data set of that name; raises :class:`DataError` for an unknown one."""
     if name not in SOURCES:
         raise DataError(f"name: unknown data set '{name}'; {suggestion(name, SOURCES)}")
@@ -121,7 +121,7 @@ def options(data: Data) -> dict[str, Scalar]:
     }
 
 
-def _checked(name: str, value: Scalar, option: Option) -> Scalar:
+def _checked(name: str, value: Scalar, option: DataOption) -> Scalar:
     if type(value) is not type(option.default):
         kind = "True or False" if isinstance(option.default, bool) else "a whole number"
         raise DataError(f"options.{name}: {value!r} is not {kind}")

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainables.config import Data
+from trainables.config.trial import Data
 from trainables.data.augment import apply_view
-from trainables.data.dataset import Batch, MakeSplit, Split, as_tensor
-from trainables.data.epochs import Plan
-from trainables.data.raw import RawData, Views
-from trainables.data.splits import Parts
+from trainables.data.epoch_plan import EpochPlan
+from trainables.data.partition import SplitIndices
+from trainables.data.raw import CropFlipViews, RawData
+from trainables.data.split import Batch, MakeSplit, Split, as_tensor
 
 
 class ResidentSplit(Split):
@@ -27,7 +27,7 @@ class ResidentSplit(Split):
         store: Tensor,
         index: NDArray[np.int64],
         labels: NDArray[np.int64],
-        views: Views,
+        views: CropFlipViews,
         mean: Tensor,
         std: Tensor,
     ) -> None:
@@ -52,7 +52,7 @@ class ResidentSplit(Split):
         """Images at raw positions ``index`` [B] in views ``view`` [B], as batches show them: [B,3,H,W]."""
         return apply_view(self._store[index], view, self.augmentation, self._mean, self._std)
 
-    def _show(self, plan: Plan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
+    def _show(self, plan: EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
         rows = as_tensor(plan.rows, self.device)
         index, labels = self.index[rows], self.labels[rows]
         views = as_tensor(plan.views, self.device)
@@ -62,11 +62,11 @@ class ResidentSplit(Split):
 
 
 def resident_parts(
-    raw: RawData, data: Data, parts: Parts, device: torch.device
+    raw: RawData, data: Data, parts: SplitIndices, device: torch.device
 ) -> tuple[MakeSplit, MakeSplit]:
     """Makers of splits of the train and of the test set, from rows."""
-    assert isinstance(raw.augmentation, Views)
-    none = Views(padding=0, flip=False)
+    assert isinstance(raw.augmentation, CropFlipViews)
+    none = CropFlipViews(padding=0, flip=False)
     augmentation = raw.augmentation if data.augment == "standard" else none
     mean, std = torch.tensor(raw.mean, device=device), torch.tensor(raw.std, device=device)
     train, test = as_tensor(raw.train_images, device), as_tensor(raw.test_images, device)

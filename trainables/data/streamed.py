@@ -18,14 +18,14 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.transforms import functional
 
-from trainables.config import Data
+from trainables.config.trial import Data
 from trainables.data.augment import normalise_planes
-from trainables.data.dataset import Batch, MakeSplit, Split, as_tensor
-from trainables.data.epochs import Plan
-from trainables.data.folders import read_rgb
-from trainables.data.raw import DataError, RawData, Streaming
+from trainables.data.epoch_plan import EpochPlan
+from trainables.data.partition import SplitIndices
+from trainables.data.raw import DataError, RawData, StreamedViews
+from trainables.data.readers.image_folders import read_rgb
 from trainables.data.registry import root
-from trainables.data.splits import Parts
+from trainables.data.split import Batch, MakeSplit, Split, as_tensor
 
 Item = tuple[int, tuple[int, int] | None]
 """Raw position of an image, and the (seed, epoch) of its augmentation or None for evaluation."""
@@ -38,7 +38,7 @@ MOST_WORKERS = 8
 class ImageFiles(Dataset[Tensor]):
     """Decoded images [3,size,size] uint8, by :data:`Item`; this is what worker processes hold."""
 
-    def __init__(self, folder: Path, paths: NDArray[np.str_], streaming: Streaming) -> None:
+    def __init__(self, folder: Path, paths: NDArray[np.str_], streaming: StreamedViews) -> None:
         self.folder, self.paths = folder, paths
         self.evaluation, self.training = evaluation(streaming), training(streaming)
 
@@ -59,13 +59,13 @@ class ImageFiles(Dataset[Tensor]):
             torch.set_rng_state(state)
 
 
-def evaluation(streaming: Streaming) -> Transform:
+def evaluation(streaming: StreamedViews) -> Transform:
     """Resize and centre crop, as the papers evaluate."""
     compose: Transform = transforms.Compose([_resize(streaming), transforms.CenterCrop(streaming.size)])
     return compose
 
 
-def training(streaming: Streaming) -> Transform:
+def training(streaming: StreamedViews) -> Transform:
     """Random crop and flip; draws from torch's global generator."""
     if streaming.squash:
         crop = [_resize(streaming), transforms.RandomCrop(streaming.size)]
@@ -80,7 +80,7 @@ def _pixels(image: Image.Image) -> Tensor:
     return pixels
 
 
-def _resize(streaming: Streaming) -> Any:
+def _resize(streaming: StreamedViews) -> Any:
     side = streaming.resize
     return transforms.Resize((side, side) if streaming.squash else side)
 
@@ -106,7 +106,7 @@ class StreamedSplit(Split):
         self._files, self._mean, self._std = files, mean, std
         self._augmented, self._workers = augmented, workers
 
-    def _show(self, plan: Plan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
+    def _show(self, plan: EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
         rows = as_tensor(plan.rows, self.device)
         index, labels = self.index[rows], self.labels[rows]
         items = [(position, seeds if self._augmented else None) for position in index.tolist()]
@@ -133,10 +133,10 @@ class StreamedSplit(Split):
 
 
 def streamed_parts(
-    raw: RawData, data: Data, parts: Parts, device: torch.device, workers: int | None
+    raw: RawData, data: Data, parts: SplitIndices, device: torch.device, workers: int | None
 ) -> tuple[MakeSplit, MakeSplit]:
     """Makers of splits of the train and of the test set, from rows."""
-    assert isinstance(raw.augmentation, Streaming)
+    assert isinstance(raw.augmentation, StreamedViews)
     folder, streaming = root(data), raw.augmentation
     count = min(torch.get_num_threads(), MOST_WORKERS) if workers is None else workers
     mean, std = torch.tensor(raw.mean, device=device), torch.tensor(raw.std, device=device)

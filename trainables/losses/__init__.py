@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from trainables.losses.options import LossError, Option
+from trainables.losses.options import LossError, LossOption
 from trainables.losses.registry import (
     check_feature_loss,
     check_logit_loss,
@@ -45,7 +45,7 @@ __all__ = [
     "Features",
     "LogitLoss",
     "LossError",
-    "Option",
+    "LossOption",
     "check_feature_loss",
     "check_logit_loss",
     "check_scale_decoupled",

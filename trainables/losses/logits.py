@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
+from trainables.losses.catalog import LogitFunction
 from trainables.losses.options import LossError, Value
 from trainables.losses.precision import full_precision
 from trainables.losses.registry import check_logit_loss, logit_loss_spec
-from trainables.losses.table import LogitFunction
 
 
 class LogitLoss:

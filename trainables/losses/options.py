@@ -16,7 +16,7 @@ class LossError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class LossOption:
     """One option of a loss. Its kind (bool, int, float, str, tuple of ints) is that of its default."""
 
     default: Value
@@ -79,7 +79,7 @@ def _positive_ints(value: object) -> tuple[int, ...] | None:
     return tuple(value)
 
 
-def checked(owner: str, table: Mapping[str, Option], given: Mapping[str, object]) -> dict[str, Value]:
+def checked(owner: str, table: Mapping[str, LossOption], given: Mapping[str, object]) -> dict[str, Value]:
     """All options of ``owner``: those ``given``, checked and normalised, and the defaults of the rest."""
     for name in given:
         if name not in table:

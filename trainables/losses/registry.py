@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import linecache
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from trainables.losses.options import LossError, Option, Value, checked, unknown
-from trainables.losses.table import (
+from trainables.losses.catalog import (
     BUILT_IN_LOGIT_LOSSES,
     FEATURE_LOSSES,
     LOGIT_LOSSES,
     SCALE_DECOUPLED,
     LossSpec,
+    RegisteredCode,
 )
+from trainables.losses.options import LossError, LossOption, Value, checked, unknown
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -104,7 +106,9 @@ def register_logit_loss(name: str) -> Callable[[_F], _F]:
         known = LOGIT_LOSSES.get(name)
         if known is not None and callable(known.source) and _origin(known.source) != _origin(function):
             raise LossError(f"logit loss {name!r} is already registered from {_origin(known.source)[0]}")
-        LOGIT_LOSSES[name] = LossSpec("registered by the user", function, _options_of(name, function))
+        LOGIT_LOSSES[name] = LossSpec(
+            "registered by the user", function, _options_of(name, function), code=_code_of(name, function)
+        )
         return function
 
     return decorate
@@ -114,31 +118,50 @@ def logit_loss_fingerprint(name: str) -> str | None:
     """None for a built-in loss; for a registered one a hash of its source text.
 
     A trial is a function of its configuration. A name alone does not tell an edited function from the one a
-    finished trial was trained with; its fingerprint does.
+    finished trial was trained with; its fingerprint does. It was taken when the loss was registered.
     """
-    source = logit_loss_spec(name).source
-    if isinstance(source, str):
-        return None
-    try:
-        text = inspect.getsource(source)
-    except (OSError, TypeError) as error:
-        raise LossError(f"logit loss {name!r}: its source text cannot be read ({error})") from error
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    code = logit_loss_spec(name).code
+    return code.fingerprint if code is not None else None
+
+
+def check_registered_code(name: str, fingerprint: str | None) -> None:
+    """Refuse to train with another text of the loss ``name`` than the one a trial is filed under.
+
+    Raises:
+        LossError: this process has another one registered.
+    """
+    if logit_loss_fingerprint(name) != fingerprint:
+        raise LossError(
+            f"logit loss {name!r}: this process has another text of it than the trial's configuration names; "
+            "launch again, so that the loss of the space file as it is now gets trials of its own"
+        )
 
 
 def _origin(function: Callable[..., Any]) -> tuple[str, str]:
+    """Tell where a function was written; texts that trial processes run all count as one place."""
     code = getattr(function, "__code__", None)
-    return (code.co_filename if code else str(function.__module__), function.__qualname__)
+    place = code.co_filename if code else str(function.__module__)
+    return ("<space>" if place.startswith("<space ") else place, function.__qualname__)
 
 
-def _options_of(name: str, function: Callable[..., Any]) -> dict[str, Option]:
+def _code_of(name: str, function: Callable[..., Any]) -> RegisteredCode:
+    try:
+        text = inspect.getsource(function)
+        file = inspect.getsourcefile(function) or ""
+    except (OSError, TypeError) as error:
+        raise LossError(f"logit loss {name!r}: its source text cannot be read ({error})") from error
+    whole = "".join(linecache.getlines(file))
+    return RegisteredCode(hashlib.sha256(text.encode()).hexdigest()[:16], whole)
+
+
+def _options_of(name: str, function: Callable[..., Any]) -> dict[str, LossOption]:
     parameters = inspect.signature(function).parameters.values()
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if len(positional) != 3 or any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
         raise LossError(
             f"logit loss {name!r}: the function must take (student, teacher, target) and keyword-only options"
         )
-    options: dict[str, Option] = {}
+    options: dict[str, LossOption] = {}
     for parameter in parameters:
         if parameter.kind is not parameter.KEYWORD_ONLY:
             continue
@@ -150,5 +173,5 @@ def _options_of(name: str, function: Callable[..., Any]) -> dict[str, Option]:
                 f"logit loss {name!r}: option {parameter.name!r} needs a default that is a bool, "
                 "an int, a float, a string or a tuple of ints"
             )
-        options[parameter.name] = Option(default, f"option of {name}")
+        options[parameter.name] = LossOption(default, f"option of {name}")
     return options

@@ -15,7 +15,7 @@ __all__ = [
     "LARGE_IMAGE",
     "Backbone",
     "Classifier",
-    "Stages",
+    "StageMaps",
     "conv",
     "he_init",
     "run_stage",
@@ -28,7 +28,7 @@ LARGE_IMAGE = 65
 """Pixels a side from which a network for small images takes a stem that shrinks the image four times."""
 
 
-class Stages(NamedTuple):
+class StageMaps(NamedTuple):
     """Maps after the stem (index 0) and after each stage; the last one is ``forward_features``'s.
 
     `maps` are after the stage's last ReLU, `preactivations` before it. A stage which ends without a ReLU
@@ -69,7 +69,7 @@ class Backbone(nn.Module):
         """The last layer, [..., C] -> [..., K]: an `nn.Linear`, or a thin wrapper around one."""
         return cast(Classifier, self._modules[self.classifier_key])
 
-    def forward_stages(self, x: Tensor) -> Stages:
+    def forward_stages(self, x: Tensor) -> StageMaps:
         """Images [B, 3, H, W] -> the maps of the stem and of each stage."""
         raise NotImplementedError
 

@@ -16,12 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.backbone import Backbone, Classifier, Stages
+from trainables.errors import first_line
+from trainables.models.backbone import Backbone, Classifier, StageMaps
 from trainables.models.names import ModelError
 from trainables.models.torchvision_graph import feature_network, unfit
-from trainables.reasons import first_line
 
-__all__ = ["External", "NormThenLinear", "build_external"]
+__all__ = ["ExternalBackbone", "NormThenLinear", "build_external"]
 
 CHECKED_SIZE = 64
 """Least pixels a side of the image that a network is checked with, so that its map is more than one pixel."""
@@ -51,11 +51,11 @@ class NormThenLinear:
         return logits
 
 
-class External(Backbone):
+class ExternalBackbone(Backbone):
     """Another library's network behind this package's interface; its own keys in the state dict.
 
-    One map in :class:`Stages`, the last: where a stage ends is not known here. Dropout in the network's head
-    is left out, since the logits of regions and of the whole image must come from the same head.
+    One map in :class:`StageMaps`, the last: where a stage ends is not known here. Dropout in the network's
+    head is left out, since the logits of regions and of the whole image must come from the same head.
     """
 
     def __init__(self, network: nn.Module, features: str, linear: str, norm: str | None, nhwc: bool) -> None:
@@ -77,26 +77,26 @@ class External(Backbone):
         assert isinstance(norm, nn.LayerNorm)
         return NormThenLinear(norm, linear)
 
-    def forward_stages(self, x: Tensor) -> Stages:
+    def forward_stages(self, x: Tensor) -> StageMaps:
         features: Tensor = _method(self.network, self._features)(x)
         if self._nhwc:
             features = features.permute(0, 3, 1, 2)
-        return Stages((features,), (features,))
+        return StageMaps((features,), (features,))
 
 
-def build_external(num_classes: int, image_size: int, *, library: str, entry: str) -> External:
+def build_external(num_classes: int, image_size: int, *, library: str, entry: str) -> ExternalBackbone:
     """``torchvision:entry`` or ``timm:entry`` with fresh weights; :class:`ModelError` if it does not fit."""
     name = f"{library}:{entry}"
     if library == "torchvision":
         network = _from_torchvision(name, entry, num_classes)
         cut, linear = feature_network(name, network)
         norm, nhwc = _check(name, network, cut.forward, linear, max(image_size, CHECKED_SIZE))
-        return External(cut, "forward", linear, norm, nhwc)
+        return ExternalBackbone(cut, "forward", linear, norm, nhwc)
     network, fixed = _from_timm(name, entry, num_classes, image_size)
     linear, features_of = _timm_linear(name, network), _method(network, "forward_features")
     size = image_size if fixed else max(image_size, CHECKED_SIZE)
     norm, nhwc = _check(name, network, features_of, linear, size)
-    return External(network, "forward_features", linear, norm, nhwc)
+    return ExternalBackbone(network, "forward_features", linear, norm, nhwc)
 
 
 def _from_torchvision(name: str, entry: str, num_classes: int) -> nn.Module:

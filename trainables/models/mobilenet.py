@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.backbone import Backbone, Stages, conv, he_init, run_stage, small_classifier_init
+from trainables.models.backbone import Backbone, StageMaps, conv, he_init, run_stage, small_classifier_init
 
 __all__ = ["MobileNetV1", "MobileNetV2"]
 
@@ -68,8 +68,8 @@ class LinearInSequence(nn.Sequential):
 class MobileNetV2(Backbone):
     """`width` times the channels, 1280 at the end. For 32x32 images a 2x2 map, for 224x224 images 14x14.
 
-    Five maps in :class:`Stages`: the stem, then the groups that end at 1/2, 1/4, 1/8 and 1/16 of the image's
-    side. All but the first and the last are linear bottlenecks; the last one is after the closing 1x1
+    Five maps in :class:`StageMaps`: the stem, then the groups that end at 1/2, 1/4, 1/8 and 1/16 of the
+    image's side. All but the first and the last are linear bottlenecks; the last one is after the closing 1x1
     convolution (mdistiller's list of features has that convolution's input there).
     """
 
@@ -95,20 +95,20 @@ class MobileNetV2(Backbone):
         he_init(self)
         small_classifier_init(linear)
 
-    def forward_stages(self, x: Tensor) -> Stages:
+    def forward_stages(self, x: Tensor) -> StageMaps:
         pre0 = self.conv1(x)
         map0 = F.relu(pre0)
         map1 = self.blocks[1](self.blocks[0](map0))
         map2 = self.blocks[2](map1)
         map3 = self.blocks[4](self.blocks[3](map2))
         pre4 = self.conv2(self.blocks[6](self.blocks[5](map3)))
-        return Stages((map0, map1, map2, map3, F.relu(pre4)), (pre0, map1, map2, map3, pre4))
+        return StageMaps((map0, map1, map2, map3, F.relu(pre4)), (pre0, map1, map2, map3, pre4))
 
 
 class MobileNetV1(Backbone):
     """Thirteen separable convolutions; for 224x224 images a 7x7 map of 1024 channels.
 
-    Five maps in :class:`Stages`: the stem (1/2 of the image's side), then 1/4, 1/8, 1/16 and 1/32.
+    Five maps in :class:`StageMaps`: the stem (1/2 of the image's side), then 1/4, 1/8, 1/16 and 1/32.
     """
 
     def __init__(self, num_classes: int, image_size: int = 224) -> None:
@@ -125,10 +125,10 @@ class MobileNetV1(Backbone):
         self.fc = nn.Linear(channels, num_classes)
         self.feature_channels = channels
 
-    def forward_stages(self, x: Tensor) -> Stages:
+    def forward_stages(self, x: Tensor) -> StageMaps:
         maps, preactivations = [], []
         for first, last in ((0, 1), (1, 4), (4, 6), (6, 12), (12, 14)):
             x, preactivation = run_stage([*self.model][first:last], x)
             maps.append(x)
             preactivations.append(preactivation)
-        return Stages(tuple(maps), tuple(preactivations))
+        return StageMaps(tuple(maps), tuple(preactivations))

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.scales import check_scales
+from trainables.config.scales import check_scales
 
 __all__ = ["pool_regions", "pooling_commutes", "region_logits", "regions_from_cells"]
 

@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["LIBRARIES", "ModelError", "Recipe", "available", "check_name", "names", "resolve"]
+__all__ = ["LIBRARIES", "ModelError", "ModelRecipe", "available", "check_name", "names", "resolve"]
 
 
 class ModelError(ValueError):
@@ -24,7 +24,7 @@ class ModelError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class ModelRecipe:
     """How to build one network: ``trainables.models.<module>.<factory>(**options)``."""
 
     module: str
@@ -37,25 +37,27 @@ RESNET_DEPTHS = (8, 14, 20, 26, 32, 38, 44, 56, 110)
 VGG_DEPTHS = (8, 11, 13, 16, 19)
 
 
-def _external(name: str) -> Recipe:
+def _external(name: str) -> ModelRecipe:
     library, _, entry = name.partition(":")
-    return Recipe("external", "build_external", {"library": library, "entry": entry})
+    return ModelRecipe("external", "build_external", {"library": library, "entry": entry})
 
 
-def _table() -> dict[str, Recipe]:
-    table = {f"resnet{d}": Recipe("resnet", "ResNet", {"depth": d, "width": 1}) for d in RESNET_DEPTHS}
-    table |= {f"resnet{d}x4": Recipe("resnet", "ResNet", {"depth": d, "width": 4}) for d in (8, 14, 20, 32)}
+def _table() -> dict[str, ModelRecipe]:
+    table = {f"resnet{d}": ModelRecipe("resnet", "ResNet", {"depth": d, "width": 1}) for d in RESNET_DEPTHS}
     table |= {
-        f"wrn_{d}_{k}": Recipe("wrn", "WideResNet", {"depth": d, "width": k})
+        f"resnet{d}x4": ModelRecipe("resnet", "ResNet", {"depth": d, "width": 4}) for d in (8, 14, 20, 32)
+    }
+    table |= {
+        f"wrn_{d}_{k}": ModelRecipe("wrn", "WideResNet", {"depth": d, "width": k})
         for d, k in [(16, 1), (16, 2), (40, 1), (40, 2)]
     }
-    table |= {f"vgg{d}": Recipe("vgg", "VGG", {"depth": d}) for d in VGG_DEPTHS}
+    table |= {f"vgg{d}": ModelRecipe("vgg", "VGG", {"depth": d}) for d in VGG_DEPTHS}
     table |= {
-        "ResNet50": Recipe("resnet_bottleneck", "BottleneckResNet", {"blocks": (3, 4, 6, 3)}),
-        "MobileNetV1": Recipe("mobilenet", "MobileNetV1"),
-        "MobileNetV2": Recipe("mobilenet", "MobileNetV2", {"width": 0.5}),
-        "ShuffleV1": Recipe("shufflenet", "ShuffleNetV1"),
-        "ShuffleV2": Recipe("shufflenet", "ShuffleNetV2"),
+        "ResNet50": ModelRecipe("resnet_bottleneck", "BottleneckResNet", {"blocks": (3, 4, 6, 3)}),
+        "MobileNetV1": ModelRecipe("mobilenet", "MobileNetV1"),
+        "MobileNetV2": ModelRecipe("mobilenet", "MobileNetV2", {"width": 0.5}),
+        "ShuffleV1": ModelRecipe("shufflenet", "ShuffleNetV1"),
+        "ShuffleV2": ModelRecipe("shufflenet", "ShuffleNetV2"),
         "ResNet18": _external("torchvision:resnet18"),
         "ResNet34": _external("torchvision:resnet34"),
     }
@@ -72,7 +74,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_TABLE, key=str.lower))
 
 
-def resolve(name: str) -> Recipe:
+def resolve(name: str) -> ModelRecipe:
     """The recipe behind `name`; :class:`ModelError` with the closest names when there is none.
 
     For ``torchvision:NAME`` and ``timm:NAME`` only the spelling is checked here: whether the library knows
@@ -87,7 +89,7 @@ def resolve(name: str) -> Recipe:
     if match := _WRN.fullmatch(name):
         depth, width = int(match[1]), int(match[2])
         if depth >= 10 and (depth - 4) % 6 == 0:
-            return Recipe("wrn", "WideResNet", {"depth": depth, "width": width})
+            return ModelRecipe("wrn", "WideResNet", {"depth": depth, "width": width})
         raise ModelError(f"network {name!r}: the depth of wrn_D_K must be 6n + 4 (10, 16, 22, ..., 40, ...)")
     raise ModelError(f"unknown network {name!r}; {_hint(name)}")
 

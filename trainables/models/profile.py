@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from trainables.models import build
 
 __all__ = ["multiply_adds", "parameter_count"]
 
@@ -52,3 +55,16 @@ def _cost_of_one(module: nn.Module) -> int:
         return module.in_channels // module.groups * math.prod(module.kernel_size)
     assert isinstance(module, nn.Linear)
     return module.in_features
+
+
+@functools.cache
+def final_map(name: str, num_classes: int, image_size: int) -> tuple[int, int]:
+    """Height and width of the last map of network ``name`` for images of ``image_size`` pixels a side.
+
+    Raises:
+        ModelError: there is no such network, or it does not fit.
+    """
+    network = build(name, num_classes, image_size=image_size).eval()
+    with torch.no_grad():
+        final = network.forward_features(torch.zeros(1, 3, image_size, image_size))
+    return int(final.shape[2]), int(final.shape[3])

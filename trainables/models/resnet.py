@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.backbone import Backbone, Stages, conv, he_init, run_stage, stem_conv, stem_pool
+from trainables.models.backbone import Backbone, StageMaps, conv, he_init, run_stage, stem_conv, stem_pool
 
 __all__ = ["ResNet"]
 
@@ -36,7 +36,7 @@ class BasicBlock(nn.Module):
 class ResNet(Backbone):
     """`depth` = 6n + 2 layers; stages of 16, 32 and 64 channels times `width`; for 32x32 images an 8x8 map.
 
-    Four maps in :class:`Stages`: the stem and the three stages.
+    Four maps in :class:`StageMaps`: the stem and the three stages.
     """
 
     def __init__(self, num_classes: int, image_size: int = 32, *, depth: int, width: int = 1) -> None:
@@ -56,13 +56,13 @@ class ResNet(Backbone):
         self.feature_channels = channels[2]
         he_init(self)
 
-    def forward_stages(self, x: Tensor) -> Stages:
+    def forward_stages(self, x: Tensor) -> StageMaps:
         pre0 = self.bn1(self.conv1(x))
         map0 = F.relu(pre0)
         map1, pre1 = run_stage(self.layer1, stem_pool(map0, self.image_size))
         map2, pre2 = run_stage(self.layer2, map1)
         map3, pre3 = run_stage(self.layer3, map2)
-        return Stages((map0, map1, map2, map3), (pre0, pre1, pre2, pre3))
+        return StageMaps((map0, map1, map2, map3), (pre0, pre1, pre2, pre3))
 
 
 def _stage(cin: int, cout: int, blocks: int, stride: int) -> nn.ModuleList:

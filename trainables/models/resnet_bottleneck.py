@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.backbone import Backbone, Stages, conv, he_init, run_stage, stem_conv, stem_pool
+from trainables.models.backbone import Backbone, StageMaps, conv, he_init, run_stage, stem_conv, stem_pool
 
 __all__ = ["BottleneckResNet"]
 
@@ -43,7 +43,7 @@ class Bottleneck(nn.Module):
 
 
 class BottleneckResNet(Backbone):
-    """`blocks` a stage; stages of 256, 512, 1024 and 2048 channels. Five maps in :class:`Stages`."""
+    """`blocks` a stage; stages of 256, 512, 1024 and 2048 channels. Five maps in :class:`StageMaps`."""
 
     classifier_key = "linear"
 
@@ -60,14 +60,14 @@ class BottleneckResNet(Backbone):
         self.feature_channels = 2048
         he_init(self)
 
-    def forward_stages(self, x: Tensor) -> Stages:
+    def forward_stages(self, x: Tensor) -> StageMaps:
         pre0 = self.bn1(self.conv1(x))
         map0 = F.relu(pre0)
         map1, pre1 = run_stage(self.layer1, stem_pool(map0, self.image_size))
         map2, pre2 = run_stage(self.layer2, map1)
         map3, pre3 = run_stage(self.layer3, map2)
         map4, pre4 = run_stage(self.layer4, map3)
-        return Stages((map0, map1, map2, map3, map4), (pre0, pre1, pre2, pre3, pre4))
+        return StageMaps((map0, map1, map2, map3, map4), (pre0, pre1, pre2, pre3, pre4))
 
 
 def _stage(cin: int, width: int, blocks: int, stride: int) -> nn.ModuleList:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.backbone import Backbone, Stages, conv, run_stage, stem_conv, stem_pool
+from trainables.models.backbone import Backbone, StageMaps, conv, run_stage, stem_conv, stem_pool
 
 __all__ = ["ShuffleNetV1", "ShuffleNetV2"]
 
@@ -111,17 +111,17 @@ class _ShuffleNet(Backbone):
         self.conv1 = stem_conv(STEM, image_size, small_kernel=1)
         self.bn1 = nn.BatchNorm2d(STEM)
 
-    def forward_stages(self, x: Tensor) -> Stages:
+    def forward_stages(self, x: Tensor) -> StageMaps:
         pre0 = self.bn1(self.conv1(x))
         map0 = F.relu(pre0)
         map1, pre1 = run_stage(self.layer1, stem_pool(map0, self.image_size))
         map2, pre2 = run_stage(self.layer2, map1)
         map3, pre3 = run_stage(self.layer3, map2)
-        return Stages((map0, map1, map2, map3), (pre0, pre1, pre2, pre3))
+        return StageMaps((map0, map1, map2, map3), (pre0, pre1, pre2, pre3))
 
 
 class ShuffleNetV1(_ShuffleNet):
-    """Stages of 240, 480 and 960 channels. Four maps in :class:`Stages`."""
+    """Stages of 240, 480 and 960 channels. Four maps in :class:`StageMaps`."""
 
     def __init__(self, num_classes: int, image_size: int = 32) -> None:
         super().__init__(image_size)
@@ -135,7 +135,7 @@ class ShuffleNetV1(_ShuffleNet):
 
 
 class ShuffleNetV2(_ShuffleNet):
-    """Stages of 116, 232 and 464 channels, then a 1x1 convolution to 1024. Four maps in :class:`Stages`.
+    """Stages of 116, 232 and 464 channels, then a 1x1 convolution to 1024. Four maps in :class:`StageMaps`.
 
     The last map is after that convolution (mdistiller's list of features has its input there).
     """
@@ -152,7 +152,7 @@ class ShuffleNetV2(_ShuffleNet):
         self.linear = nn.Linear(V2_LAST, num_classes)
         self.feature_channels = V2_LAST
 
-    def forward_stages(self, x: Tensor) -> Stages:
+    def forward_stages(self, x: Tensor) -> StageMaps:
         maps, preactivations = super().forward_stages(x)
         last = self.bn2(self.conv2(maps[-1]))
-        return Stages((*maps[:-1], F.relu(last)), (*preactivations[:-1], last))
+        return StageMaps((*maps[:-1], F.relu(last)), (*preactivations[:-1], last))

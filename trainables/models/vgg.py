@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.backbone import Backbone, Stages, he_init, small_classifier_init
+from trainables.models.backbone import Backbone, StageMaps, he_init, small_classifier_init
 
 __all__ = ["VGG"]
 
@@ -25,7 +25,7 @@ CONVOLUTIONS = {
 
 
 class VGG(Backbone):
-    """`depth` layers; a 4x4 map of 512 channels for 32x32 images. Five maps in :class:`Stages`.
+    """`depth` layers; a 4x4 map of 512 channels for 32x32 images. Five maps in :class:`StageMaps`.
 
     Images of 64 pixels and more are pooled once more, before the last block: 14x14 for 224x224 images.
     """
@@ -47,7 +47,7 @@ class VGG(Backbone):
         he_init(self)
         small_classifier_init(linear)
 
-    def forward_stages(self, x: Tensor) -> Stages:
+    def forward_stages(self, x: Tensor) -> StageMaps:
         pre0 = self.block0(x)
         map0 = F.relu(pre0)
         pre1 = self.block1(F.max_pool2d(map0, 2))
@@ -57,7 +57,7 @@ class VGG(Backbone):
         pre3 = self.block3(F.max_pool2d(map2, 2))
         map3 = F.relu(pre3)
         pre4 = self.block4(map3 if self.image_size < 64 else F.max_pool2d(map3, 2))
-        return Stages((map0, map1, map2, map3, F.relu(pre4)), (pre0, pre1, pre2, pre3, pre4))
+        return StageMaps((map0, map1, map2, map3, F.relu(pre4)), (pre0, pre1, pre2, pre3, pre4))
 
 
 def _block(cin: int, cout: int, convolutions: int) -> nn.Sequential:

@@ -14,8 +14,8 @@ import numpy
 import torch
 from torch import Tensor, nn
 
+from trainables.errors import first_line
 from trainables.models.names import ModelError
-from trainables.reasons import first_line
 
 __all__ = ["load_into", "load_published", "state_sha256"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.backbone import Backbone, Stages, conv, he_init, stem_conv, stem_pool
+from trainables.models.backbone import Backbone, StageMaps, conv, he_init, stem_conv, stem_pool
 
 __all__ = ["WideResNet"]
 
@@ -36,7 +36,7 @@ class PreActivationBlock(nn.Module):
         return skip + self.conv2(hidden), preactivation, active
 
 
-class Stage(nn.Module):
+class WideStage(nn.Module):
     """Blocks of one width, under the key ``layer``."""
 
     def __init__(self, cin: int, cout: int, blocks: int, stride: int) -> None:
@@ -56,7 +56,7 @@ class Stage(nn.Module):
 class WideResNet(Backbone):
     """`depth` = 6n + 4 layers; stages of 16, 32 and 64 channels times `width`; for 32x32 images an 8x8 map.
 
-    Four maps in :class:`Stages`. The residual stream has no norm or ReLU of its own, so a stage's map is
+    Four maps in :class:`StageMaps`. The residual stream has no norm or ReLU of its own, so a stage's map is
     taken after the norm and the ReLU that the next stage (or the head) begins with.
     """
 
@@ -68,18 +68,18 @@ class WideResNet(Backbone):
         channels = [16, 16 * width, 32 * width, 64 * width]
         self.image_size = image_size
         self.conv1 = stem_conv(channels[0], image_size)
-        self.block1 = Stage(channels[0], channels[1], blocks, stride=1)
-        self.block2 = Stage(channels[1], channels[2], blocks, stride=2)
-        self.block3 = Stage(channels[2], channels[3], blocks, stride=2)
+        self.block1 = WideStage(channels[0], channels[1], blocks, stride=1)
+        self.block2 = WideStage(channels[1], channels[2], blocks, stride=2)
+        self.block3 = WideStage(channels[2], channels[3], blocks, stride=2)
         self.bn1 = nn.BatchNorm2d(channels[3])
         self.fc = nn.Linear(channels[3], num_classes)
         self.feature_channels = channels[3]
         he_init(self)
         nn.init.zeros_(self.fc.bias)
 
-    def forward_stages(self, x: Tensor) -> Stages:
+    def forward_stages(self, x: Tensor) -> StageMaps:
         x, pre0, map0 = self.block1(stem_pool(self.conv1(x), self.image_size))
         x, pre1, map1 = self.block2(x)
         x, pre2, map2 = self.block3(x)
         pre3 = self.bn1(x)
-        return Stages((map0, map1, map2, F.relu(pre3)), (pre0, pre1, pre2, pre3))
+        return StageMaps((map0, map1, map2, F.relu(pre3)), (pre0, pre1, pre2, pre3))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.cli import main
-from tests.study.report.made import search, write_folder
+from tests.study.made import search, write_folder
 
 PAIR = ("resnet32x4", "resnet8x4")
 SEARCH = {

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from scipy.stats import ttest_ind
 
-from study.journal import Record
-from study.methods import KD, SDD, Distillation
+from study.journal.record import TrialRecord
+from study.spec.methods import KD, SDD, Distillation
 from tests.study.commands.conftest import Command
-from tests.study.report.made import config, confirmed, record, search, write_folder
+from tests.study.made import config, confirmed, record, search, write_folder
 
 PAIR = ("wrn_40_2", "vgg8")
 LOW, HIGH = SDD(alpha=1.5, beta=3.0), SDD(alpha=0.5, beta=6.0)
 
 
-def tried(method: Distillation, value: float) -> Record:
+def tried(method: Distillation, value: float) -> TrialRecord:
     return record(config(PAIR, method, 0), [{"val/top1": value}], "search", role="")
 
 

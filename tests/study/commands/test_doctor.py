@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from study.doctor import machine, services
-from study.doctor.findings import Finding, Situation, run_checks
-from study.folder import StudyFolder
-from study.places import Places
+from study.doctor.findings import DoctorContext, Finding, run_checks
+from study.workspace.folder import StudyFolder
+from study.workspace.locations import Locations
 from tests.study.commands.conftest import Command
 
 Write = Callable[..., Path]
@@ -24,9 +24,9 @@ def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def situation(results: Path, **fields: Any) -> Situation:
-    places = Places(**{name: fields.pop(name) for name in ("store", "optuna") if name in fields})
-    return Situation(StudyFolder(results, "doctor", places), **fields)
+def situation(results: Path, **fields: Any) -> DoctorContext:
+    places = Locations(**{name: fields.pop(name) for name in ("store", "optuna") if name in fields})
+    return DoctorContext(StudyFolder(results, "doctor", places), **fields)
 
 
 def by_name(findings: Iterable[Finding]) -> dict[str, Finding]:
@@ -71,7 +71,7 @@ def test_each_fault_is_a_line_with_its_remedy_and_the_others_are_still_looked_at
 @pytest.mark.slow
 def test_an_mlflow_database_is_written_and_read_and_as_it_was(tmp_path: Path) -> None:
     here = situation(tmp_path)
-    from study.mlflow_client import connect
+    from study.tracking.client import connect
 
     connect(here.folder).create_experiment("one", artifact_location=(tmp_path / "artifacts").as_uri())
     found = by_name(services.check_mlflow(here))
@@ -113,7 +113,7 @@ def test_a_small_shared_memory_and_a_missing_compiler_are_warned_of(
 
 
 def test_a_check_that_breaks_is_a_finding_and_the_next_one_runs(tmp_path: Path) -> None:
-    def broken(here: Situation) -> Iterable[Finding]:
+    def broken(here: DoctorContext) -> Iterable[Finding]:
         raise ValueError("two\nlines")
 
     checks = [("first", broken), ("versions", machine.check_versions)]

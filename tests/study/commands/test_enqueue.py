@@ -10,16 +10,17 @@ from typing import Any
 import optuna
 import pytest
 
-from study.domains import Choice
-from study.folder import StudyFolder
-from study.history import BY_HAND
-from study.journal import Journal
+from study.journal.journal import Journal
 from study.loading import load_space
-from study.plan import Plan, resolve
-from study.queueing import Search, point, searches
+from study.plan.plan import Plan
+from study.plan.resolve import resolve
+from study.search.attributes import BY_HAND
+from study.search.enqueue import EnqueueTarget, point, searches
+from study.spec.domains import Choice
+from study.workspace.folder import StudyFolder
 from tests.study.commands.conftest import Command
 from tests.study.driving import Driven
-from trainables.strict import to_plain
+from trainables.config.serialization import to_plain
 
 Write = Callable[..., Path]
 METHODS = """[
@@ -44,8 +45,8 @@ def study(space: Write, tmp_path: Path) -> tuple[StudyFolder, Plan]:
     return folder, plan
 
 
-def waiting(folder: StudyFolder, plan: Plan, arm: int) -> list[optuna.trial.FrozenTrial]:
-    name = plan.search_name(plan.arms[arm])
+def waiting(folder: StudyFolder, plan: Plan, space: int) -> list[optuna.trial.FrozenTrial]:
+    name = plan.search_name(plan.search_spaces[space])
     return optuna.load_study(study_name=name, storage=folder.optuna_url).get_trials()
 
 
@@ -53,7 +54,7 @@ def test_a_configuration_is_queued_as_the_search_would_have_stored_it(
     study: tuple[StudyFolder, Plan], asked: Callable[..., Any]
 ) -> None:
     folder, plan = study
-    pair = plan.arms[1].pairs[1]
+    pair = plan.search_spaces[1].pairs[1]
     settings = ("alpha=2", "scales=1,2,4", "dkd.beta=3.5", "warmup_epochs=2")
     words = [word for setting in settings for word in ("--set", setting)]
     common = ("--results", folder.results, "--pair", pair.label)
@@ -66,11 +67,11 @@ def test_a_configuration_is_queued_as_the_search_would_have_stored_it(
         assert trial.state is optuna.trial.TrialState.WAITING
         assert trial.user_attrs[BY_HAND] is True
         fixed = optuna.trial.FixedTrial(trial.system_attrs["fixed_params"])
-        method = plan.arms[1].method.suggest(fixed)
+        method = plan.search_spaces[1].method.suggest(fixed)
         assert (method.base, method.alpha, method.scales) == ("dkd", 2.0, (1, 2, 4))
         assert (method.warmup_epochs, dict(method.options)) == (2, {"dkd": {"beta": 3.5}})
-        assert plan.arms[1].pair_domain is not None
-        assert plan.arms[1].pair_domain.suggest(fixed, "pair") == pair
+        assert plan.search_spaces[1].pair_domain is not None
+        assert plan.search_spaces[1].pair_domain.suggest(fixed, "pair") == pair
 
 
 def test_what_is_left_open_is_the_samplers(study: tuple[StudyFolder, Plan], command: Command) -> None:
@@ -124,7 +125,7 @@ def test_several_searches_have_to_be_told_apart(study: tuple[StudyFolder, Plan],
 def test_a_search_by_a_function_stores_its_choices_themselves() -> None:
     choices = {"width": (None, Choice(1, 2)), "deep": (None, Choice("no", "yes"))}
     parts = {"directions": ("maximize",), "pairs": ("a-b",), "bases": ("kd",)}
-    search = Search("a-b/space", "s/a-b/space@0", method="space", raw=True, domains=choices, **parts)
+    search = EnqueueTarget("a-b/space", "s/a-b/space@0", method="space", raw=True, domains=choices, **parts)
     assert point(search, ["width=2", "deep=yes"], None, None) == {"width": 2, "deep": "yes"}
 
 
@@ -146,5 +147,5 @@ def test_the_search_runs_what_was_queued_before_it_began_and_while_it_ran(
         alphas.append(config.method.logit.alpha)
         driven.end(str(number), 10.0, 20.0)
     driven.close()
-    assert len(alphas) == plan.spec.budget.trials * len(plan.arms) + 2
+    assert len(alphas) == plan.spec.budget.trials * len(plan.search_spaces) + 2
     assert {3.25, 3.75} <= set(alphas)

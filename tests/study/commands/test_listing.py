@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from study.folder import StudyFolder
+from study.workspace.folder import StudyFolder
 from tests.study.commands.conftest import Command
-from tests.study.report.made import failed, search, write_folder
+from tests.study.made import failed, search, write_folder
 
 PAIR = ("resnet32x4", "resnet8x4")
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from study.journal import read_records
+from study.journal.journal import read_records
 from study.loading import load_space
-from study.plan import resolve
+from study.plan.resolve import resolve
 from tests.study.test_launch import command as launch_command
 from tests.study.test_launch import environment
 from trainables.config import Teacher

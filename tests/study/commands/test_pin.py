@@ -10,17 +10,19 @@ from typing import Any
 import pytest
 import torch
 
-from study.folder import StudyFolder
 from study.loading import load_space
-from study.plan import Job, Plan, resolve
-from study.teachers import file_teacher
+from study.plan.plan import Plan
+from study.plan.resolve import resolve
+from study.plan.trial import PlannedTrial
+from study.workspace.folder import StudyFolder
 from tests.study.commands.conftest import Command
-from tests.study.report.made import record, write_folder
+from tests.study.made import record, write_folder
 from trainables import models
 from trainables.config import Teacher
-from trainables.losses import user_code
-from trainables.losses.table import LOGIT_LOSSES
-from trainables.strict import to_plain
+from trainables.config.serialization import to_plain
+from trainables.losses import user_losses as user_code
+from trainables.losses.catalog import LOGIT_LOSSES
+from trainables.teacher.importing import file_teacher
 
 Write = Callable[..., Path]
 TEACHER = Teacher(name="resnet8", weights="0" * 64)
@@ -46,14 +48,17 @@ def halved(student, teacher, target, *, power=2.0):
 STUDY = StudySpec('''
 
 
-def study_of(file: Path, results: Path, *jobs: Callable[[Plan], Job]) -> Plan:
+def study_of(file: Path, results: Path, *planned_trials: Callable[[Plan], PlannedTrial]) -> Plan:
     """A folder as a launch of ``file`` leaves it, with these jobs done."""
     plan = resolve(load_space(file))
     pair = plan.spec.pairs[0]
-    ran = [*([plan.teacher_job(pair)] if pair.weights is None else []), *(job(plan) for job in jobs)]
+    ran = [
+        *([plan.teacher_trial(pair)] if pair.weights is None else []),
+        *(planned(plan) for planned in planned_trials),
+    ]
     records = []
-    for job in ran:
-        done = record(job.config, [{"val/top1": 50.0}] * 2, job.stage, job.pair, job.role)
+    for planned in ran:
+        done = record(planned.config, [{"val/top1": 50.0}] * 2, planned.stage, planned.pair, planned.role)
         records.append(done)
     write_folder(results, "made", records)
     spec = {**to_plain(plan.spec), "code": list(plan.user_code)}
@@ -61,19 +66,19 @@ def study_of(file: Path, results: Path, *jobs: Callable[[Plan], Job]) -> Plan:
     return plan
 
 
-def searched(plan: Plan, teacher: Teacher = TEACHER) -> Job:
+def searched(plan: Plan, teacher: Teacher = TEACHER) -> PlannedTrial:
     pair, method = plan.spec.pairs[0], plan.spec.methods[0]
-    return Job(plan.fixed_config(pair, method, teacher), "search", pair.label, method.label)
+    return PlannedTrial(plan.fixed_config(pair, method, teacher), "search", pair.label, method.label)
 
 
-def confirmed(plan: Plan) -> Job:
-    return plan.confirm_jobs(searched(plan).config, plan.spec.pairs[0].label, "best")[1]
+def confirmed(plan: Plan) -> PlannedTrial:
+    return plan.confirm_trials(searched(plan).config, plan.spec.pairs[0].label, "best")[1]
 
 
 def forget_own_losses() -> None:
     """As in a process that has not loaded the space file."""
     LOGIT_LOSSES.pop("halved", None)
-    user_code._done.clear()
+    user_code._now.clear()
 
 
 def pinned(command: Command, results: Path, key: str) -> Plan:
@@ -89,7 +94,7 @@ def pinned(command: Command, results: Path, key: str) -> Plan:
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("kind", [searched, confirmed], ids=lambda kind: kind.__name__)
 def test_methods(
-    space: Write, tmp_path: Path, command: Command, name: str, kind: Callable[[Plan], Job]
+    space: Write, tmp_path: Path, command: Command, name: str, kind: Callable[[Plan], PlannedTrial]
 ) -> None:
     methods = space().read_text().split("methods=")[1].split("\n")[0]
     file = space(**{methods: f"[{METHODS[name]}],", "Training(epochs=2": "Training(nesterov=True, epochs=2"})
@@ -101,7 +106,7 @@ def test_methods(
     again = pinned(command, tmp_path / "results", key)
     assert (searched(again).key, confirmed(again).key) == others
     forget_own_losses()
-    assert again.teacher_job(again.spec.pairs[0]).key == plan.teacher_job(plan.spec.pairs[0]).key
+    assert again.teacher_trial(again.spec.pairs[0]).key == plan.teacher_trial(plan.spec.pairs[0]).key
 
 
 def test_a_teacher_trained_otherwise_an_own_rate_and_a_seed(
@@ -118,7 +123,7 @@ def test_a_teacher_trained_otherwise_an_own_rate_and_a_seed(
     assert searched(plan).config.training.lr == 0.05
     again = pinned(command, tmp_path / "results", searched(plan).key)
     assert searched(again).key == searched(plan).key
-    assert again.teacher_job(again.spec.pairs[0]).key == plan.teacher_job(plan.spec.pairs[0]).key
+    assert again.teacher_trial(again.spec.pairs[0]).key == plan.teacher_trial(plan.spec.pairs[0]).key
 
 
 def test_imported_weights_are_the_file_or_what_was_filed_of_it(
@@ -151,7 +156,7 @@ def test_the_best_trial_unless_one_is_named(
     found = asked("pin", "made", "--results", tmp_path / "results")
     assert (found["trial"], found["value"]) == (searched(plan).key, 50.0)
     assert "STUDY = StudySpec(" in found["space"]
-    teacher = plan.teacher_job(plan.spec.pairs[0]).key
+    teacher = plan.teacher_trial(plan.spec.pairs[0]).key
     for arguments, complaint in (
         (["--trial", searched(plan).key[:-1] + "z"], f"did you mean '{searched(plan).key}'?"),
         (["--trial", teacher], "trained the teacher resnet8; pin the trial of a student"),

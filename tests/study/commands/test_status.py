@@ -11,22 +11,22 @@ from typing import Any
 
 import pytest
 
-from study.folder import StudyFolder
-from study.journal import Record
-from study.methods import SDD
+from study.journal.record import TrialRecord
+from study.spec.methods import SDD
+from study.workspace.folder import StudyFolder
 from tests.study.commands.conftest import Command
-from tests.study.report.made import config, lines, record, search, write_folder
+from tests.study.made import config, lines, record, search, write_folder
 
 PAIR = ("resnet32x4", "resnet8x4")
 ARM = "resnet32x4-resnet8x4/SDD"
 
 
-def moved(item: Record, start: float, **fields: Any) -> Record:
+def moved(item: TrialRecord, start: float, **fields: Any) -> TrialRecord:
     """The trial as one of a search that began at ``start``."""
     by = start - item.started
     ended = None if item.ended is None else item.ended + by
     return dataclasses.replace(
-        item, arm=ARM, started=start, ended=ended, times=[when + by for when in item.times], **fields
+        item, search=ARM, started=start, ended=ended, times=[when + by for when in item.times], **fields
     )
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from study.commands.stop import stop
-from study.folder import StudyFolder
-from study.ownership import Launcher
+from study.workspace.folder import StudyFolder
+from study.workspace.lock import LockOwner
 from tests.study.commands.conftest import Command
-from tests.study.test_ownership import holder
+from tests.study.workspace.test_lock import holder
 
 
 @pytest.fixture
@@ -50,9 +50,9 @@ def test_the_launcher_ends_and_a_second_stop_finds_none(
 
 
 def test_one_on_another_host_is_asked_by_a_file(folder: StudyFolder, running: Popen[str]) -> None:
-    owner = folder.launcher
+    owner = folder.launcher()
     assert owner is not None
-    elsewhere = Launcher("another-host", owner.pid, owner.pid_space, owner.since, owner.command)
+    elsewhere = LockOwner("another-host", owner.pid, owner.pid_space, owner.since, owner.command)
     lock = folder.path / ".lock"
     lock.write_text(json.dumps({**json.loads(lock.read_text()), "host": "another-host"}))
     assert stop(folder, elsewhere, 10.0)
@@ -62,7 +62,7 @@ def test_one_on_another_host_is_asked_by_a_file(folder: StudyFolder, running: Po
 
 def test_one_that_does_not_end_in_time_is_told(folder: StudyFolder, command: Command) -> None:
     stubborn = (
-        "import signal, sys, time; from pathlib import Path; from study.folder import StudyFolder\n"
+        "import signal, sys, time; from pathlib import Path; from study.workspace.folder import StudyFolder\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "with StudyFolder(Path(sys.argv[1]), 'held').lock(): print(flush=True); time.sleep(60)"
     )

@@ -14,7 +14,7 @@ from study.cli import main
 from study.doctor.cluster import check_file, devices_here
 from study.doctor.findings import Finding
 
-ROOT = Path(__file__).parent.parent.parent.parent
+ROOT = Path(__file__).parents[3]
 REGION = "us-west-2"
 Write = Callable[..., Path]
 

@@ -7,12 +7,12 @@ import torch
 from torchvision.transforms import functional
 
 from trainables.data.augment import apply_view, normalise
-from trainables.data.raw import Views
+from trainables.data.raw import CropFlipViews
 
 MEAN, STD = torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.3])
 
 
-def by_torchvision(image: torch.Tensor, view: int, views: Views) -> torch.Tensor:
+def by_torchvision(image: torch.Tensor, view: int, views: CropFlipViews) -> torch.Tensor:
     """One image [H,W,3] uint8 in one view."""
     offset, flip = divmod(view, 2) if views.flip else (view, 0)
     top, left = divmod(offset, 2 * views.padding + 1)
@@ -24,8 +24,11 @@ def by_torchvision(image: torch.Tensor, view: int, views: Views) -> torch.Tensor
     return normalised
 
 
-@pytest.mark.parametrize("views", [Views(4, True), Views(2, False), Views(0, True), Views(0, False)])
-def test_every_view_is_torchvisions(views: Views) -> None:
+@pytest.mark.parametrize(
+    "views",
+    [CropFlipViews(4, True), CropFlipViews(2, False), CropFlipViews(0, True), CropFlipViews(0, False)],
+)
+def test_every_view_is_torchvisions(views: CropFlipViews) -> None:
     image = torch.randint(0, 256, (10, 12, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     ids = torch.arange(views.count)
     ours = apply_view(image.expand(views.count, -1, -1, -1), ids, views, MEAN, STD)
@@ -34,20 +37,23 @@ def test_every_view_is_torchvisions(views: Views) -> None:
     assert ours.is_contiguous()
 
 
-@pytest.mark.parametrize("views", [Views(4, True), Views(4, False), Views(0, True), Views(0, False)])
-def test_the_plain_view_is_the_image_itself(views: Views) -> None:
+@pytest.mark.parametrize(
+    "views",
+    [CropFlipViews(4, True), CropFlipViews(4, False), CropFlipViews(0, True), CropFlipViews(0, False)],
+)
+def test_the_plain_view_is_the_image_itself(views: CropFlipViews) -> None:
     images = torch.randint(0, 256, (3, 8, 8, 3), dtype=torch.uint8)
     plain = apply_view(images, torch.full((3,), views.plain), views, MEAN, STD)
     assert torch.equal(plain, normalise(images, MEAN, STD))
 
 
 def test_cifar_has_162_views() -> None:
-    assert Views(padding=4, flip=True).count == 162
-    assert Views(padding=4, flip=False).count == 81
+    assert CropFlipViews(padding=4, flip=True).count == 162
+    assert CropFlipViews(padding=4, flip=False).count == 81
 
 
 def test_images_are_left_as_they_are() -> None:
     images = torch.randint(0, 256, (3, 8, 8, 3), dtype=torch.uint8)
     before = images.clone()
-    apply_view(images, torch.tensor([0, 5, 17]), Views(1, True), MEAN, STD)
+    apply_view(images, torch.tensor([0, 5, 17]), CropFlipViews(1, True), MEAN, STD)
     assert torch.equal(images, before)

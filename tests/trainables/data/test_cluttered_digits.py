@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 from trainables.config import Data
 from trainables.data import fingerprint, load, load_raw
-from trainables.data.cluttered_digits import sources
+from trainables.data.readers.cluttered_digits import sources
 
 DATA = Data(name="cluttered_digits", validation=0.2, options={"scenes": 200, "test": 100})
 

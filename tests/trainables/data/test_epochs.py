@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainables.data.epochs import evaluation, trained, training
+from trainables.data.epoch_plan import evaluation, trained, training
 
 
 def test_evaluation_is_in_order_and_whole() -> None:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from tests.trainables.data.conftest import picture, save
-from trainables.data import DataError, folders
+from trainables.data import DataError
+from trainables.data.readers import image_folders as folders
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "CMYK"])

@@ -11,8 +11,8 @@ import pytest
 
 from trainables.config import Data
 from trainables.data import DataError, fingerprint, load_raw
-from trainables.data.packed import channel_statistics
-from trainables.data.raw import Views
+from trainables.data.raw import CropFlipViews
+from trainables.data.readers.packed import channel_statistics
 
 Pack = Callable[..., Data]
 
@@ -23,7 +23,7 @@ def test_arrays_come_back_as_they_were(pack: Pack, arrays: dict[str, Any]) -> No
     assert np.array_equal(raw.test_labels, arrays["test_labels"])
     assert raw.train_labels.dtype == np.int64
     assert raw.classes == ("ant", "bee", "cat")
-    assert raw.augmentation == Views(padding=1, flip=False)
+    assert raw.augmentation == CropFlipViews(padding=1, flip=False)
 
 
 def test_channel_statistics(arrays: dict[str, Any]) -> None:

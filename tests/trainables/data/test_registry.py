@@ -12,8 +12,8 @@ import pytest
 
 from trainables import data as sets
 from trainables.config import Data
+from trainables.config.serialization import ConfigError
 from trainables.data.registry import options
-from trainables.strict import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_every_data_set_has_a_reader_without_torch() -> None:
         "data.check(Data(name='cluttered_digits'))\n"
         "assert not {'torch', 'numpy', 'sklearn', 'ray'} & set(sys.modules), 'check imports too much'\n"
         "for source in SOURCES.values():\n"
-        "    reader = importlib.import_module(f'trainables.data.{source.module}')\n"
+        "    reader = importlib.import_module(f'trainables.data.readers.{source.module}')\n"
         "    assert callable(reader.read) and callable(reader.fingerprint)\n"
         "data.fingerprint(Data(name='cluttered_digits'))\n"
         "data.load_raw(Data(name='cluttered_digits', options={'scenes': 100, 'test': 100}))\n"

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainables.config import Data
-from trainables.data.raw import DataError, RawData, Views
-from trainables.data.splits import rows_by_class, shuffled, split
+from trainables.data.partition import rows_by_class, shuffled, split
+from trainables.data.raw import CropFlipViews, DataError, RawData
 
 DATA = Data(name="packed", validation=0.2)
 
@@ -27,7 +27,7 @@ def raw_of(labels: list[int], num_classes: int) -> RawData:
         classes=tuple(f"c{i}" for i in range(num_classes)),
         mean=(0.5, 0.5, 0.5),
         std=(0.2, 0.2, 0.2),
-        augmentation=Views(padding=1, flip=True),
+        augmentation=CropFlipViews(padding=1, flip=True),
     )
 
 

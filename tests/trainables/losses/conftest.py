@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainables.losses.table import LOGIT_LOSSES
+from trainables.losses.catalog import LOGIT_LOSSES
 
 
 class Reference:

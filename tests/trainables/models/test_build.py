@@ -138,7 +138,7 @@ def test_impossible_sizes_are_refused(classes: int, image_size: int) -> None:
 def test_names_are_checked_without_torch() -> None:
     code = (
         "import sys; from trainables.models import check_name;"
-        "from trainables.models.scales import check_scales;"
+        "from trainables.config.scales import check_scales;"
         "check_name('resnet8x4'); check_name('timm:convnext_nano'); check_scales((1, 2));"
         "sys.exit(any(m in sys.modules for m in ('torch', 'torchvision', 'timm', 'numpy')))"
     )

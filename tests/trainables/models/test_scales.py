@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainables.models.scales import check_scales, region_count
+from trainables.config.scales import check_scales, region_count
 
 
 def test_scales_keep_their_order() -> None:

@@ -1,0 +1,45 @@
+"""Finds which Ray cluster a launch uses, and whether it answers."""
+
+from __future__ import annotations
+
+import re
+import socket
+
+from study.errors import ClusterError, in_one_line
+
+
+def check_answers(address: str) -> None:
+    """Raise :class:`ClusterError` where nothing listens at ``host:port``; Ray would wait for minutes."""
+    if address.startswith("ray://"):
+        raise ClusterError(
+            f"cannot run a study through {address}, which is Ray Client's; launch on the cluster with "
+            "--address auto, or from here with --submit http://HOST:8265"
+        )
+    match = re.fullmatch(r"\[?([^\]/]+)\]?:(\d+)", address)
+    if match is None:
+        return
+    try:
+        socket.create_connection((match[1], int(match[2])), timeout=5).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"cannot reach Ray at {address}: {in_one_line(error)}; is the cluster up, and the address right?"
+        ) from None
+
+
+def own_cluster() -> str | None:
+    """Address of the cluster that ``ray start`` made this machine a node of; None where there is none.
+
+    Ray's own rule, but for a file left by a cluster that is gone: that one does not answer.
+    """
+    from ray._private.utils import read_ray_address
+
+    from study.errors import ClusterError
+
+    address: str | None = read_ray_address()
+    if not address:
+        return None
+    try:
+        check_answers(address)
+    except ClusterError:
+        return None
+    return address

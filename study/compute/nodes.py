@@ -1,0 +1,80 @@
+"""Clusters: which one this machine belongs to, what it may grow to, and the code on its way to its nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainables.engine.device import Precision
+
+BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
+"""What ``ray up`` leaves on the head for its autoscaler."""
+BEFORE_AMPERE = ("K80", "P4", "P100", "V100", "T4")
+"""GPUs whose matrix units do not take bf16, by Ray's names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """What a cluster has, or may grow to.
+
+    Attributes:
+        kinds: resources of one node of each kind, and how many there can be of it.
+        most: nodes there can be at once, of all kinds together.
+    """
+
+    kinds: tuple[tuple[dict[str, float], int], ...]
+    most: int
+
+    def largest(self, resource: str) -> float:
+        """The most of ``resource`` that one node brings."""
+        return max((resources.get(resource, 0.0) for resources, _ in self.kinds), default=0.0)
+
+    def trials(self, cpus: float, gpus: float) -> int:
+        """Trials at once, each of so many CPUs and GPUs, on the best choice of nodes."""
+        left, trials = self.most, 0
+        for fit, number in sorted(((fitting(one, cpus, gpus), n) for one, n in self.kinds), reverse=True):
+            taken = min(left, number)
+            left, trials = left - taken, trials + taken * fit
+        return trials
+
+
+def fitting(resources: dict[str, float], cpus: float, gpus: float) -> int:
+    """Trials that fit on one node."""
+    fits = [resources.get("CPU", 0.0) // cpus] + ([resources.get("GPU", 0.0) // gpus] if gpus else [])
+    return int(min(fits))
+
+
+def gpu_precision(nodes: Nodes) -> Precision | None:
+    """What ``auto`` precision is on GPUs of these nodes, from Ampere on bf16; None where there are none."""
+    kinds = [resources for resources, _ in nodes.kinds if resources.get("GPU")]
+    if not kinds:
+        return None
+    old = any(f"accelerator_type:{name}" in resources for name in BEFORE_AMPERE for resources in kinds)
+    return "float32" if old else "bf16"
+
+
+def growth(file: Path | None = None) -> Nodes | None:
+    """What the autoscaler of the cluster this machine is the head of may start; None where it has no say.
+
+    Machines that are listed by address have no kinds: what they bring is known when they have joined.
+    """
+    import yaml
+
+    path = (file or BOOTSTRAP).expanduser()
+    if not path.exists():
+        return None
+    config: dict[str, Any] = yaml.safe_load(path.read_text())
+    kinds = dict(config.get("available_node_types") or {})
+    kinds.pop(config.get("head_node_type"), None)
+    most = int(config.get("max_workers", 0))
+    sized = [
+        (
+            {name: float(number) for name, number in kind["resources"].items()},
+            int(kind.get("max_workers", most)),
+        )
+        for kind in kinds.values()
+        if kind.get("resources")
+    ]
+    return Nodes(tuple(sized), most)

@@ -1,0 +1,86 @@
+"""Sees Ray go away, on a thread of its own: the launcher's may be waiting in a call that never returns."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import ray
+
+from study.background import repeating
+from study.errors import StudyHalted
+
+EVERY_S = 0.5
+
+ABSENT_S = 40.0
+"""For a cluster's GCS to answer again. Ray ends a process that had none for 60 s, without a word of ours."""
+
+GRACE_S = 15.0
+"""For the launcher to leave by itself once Ray is gone."""
+
+
+class Watchdog:
+    """Watches Ray for a launcher.
+
+    A call of Ray's that needs the GCS waits for one that is gone, and can be neither cancelled nor
+    interrupted by a signal. A launcher that is in none leaves by :meth:`check`; for one that is, ``leave``
+    ends the process, which loses what SIGKILL loses: nothing that was kept.
+
+    Args:
+        local: whether Ray's processes are the launcher's own.
+        leave: told why, has the last word and ends the process; called on the watching thread.
+    """
+
+    def __init__(self, local: bool, leave: Callable[[str], None]) -> None:
+        self._missing = _dead_process if local else _ControlStoreProbe().missing
+        self._leave = leave
+        self._fault = ""
+        self._until = 0.0
+
+    def check(self) -> None:
+        """Raise :class:`StudyHalted` once Ray is gone: nothing moves without it."""
+        if self._fault:
+            raise StudyHalted(self._fault)
+
+    def watching(self) -> AbstractContextManager[None]:
+        """Watches while inside, from when Ray is there until it is let go of."""
+        return repeating(self._look, EVERY_S, "ray-watch")
+
+    def _look(self) -> bool:
+        if not self._fault:
+            self._fault = self._missing()
+            self._until = time.monotonic() + GRACE_S
+        elif time.monotonic() > self._until:
+            self._leave(self._fault)
+            return False
+        return True
+
+
+def _dead_process() -> str:
+    """Which process of the local Ray has died."""
+    from ray._private.worker import _global_node
+
+    if _global_node is not None:
+        for kind, _ in _global_node.dead_processes():
+            return f"Ray's {kind.replace('_', ' ')} process has died"
+    return ""
+
+
+class _ControlStoreProbe:
+    """Whether the GCS of a cluster takes connections."""
+
+    def __init__(self) -> None:
+        self._address: str = ray.get_runtime_context().gcs_address
+        self._heard = time.monotonic()
+
+    def missing(self) -> str:
+        host, _, port = self._address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+            self._heard = time.monotonic()
+        except OSError as error:
+            if time.monotonic() - self._heard > ABSENT_S:
+                return f"the cluster's head at {self._address} has not answered for {ABSENT_S:.0f} s: {error}"
+        return ""

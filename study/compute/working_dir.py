@@ -1,0 +1,40 @@
+"""Names the code that travels to the nodes of a cluster with a study."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CODE = ("study", "trainables", "search_spaces")
+
+IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+
+
+@contextmanager
+def code(space: Path | None = None) -> Iterator[Path]:
+    """A folder with this program's code alone, to be a job's ``working_dir``; gone afterwards.
+
+    Args:
+        space: a space file of the user's; it is put into ``space/``, with the Python files beside it that it
+            may import.
+    """
+    root = Path(__file__).resolve().parents[2]
+    with tempfile.TemporaryDirectory(prefix="sdd-code-") as scratch:
+        for name in CODE:
+            ignored = shutil.ignore_patterns("__pycache__", ".*")
+            shutil.copytree(root / name, Path(scratch, name), ignore=ignored)
+        if space is not None:
+            target = Path(scratch, "space")
+            target.mkdir()
+            for file in {space, *space.parent.glob("*.py")}:
+                shutil.copy(file, target / file.name)
+        yield Path(scratch)
+
+
+def travels_already() -> bool:
+    """Whether this process is a Ray job, whose code is on every node by the job's own environment."""
+    return IN_A_JOB in os.environ

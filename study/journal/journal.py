@@ -1,0 +1,213 @@
+"""What trials reported, as an append-only file of JSON lines: the first place a report goes, and the truth.
+
+    {"type": "trial",  "key", "stage", "pair", "method", "role", "arm", "point", "config", "time"}
+    {"type": "report", "key", "metrics", "time"}
+    {"type": "remark", "key", "text", "time"}          for the user: a damaged checkpoint, a lost process
+    {"type": "end",    "key", "status": "done" | "stopped" | "failed", "reason", "time"}
+
+Beside the trials, what the launches of the study did:
+
+    {"type": "launch", "host", "pid", "epochs", "trials", "time"}  both by stage, to guess what is left
+    {"type": "stage",  "stage", "total", "left", "time"}
+    {"type": "slots",  "slots", "cpus", "gpus", "time"}            trials at once, what each gets
+    {"type": "leave",  "outcome": "done" | "trials failed" | "interrupted" | "stopped" | "error", "time"}
+
+A line is on disk before anything else hears of it. Reports may come again (a trial that goes on after a
+crash replays its epochs): each epoch of a key is kept once, the first time. A last line that a crash cut off
+is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from study.errors import StudyHalted
+from study.journal.metrics_reader import ARRIVED, BLOCK, REPORT, read_curves
+from study.journal.record import MetricHistory, TrialRecord
+from study.plan.trial import PlannedTrial
+
+Line = dict[str, Any]
+NOTES = ("launch", "stage", "slots", "leave")
+"""Types of the lines that are about the study, not about a trial."""
+
+
+class Journal:
+    """The journal of one study, open for appending by one launcher."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        known = read_journal(path)
+        self.records: dict[str, TrialRecord] = known.records
+        self.notes: list[Line] = known.notes
+        _drop_torn_line(path)
+        self._file = path.open("ab", buffering=0)
+        self._size = self._file.tell()
+
+    def begin(self, planned: PlannedTrial) -> Line | None:
+        """Note that a trial has begun, or goes on."""
+        known = self.records.get(planned.key)
+        if known is not None and known.status == "running":
+            return None
+        where = {
+            "stage": planned.stage,
+            "pair": planned.pair,
+            "method": planned.method,
+            "role": planned.role,
+            "arm": planned.search,
+        }
+        what = {"point": dict(planned.point), "config": planned.config.to_dict()}
+        return self._append({"type": "trial", "key": planned.key, **where, **what})
+
+    def report(self, key: str, metrics: Mapping[str, float]) -> Line | None:
+        """Keep the metrics of an epoch; None when that epoch is already kept."""
+        if metrics["epoch"] <= len(self.records[key].history):
+            return None
+        return self._append({"type": "report", "key": key, "metrics": dict(metrics)})
+
+    def remark(self, key: str, text: str) -> Line:
+        """Keep a line about a trial for the user."""
+        return self._append({"type": "remark", "key": key, "text": text})
+
+    def end(self, key: str, status: str, reason: str = "") -> Line:
+        """Note how a trial ended."""
+        return self._append({"type": "end", "key": key, "status": status, "reason": reason})
+
+    def note(self, kind: str, **about: Any) -> Line:
+        """Keep what happened to the study itself; ``kind`` is one of :data:`NOTES`."""
+        return self._append({"type": kind, **about})
+
+    def close(self) -> None:
+        """Close the file; nothing is buffered."""
+        self._file.close()
+
+    def _append(self, line: Line) -> Line:
+        line["time"] = time.time()
+        raw = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+        try:
+            written = 0
+            while written < len(raw):  # a disk that is nearly full takes a part, then refuses
+                written += self._file.write(raw[written:])
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file.truncate(self._size)
+            raise StudyHalted(f"cannot write {self.path}: {error.strerror}") from error
+        self._size += len(raw)
+        self._take(line)
+        return line
+
+    def _take(self, line: Line) -> None:
+        fold(self.records, line)
+        if line["type"] in NOTES:
+            self.notes.append(line)
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """The whole lines of a journal; nothing where there is none."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for raw in file:
+            if raw.endswith(b"\n"):
+                yield json.loads(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalOutline:
+    """A journal without its reports: trials by key, with no histories, and :data:`NOTES`, in order."""
+
+    records: dict[str, TrialRecord]
+    notes: list[Line]
+
+    def state(self, alive: bool) -> str:
+        """``running``, as long as a launcher is ``alive``; ``finished``: the last one went to the end;
+        else ``interrupted``."""
+        if alive:
+            return "running"
+        if not self.notes:  # written before journals said so
+            unfinished = any(record.status == "running" for record in self.records.values())
+            return "interrupted" if unfinished or not self.records else "finished"
+        last = self.notes[-1]
+        went_to_the_end = last["type"] == "leave" and last["outcome"] in ("done", "trials failed")
+        return "finished" if went_to_the_end else "interrupted"
+
+
+def read_outline(path: Path) -> JournalOutline:
+    """The outline of a journal; reports, which are nearly all of it, are passed over unread."""
+    outline = JournalOutline({}, [])
+    if path.exists():
+        with path.open("rb") as file:
+            for raw in file:
+                if raw.startswith(REPORT) or not raw.endswith(b"\n"):
+                    continue
+                line = json.loads(raw)
+                fold(outline.records, line)
+                if line["type"] in NOTES:
+                    outline.notes.append(line)
+    return outline
+
+
+def read_journal(path: Path) -> JournalOutline:
+    """The outline of a journal, its trials with their histories."""
+    whole = read_outline(path)
+    curves = read_curves(path, list(whole.records))
+    names = tuple(name for name in curves.names if name != ARRIVED)
+    values, times = curves.columns(names), curves.column(ARRIVED)
+    for record, end, length in zip(whole.records.values(), curves.ends, curves.lengths, strict=True):
+        record.history = MetricHistory(names, values[end - length : end])
+        record.times = times[end - length : end].tolist()
+    return whole
+
+
+def read_records(path: Path) -> dict[str, TrialRecord]:
+    """The trials of a journal by key, in the order in which they began."""
+    return read_journal(path).records
+
+
+def fold(records: dict[str, TrialRecord], line: Line) -> None:
+    """Take one line into ``records``."""
+    if line["type"] in NOTES:
+        return
+    key = line["key"]
+    if line["type"] == "trial":
+        fields = {name: line[name] for name in ("stage", "pair", "method", "role", "config")}
+        if key in records:
+            records[key].status, records[key].reason, records[key].ended = "running", "", None
+        else:
+            records[key] = TrialRecord(
+                key=key, search=line["arm"], started=line["time"], point=line.get("point", {}), **fields
+            )
+        return
+    record = records.get(key)
+    if record is None:  # of two machines whose clocks disagree
+        return
+    if line["type"] == "remark":
+        record.remarks.append(line["text"])
+    elif line["type"] == "report":
+        if line["metrics"]["epoch"] == len(record.history) + 1:
+            record.history.append(line["metrics"])
+            record.times.append(line["time"])
+    else:
+        record.status, record.reason, record.ended = line["status"], line["reason"], line["time"]
+
+
+def _drop_torn_line(path: Path) -> None:
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        end = whole = file.seek(0, os.SEEK_END)
+        while whole:
+            start = max(0, whole - BLOCK)
+            file.seek(start)
+            newline = file.read(whole - start).rfind(b"\n")
+            whole = start + newline + 1
+            if newline >= 0:
+                break
+        if whole < end:
+            file.truncate(whole)

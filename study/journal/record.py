@@ -1,0 +1,126 @@
+"""The metrics of one trial, epoch by epoch: numbers in an array, not a dict an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+import numpy as np
+
+from study.journal.curves import Floats
+
+Metrics = dict[str, float]
+NO_NAMES: tuple[str, ...] = ()
+
+
+class MetricHistory(Sequence[Metrics]):
+    """Metrics of each epoch, in order; what a journal held in an array, what came since in dicts.
+
+    Args:
+        names: of the metrics that ``values`` [epochs, names] holds; NaN where one was not measured.
+    """
+
+    __slots__ = ("_more", "_names", "_values")
+
+    def __init__(self, names: Sequence[str] = NO_NAMES, values: Floats | None = None) -> None:
+        self._names = names
+        self._values: Floats = np.empty((0, 0)) if values is None else values
+        self._more: list[Metrics] = []
+
+    @classmethod
+    def of(cls, history: Iterable[Mapping[str, float]]) -> MetricHistory:
+        """Epochs from their metrics."""
+        epochs = cls()
+        for metrics in history:
+            epochs.append(metrics)
+        return epochs
+
+    def append(self, metrics: Mapping[str, float]) -> None:
+        """One more epoch."""
+        self._more.append(dict(metrics))
+
+    def snapshot(self) -> MetricHistory:
+        """These epochs, to which nothing will be added."""
+        copy = MetricHistory(self._names, self._values)
+        copy._more = self._more.copy()
+        return copy
+
+    def measured(self, name: str, start: int = 0) -> list[float]:
+        """Values of a metric, from the epoch at ``start`` on, without epochs that did not measure it."""
+        stored, values = len(self._values), list[float]()
+        if start < stored and name in self._names:
+            column = self._values[start:, self._names.index(name)]
+            values = column[~np.isnan(column)].tolist()
+        return values + [more[name] for more in self._more[max(0, start - stored) :] if name in more]
+
+    def __len__(self) -> int:
+        return len(self._values) + len(self._more)
+
+    @overload
+    def __getitem__(self, at: int) -> Metrics: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[Metrics]: ...
+
+    def __getitem__(self, at: int | slice) -> Metrics | list[Metrics]:
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self)))]
+        number = at + len(self) if at < 0 else at
+        if not 0 <= number < len(self):
+            raise IndexError(f"epoch {at} of {len(self)}")
+        stored = len(self._values)
+        if number >= stored:
+            return self._more[number - stored]
+        row = zip(self._names, self._values[number].tolist(), strict=True)
+        return {"epoch": number + 1, **{name: value for name, value in row if value == value}}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Epochs({list(self)!r})"
+
+
+STATUSES = ("running", "done", "stopped", "failed")
+"""What a trial can be."""
+
+
+@dataclass(slots=True)
+class TrialRecord:
+    """One trial of a study, folded from its lines.
+
+    Attributes:
+        status: running, done, stopped (early) or failed; ``reason`` says why it failed.
+        history: metrics of each epoch, in order.
+        times: when each of them arrived, seconds since 1970.
+        point: the Optuna parameters behind a trial of a search.
+        remarks: what went wrong on the way and was mended.
+    """
+
+    key: str
+    stage: str
+    pair: str
+    method: str
+    role: str
+    search: str
+    config: dict[str, Any]
+    started: float
+    status: str = "running"
+    reason: str = ""
+    ended: float | None = None
+    history: MetricHistory = field(default_factory=MetricHistory)
+    times: list[float] = field(default_factory=list)
+    point: dict[str, Any] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def final(self) -> dict[str, float]:
+        """Metrics of the last epoch reported."""
+        return self.history[-1] if self.history else {}
+
+    def best(self, metric: str) -> float | None:
+        """The highest value of ``metric`` over the epochs; None where it was never reported."""
+        return max(self.history.measured(metric), default=None)

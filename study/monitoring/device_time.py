@@ -1,0 +1,107 @@
+"""How the devices of a study spent their time, from what trials and launches wrote in the journal.
+
+A device is what one trial gets, a slot: a core, a GPU or a part of one, a group of them. Its time is the
+wall-clock of the launches; what no epoch accounts for is idle: starting processes, loading data, waiting for
+the next trial, and epochs that a crash lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.journal.curves import Floats, LearningCurves
+from study.journal.journal import Line
+from study.journal.metrics_reader import ARRIVED
+
+PARTS = {
+    "train_s": "time/train_s",
+    "teacher_s": "time/teacher_s",
+    "evaluate_s": "time/evaluate_s",
+    "compile_s": "time/compile_s",
+}
+"""What an epoch's time is made of, by the names that trials report."""
+WHOLE = "time/epoch_s"
+SPENT = (WHOLE, *PARTS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTime:
+    """Seconds, all devices together.
+
+    Attributes:
+        devices: slots of the last launch.
+        total_s: devices times wall-clock.
+        train_s, teacher_s, evaluate_s, compile_s: of epochs, and of compilation before them.
+        idle_s: the rest.
+        utilisation: 1 - idle_s / total_s; None before there is any time.
+    """
+
+    devices: int
+    total_s: float
+    train_s: float
+    teacher_s: float
+    evaluate_s: float
+    compile_s: float
+    idle_s: float
+    utilisation: float | None
+
+
+def device_time(
+    curves: LearningCurves, started: Sequence[float], notes: Sequence[Line], until: float
+) -> DeviceTime:
+    """Device time of a whole study.
+
+    Args:
+        curves: of :data:`SPENT` and ``ARRIVED``.
+        started: when each trial began.
+        until: the present, where the last launch still runs; else when it was last heard of.
+    """
+    share = _share(curves, np.asarray(started, dtype=np.float64))
+    parts = {name: float(np.nansum(curves.column(of) * share)) for name, of in PARTS.items()}
+    busy = float(np.sum(_whole(curves) * share))
+    arrivals: Floats = np.sort(curves.column(ARRIVED))
+    total, devices = _slot_seconds(notes, arrivals, until)
+    idle = max(total - busy, 0.0)
+    return DeviceTime(devices, total, **parts, idle_s=idle, utilisation=1 - idle / total if total else None)
+
+
+def _whole(curves: LearningCurves) -> Floats:
+    """Seconds of each epoch, with the compilation before it."""
+    found: Floats = np.nan_to_num(curves.column(WHOLE)) + np.nan_to_num(curves.column(PARTS["compile_s"]))
+    return found
+
+
+def _share(curves: LearningCurves, started: Floats) -> Floats:
+    """The share of each epoch that was spent in this study: 0 for one that was known and only replayed."""
+    arrived, whole = curves.column(ARRIVED), _whole(curves)
+    if not len(arrived):
+        return arrived
+    before = np.concatenate([[0.0], arrived[:-1]])
+    some: NDArray[np.bool_] = curves.lengths > 0
+    before[(curves.ends - curves.lengths)[some]] = started[some]
+    share: Floats = np.clip((arrived - before) / np.maximum(whole, 1e-9), 0.0, 1.0)
+    return share
+
+
+def _slot_seconds(notes: Sequence[Line], arrivals: Floats, until: float) -> tuple[float, int]:
+    """Slots times seconds over all launches, and the slots of the last; before a first trial, as at it."""
+    starts = [number for number, note in enumerate(notes) if note["type"] == "launch"]
+    total, slots = 0.0, 0
+    for start, after in pairwise([*starts, len(notes)]):
+        launch = notes[start:after]
+        end = launch[-1]["time"]
+        if launch[-1]["type"] != "leave":  # killed, or running still
+            limit = notes[after]["time"] if after < len(notes) else np.inf
+            heard = arrivals[arrivals < limit]
+            end = until if limit == np.inf else max(end, float(heard[-1]) if len(heard) else end)
+        changes = [note for note in launch if note["type"] == "slots"]
+        times = [launch[0]["time"], *(note["time"] for note in changes[1:]), end]
+        for number, change in enumerate(changes):
+            slots = change["slots"]
+            total += slots * (times[number + 1] - times[number])
+    return total, slots

@@ -1,0 +1,40 @@
+"""How much of a study is left, and how long that takes: a guess from epochs and speed."""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Mapping, Sequence
+
+from study.plan.expected import ExpectedTrials
+
+SPEED_WINDOW_S = 60.0
+FEWEST = 10
+
+
+def epochs_left(
+    expected: ExpectedTrials, left: Mapping[str, int], stage: str, usual: float | None, running: int
+) -> float:
+    """Epochs still to come.
+
+    Args:
+        left: trials of each stage that have not ended.
+        stage: the present one; ``usual`` epochs are what its trials took so far, where early stopping makes
+            that fewer than a whole trial's.
+        running: epochs that running trials have behind them.
+    """
+    todo = 0.0
+    for name, trials in left.items():
+        whole = expected.epochs.get(name, 1)
+        todo += trials * (min(usual, whole) if usual and name == stage else whole)
+    return max(todo - running, 0.0)
+
+
+def recent(arrivals: Sequence[float], now: float) -> Sequence[float]:
+    """Those reports, in order, by which to tell the speed: of the last minute, or more where it has few."""
+    return arrivals[min(bisect(arrivals, now - SPEED_WINDOW_S), max(len(arrivals) - FEWEST, 0)) :]
+
+
+def speed(arrivals: Sequence[float], now: float) -> float:
+    """Epochs a second of all trials together, from when reports arrived."""
+    counted = recent(arrivals, now)
+    return len(counted) / max(now - counted[0], 1.0) if len(counted) > 1 else 0.0

@@ -1,0 +1,214 @@
+"""A study's journal and spec, with the questions that are asked of them from outside."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from study.journal.curves import LearningCurves
+from study.journal.journal import Line, read_outline
+from study.journal.metrics_reader import ARRIVED, read_curves
+from study.journal.record import TrialRecord
+from study.monitoring.device_time import SPENT
+from study.monitoring.eta import epochs_left, speed
+from study.plan.expected import ExpectedTrials
+from study.spec.search import Search
+from study.workspace.folder import StudyFolder
+from trainables.storage.files import read_json
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOverview:
+    """One trial as ``status`` shows it.
+
+    Attributes:
+        epoch: epochs it has behind it, of ``epochs``.
+        value: of the metric that the search maximises, after the last of them.
+        status: as in the journal; ``interrupted`` for one that was running when its launcher ended.
+        reason: why it failed.
+    """
+
+    key: str
+    stage: str
+    pair: str
+    method: str
+    role: str
+    status: str
+    settings: str
+    epoch: int
+    epochs: int
+    value: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BestTrial:
+    """The best trial of one search, and the paper's configuration of the same pair, if it was tried."""
+
+    search: str
+    trial: TrialOverview
+    paper: TrialOverview | None
+
+
+@dataclass(frozen=True, slots=True)
+class StageOverview:
+    """The stage a study is in, or was in when it was last heard of; trials in it, and those still to end."""
+
+    name: str
+    total: int
+    left: int
+
+
+def best_of(trials: Iterable[TrialOverview]) -> TrialOverview:
+    """The one with the highest value, whole ones before those that were stopped; each has a value."""
+    return max(trials, key=lambda trial: (trial.status == "done", trial.value))
+
+
+def _metric(spec: dict[str, Any]) -> str:
+    return str(spec.get("search", {}).get("maximize", Search().maximize))
+
+
+def _last(journal: Path) -> float | None:
+    return journal.stat().st_mtime if journal.exists() else None
+
+
+@dataclass
+class StudyOverview:
+    """A study's spec and journal, with the questions that are asked of them."""
+
+    spec: dict[str, Any]
+    records: Sequence[TrialRecord]
+    curves: LearningCurves
+    notes: list[Line]
+    state: str
+    last: float | None
+    now: float = field(default_factory=time.time)
+
+    @classmethod
+    def read(cls, folder: StudyFolder) -> StudyOverview:
+        """The study as it is at this moment."""
+        outline, spec = read_outline(folder.journal), read_json(folder.path / "study.json") or {}
+        names = (*dict.fromkeys([_metric(spec), *SPENT]), ARRIVED)
+        curves = read_curves(folder.journal, list(outline.records), names)
+        records = list(outline.records.values())
+        return cls(
+            spec,
+            records,
+            curves,
+            outline.notes,
+            outline.state(folder.launcher() is not None),
+            _last(folder.journal),
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether a launcher runs the study."""
+        return self.state == "running"
+
+    @property
+    def metric(self) -> str:
+        """What the search maximises."""
+        return _metric(self.spec)
+
+    @property
+    def until(self) -> float:
+        """Where the present launch ends: now, or when the study was last heard of."""
+        return self.now if self.alive else self.last or self.now
+
+    @cached_property
+    def trials(self) -> list[TrialOverview]:
+        """All of them, in the order in which they began."""
+        from study.monitoring.labels import settings
+
+        values = self.curves.last(self.metric)
+        return [
+            TrialOverview(
+                **{name: getattr(record, name) for name in ("key", "stage", "pair", "method", "role")},
+                status=record.status if self.alive or record.status != "running" else "interrupted",
+                settings=settings(record),
+                epoch=int(epoch),
+                epochs=record.config["training"]["epochs"],
+                value=None if np.isnan(value) else float(value),
+                reason=record.reason,
+            )
+            for record, epoch, value in zip(self.records, self.curves.lengths, values, strict=True)
+        ]
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Trials by status."""
+        return Counter(record.status for record in self.records)
+
+    def of_status(self, status: str) -> list[TrialOverview]:
+        """The trials that have a status in the journal."""
+        return [
+            trial for record, trial in zip(self.records, self.trials, strict=True) if record.status == status
+        ]
+
+    def best(self) -> list[BestTrial]:
+        """Of each search its best trial, whole ones before those that were stopped."""
+        searches: dict[str, list[TrialOverview]] = {}
+        for record, trial in zip(self.records, self.trials, strict=True):
+            if trial.stage == "search" and trial.value is not None:
+                searches.setdefault(record.search, []).append(trial)
+        found = []
+        for search, trials in searches.items():
+            best = best_of(trials)
+            paper = [trial for trial in trials if (trial.role, trial.pair) == ("paper", best.pair)]
+            found.append(BestTrial(search, best, paper[0] if paper else None))
+        return found
+
+    @cached_property
+    def launch(self) -> list[Line]:
+        """What the last launch noted."""
+        starts = [number for number, note in enumerate(self.notes) if note["type"] == "launch"]
+        return self.notes[starts[-1] :] if starts else []
+
+    @property
+    def stage(self) -> StageOverview | None:
+        """The stage the last launch is in, or was in at its end."""
+        stages = [note for note in self.launch if note["type"] == "stage"]
+        if not stages:
+            return None
+        now = stages[-1]
+        return StageOverview(now["stage"], now["total"], max(now["left"] - len(self.ended_in(now)), 0))
+
+    def ended_in(self, stage: Line) -> list[int]:
+        """Numbers of the trials of ``stage`` that ended since it began."""
+        return [
+            number
+            for number, record in enumerate(self.records)
+            if record.stage == stage["stage"] and (record.ended or 0.0) >= stage["time"]
+        ]
+
+    @cached_property
+    def arrivals(self) -> list[float]:
+        """When reports of the last launch came."""
+        since = self.launch[0]["time"] if self.launch else np.inf
+        times = self.curves.column(ARRIVED)
+        return [float(when) for when in np.sort(times[times >= since])]
+
+    @property
+    def speed(self) -> float:
+        """Epochs a second; 0 where nothing runs."""
+        return speed(self.arrivals, self.now) if self.alive else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """As the live view guesses it."""
+        stages = {note["stage"]: note for note in self.launch if note["type"] == "stage"}
+        if self.speed <= 0 or not stages or self.stage is None:
+            return None
+        expected = ExpectedTrials(self.launch[0]["epochs"], self.launch[0]["trials"])
+        left = {**expected.trials, **dict.fromkeys(stages, 0), self.stage.name: self.stage.left}
+        ended = self.ended_in(stages[self.stage.name])
+        usual = float(self.curves.lengths[ended].mean()) if ended and self.stage.name == "search" else None
+        behind = sum(trial.epoch for trial in self.trials if trial.status == "running")
+        return epochs_left(expected, left, self.stage.name, usual, behind) / self.speed

@@ -1,0 +1,164 @@
+"""What the user sees while a study runs: one live view in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from study.journal.record import TrialRecord
+from study.monitoring.eta import epochs_left, recent, speed
+from study.monitoring.labels import duration, settings
+from study.plan.expected import ExpectedTrials
+from study.plan.trial import PlannedTrial
+
+LINE_EVERY_S = 15.0
+
+
+class ProgressDisplay:
+    """Watches a study and shows where it stands.
+
+    Args:
+        metric: what the search maximises, such as ``val/top1``.
+    """
+
+    def __init__(self, console: Console, name: str, metric: str, expected: ExpectedTrials) -> None:
+        self.console = console
+        self.name = name
+        self.metric = metric
+        self.expected = expected
+        self.trials = dict(expected.trials)
+        self.stage_name = "starting"
+        self.total = self.left = 0
+        self.counts: Counter[str] = Counter()
+        self.running: dict[str, TrialRecord] = {}
+        self.best: TrialRecord | None = None
+        self.paper: dict[str, float] = {}
+        self._arrivals: list[float] = []
+        self._stage_epochs = 0
+        self._last_line = 0.0
+        self._live = (
+            Live(console=console, refresh_per_second=2, get_renderable=self._view, transient=True)
+            if console.is_terminal
+            else None
+        )
+
+    def __enter__(self) -> ProgressDisplay:
+        if self._live:
+            self._live.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._live:
+            self._live.__exit__(*error)
+
+    def say(self, text: str) -> None:
+        """Print a line above the live view."""
+        self.console.print(Text(text), soft_wrap=True)
+
+    def stage(self, name: str, total: int, left: int) -> None:
+        """A stage begins."""
+        self.stage_name, self.total, self.left = name, total, left
+        self.trials[name] = left
+        self.counts = Counter(done=total - left)
+        self.running = {}
+        self._stage_epochs = 0
+        known = f", {total - left} of them known" if left < total else ""
+        self.say(f"{name}: {total} trials{known}" if total else f"{name}: nothing to do")
+
+    def began(self, planned: PlannedTrial, record: TrialRecord) -> None:
+        """A trial runs."""
+        if record.status == "running":
+            self.running[record.key] = record
+
+    def reported(self, record: TrialRecord, epoch: int) -> None:
+        """An epoch is done."""
+        self._arrivals.append(time.monotonic())
+        self._stage_epochs += 1
+        value = record.final.get(self.metric)
+        if record.stage == "search" and value is not None and epoch >= record.config["training"]["epochs"]:
+            if record.role == "paper":
+                self.paper[record.pair] = value
+            if self.best is None or value > self.best.final[self.metric]:
+                self.best = record
+        if not self._live and time.monotonic() - self._last_line > LINE_EVERY_S:
+            self._line()
+
+    def remarked(self, record: TrialRecord, text: str) -> None:
+        """Print it."""
+        self.say(f"{record.stage} {record.pair} {record.method} {record.key}: {text}")
+
+    def ended(self, record: TrialRecord) -> None:
+        """A trial is done, stopped or failed."""
+        self.running.pop(record.key, None)
+        self.counts[record.status] += 1
+        self.left = max(0, self.left - 1)
+        self.trials[self.stage_name] = self.left
+        if record.status == "failed":
+            self.say(f"failed: {record.pair} {record.method} {record.key}: {record.reason}")
+        elif not self._live:
+            names = (self.metric, "test/top1")
+            values = [f"{name} {record.final[name]:.2f}" for name in names if name in record.final]
+            said = [
+                f"{record.stage} {record.pair} {settings(record)}",
+                f"{len(record.history)} epochs",
+                *values,
+            ]
+            self.say(f"  {record.status:7} {', '.join(said)}")
+
+    @property
+    def epochs_per_second(self) -> float:
+        """Epochs of all trials together, lately."""
+        now = time.monotonic()
+        self._arrivals = list(recent(self._arrivals, now))
+        return speed(self._arrivals, now)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """A guess from the epochs still to come, at the present speed; None before there is a speed."""
+        fast = self.epochs_per_second
+        if fast <= 0:
+            return None
+        ended = self.counts["stopped"] + self.counts["failed"] + self.counts["done"]
+        usual = self._stage_epochs / max(ended, 1) if self.stage_name == "search" and ended else None
+        running = sum(len(record.history) for record in self.running.values())
+        return epochs_left(self.expected, self.trials, self.stage_name, usual, running) / fast
+
+    def _summary(self) -> list[tuple[str, str]]:
+        counts = {"running": len(self.running), **{name: self.counts[name] for name in ("stopped", "failed")}}
+        others = ", ".join(f"{number} {name}" for name, number in counts.items())
+        rows = [
+            ("stage", self.stage_name),
+            ("trials", f"{self.counts['done']} done, {others} of {self.total}"),
+        ]
+        if self.best is not None:
+            paper = self.paper.get(self.best.pair)
+            against = "" if paper is None else f" (the paper's configuration: {paper:.2f})"
+            value = f"{self.metric} {self.best.final[self.metric]:.2f}{against}"
+            rows.append(("best", f"{value}: {self.best.pair} {settings(self.best)}"))
+        left = self.seconds_left
+        fast = f"{self.epochs_per_second:.2f} epochs/s"
+        rows.append(("speed", fast if left is None else f"{fast}, about {duration(left)} left"))
+        return rows
+
+    def _line(self) -> None:
+        self._last_line = time.monotonic()
+        self.say("; ".join(f"{name} {text}" for name, text in self._summary()))
+
+    def _view(self) -> Group:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim")
+        table.add_column()
+        for name, text in self._summary():
+            table.add_row(name, Text(text))
+        for record in list(self.running.values())[:8]:
+            value = record.final.get(self.metric)
+            done = f"  epoch {len(record.history)}/{record.config['training']['epochs']}"
+            now = "" if value is None else f"  {value:.2f}"
+            table.add_row(done, Text(f"{record.pair} {settings(record)}{now}"))
+        return Group(Text(f"{self.name}", style="bold"), table)

@@ -1,0 +1,117 @@
+"""Where a study stands: all of ``sdd-study status``, while the study runs and after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from study.journal.journal import Line
+from study.journal.launches import devices_by_time, search_seconds
+from study.journal.record import STATUSES
+from study.monitoring.device_time import DeviceTime, device_time
+from study.monitoring.overview import BestTrial, StageOverview, StudyOverview, TrialOverview
+from study.workspace.folder import StudyFolder
+from study.workspace.lock import LockOwner
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a trial had to say: a damaged checkpoint, a lost process."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudyStatus:
+    """All of ``sdd-study status``; its JSON has these names.
+
+    Attributes:
+        last_activity: of the journal, seconds since 1970.
+        seconds_left: a guess; None where nothing runs, or nothing was reported yet.
+        mended: what went wrong in trials that went on all the same.
+        budget: used, limit and what is left of everything that ends the search, by name.
+    """
+
+    study: str
+    state: str
+    launcher: LockOwner | None
+    last_activity: float | None
+    metric: str
+    stage: StageOverview | None
+    trials: dict[str, int]
+    running: list[TrialOverview]
+    best: list[BestTrial]
+    failed: list[TrialOverview]
+    mended: list[Remark]
+    budget: dict[str, dict[str, float | None]]
+    epochs_per_second: float
+    seconds_left: float | None
+    time: DeviceTime
+
+
+def standing(folder: StudyFolder) -> StudyStatus:
+    """Read where the study in ``folder`` stands."""
+    view = StudyOverview.read(folder)
+    return StudyStatus(
+        study=folder.name,
+        state=view.state,
+        launcher=folder.launcher(),
+        last_activity=view.last,
+        metric=view.metric,
+        stage=view.stage,
+        trials={status: view.counts[status] for status in STATUSES},
+        running=view.of_status("running"),
+        best=view.best(),
+        failed=view.of_status("failed"),
+        mended=[Remark(record.key, text) for record in view.records for text in record.remarks],
+        budget=budget(view),
+        epochs_per_second=view.speed,
+        seconds_left=view.seconds_left,
+        time=device_time(view.curves, [record.started for record in view.records], view.notes, view.until),
+    )
+
+
+def budget(view: StudyOverview) -> dict[str, dict[str, float | None]]:
+    """What is used of each limit that the study has."""
+    limits = view.spec.get("budget", {})
+    left, total = _search_left(view)
+    best = max((trial.trial.value or 0.0 for trial in view.best()), default=0.0)
+    used = {
+        "trials": total - left,
+        "hours": search_seconds(_closed_notes(view), view.records) / 3600,
+        "device_hours": _device_seconds(view) / 3600,
+        "target": best,
+        "max_failures": float(view.counts["failed"]),
+    }
+    limits = {**limits, "trials": total or None}
+    return {
+        name: {"used": used[name], "limit": limit, "left": max(limit - used[name], 0.0)}
+        for name, limit in limits.items()
+        if limit is not None and name in used
+    }
+
+
+def _search_left(view: StudyOverview) -> tuple[int, int]:
+    """Trials of the budget that the searches may still ask for, and of how many."""
+    began = [note for note in view.launch if (note["type"], note.get("stage")) == ("stage", "search")]
+    searches = len({record.search for record in view.records if record.search})
+    each = view.spec.get("budget", {}).get("trials", 0)
+    total = view.launch[0]["trials"]["search"] if view.launch else each * max(searches, 1)
+    if began:  # counts what was enqueued by hand too, which comes on top
+        left = began[-1]["left"] - len(view.ended_in(began[-1]))
+    else:
+        left = total - sum(record.search != "" and record.status != "running" for record in view.records)
+    return min(max(left, 0), total), total
+
+
+def _closed_notes(view: StudyOverview) -> list[Line]:
+    """The notes, with an end to a launch that has none yet."""
+    still = view.notes and view.notes[-1]["type"] != "leave"
+    return [*view.notes, {"type": "leave", "time": view.until}] if still else view.notes
+
+
+def _device_seconds(view: StudyOverview) -> float:
+    """As ``study.spending`` counts them."""
+    devices, seconds = devices_by_time(view.notes), view.curves.total("time/epoch_s")
+    searched = [n for n, record in enumerate(view.records) if record.stage == "search"]
+    return sum(float(seconds[n]) * devices(view.records[n].started) for n in searched)

@@ -1,0 +1,1 @@
+"""A spec with its data: every trial the study may run, as a TrialConfig."""

@@ -1,0 +1,83 @@
+"""Whether what a plan names fits together: weights, networks, scales, workers. Runs networks, reads files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from study.spec.define_by_run import variants
+from study.spec.domains import options_of
+from trainables.config.serialization import ConfigError
+from trainables.distributed.checks import check_shared
+
+if TYPE_CHECKING:
+    from study.plan.plan import Plan
+
+
+def check_fits(plan: Plan) -> None:
+    """Raise :class:`ConfigError` that names the field which does not fit."""
+    check_objective(plan)
+    check_weights(plan)
+    check_scales(plan)
+    check_workers(plan)
+
+
+def check_objective(plan: Plan) -> None:
+    """Refuse a metric that is not measured on so few classes."""
+    if plan.spec.search.maximize == "val/top5" and plan.num_classes < 6:
+        raise ConfigError(f"search.maximize: val/top5 needs six classes, the data have {plan.num_classes}")
+
+
+def check_weights(plan: Plan) -> None:
+    """Refuse a teacher's weight file that does not hold the weights of its network for these classes."""
+    from trainables.teacher.importing import read_teacher
+
+    for number, pair in enumerate(plan.spec.pairs):
+        if pair.weights is not None:
+            try:
+                read_teacher(Path(pair.weights), pair.teacher, plan.num_classes, plan.image_size)
+            except ValueError as error:
+                raise ConfigError(f"pairs.{number}.weights: {error}") from None
+
+
+def check_scales(plan: Plan) -> None:
+    """Refuse scales that cut the last map of a teacher or student into cells smaller than half a pixel.
+
+    The published runs pool MobileNetV2's 2x2 map at scale 4, which repeats each pixel; finer than that, every
+    further cell is a copy.
+    """
+    from trainables.models.profile import final_map
+
+    for number, pair in enumerate(plan.spec.pairs):
+        for role, name in (("teacher", pair.teacher), ("student", pair.student)):
+            try:
+                side = min(final_map(name, plan.num_classes, plan.image_size))
+            except ValueError as error:
+                raise ConfigError(f"pairs.{number}.{role}: {error}") from None
+            for index, method in enumerate(plan.spec.methods):
+                sets = (scales for variant in variants(method) for scales in options_of(variant.scales))
+                finest = max((max(scales) for scales in sets if scales), default=1)
+                if finest > 2 * side:
+                    raise ConfigError(
+                        f"methods.{index}.scales: {finest} does not fit the {side}x{side} map of {name}; "
+                        f"the finest that does is {2 * side}"
+                    )
+
+
+def check_workers(plan: Plan) -> None:
+    """Refuse methods and batches that the workers of one trial cannot share."""
+    from trainables.data.partition import split
+
+    spec, workers = plan.spec, plan.spec.resources.workers_per_trial
+    if workers == 1:
+        return
+    parts = split(plan.raw, plan.data)
+    images = (len(parts.train), len(parts.train) + len(parts.validation))
+    try:
+        for pair in spec.pairs:
+            for training in (pair.student_training(spec.training), spec.teacher_training or spec.training):
+                rows = [variant for method in spec.methods for variant in variants(method)]
+                features = [added.name for row in rows for added in row.features]
+                check_shared(features, training, workers, images)
+    except ConfigError as error:
+        raise ConfigError(f"resources.{error}") from None

@@ -1,0 +1,55 @@
+"""What a study would do, in words: the dry run."""
+
+from __future__ import annotations
+
+import json
+
+from study.plan.expected import most_confirm_trials
+from study.plan.plan import Plan
+from study.workspace.folder import StudyFolder
+from trainables.config.serialization import to_plain
+
+
+def describe(plan: Plan, folder: StudyFolder) -> str:
+    """The resolved spec, the trials and their resources, the teachers that have to be trained."""
+    spec, data = plan.spec, plan.data
+    rows = [("teachers", line) for line in describe_teachers(plan, folder)]
+    for space in plan.search_spaces:
+        pairs = ", ".join(pair.label for pair in space.pairs)
+        count = f"{spec.budget.trials} trials of up to {spec.training.epochs} epochs over {pairs}"
+        rows.append(("search", f"{space.label}: {count}"))
+        rows += [("", f"{name} in {domain}") for name, _, domain in space.method.domains()]
+    confirmed = f"up to {most_confirm_trials(plan)} trials of {spec.training.epochs} epochs"
+    rows.append(("confirm", f"{confirmed}: {spec.confirm.seeds} seeds of each configuration"))
+    wanted = spec.resources
+    gpus = wanted.gpus_per_trial
+    devices = (
+        f"{gpus:g} GPU"
+        if isinstance(gpus, float | int)
+        else "as much of a GPU as is measured to be best"
+        if gpus
+        else "1 GPU where there is one"
+    )
+    workers = f"{wanted.workers_per_trial} workers, each " if wanted.workers_per_trial > 1 else ""
+    rows.append(("resources", f"each trial: {workers}{wanted.cpus_per_trial} CPU, {devices}"))
+    images = f"{len(plan.raw.train_labels)} train and {len(plan.raw.test_labels)} test images"
+    rows.append(("data", f"{data.name}: {plan.num_classes} classes in use, {images} in all"))
+    rows.append(("results", str(folder.path)))
+    resolved = json.dumps(to_plain(spec), indent=2)
+    return "\n".join(["# resolved study", resolved, "", "# what it runs", *(f"{n:10}{t}" for n, t in rows)])
+
+
+def describe_teachers(plan: Plan, folder: StudyFolder) -> list[str]:
+    """A line for each teacher: where it comes from."""
+    lines = []
+    for pair in plan.spec.pairs:
+        planned = plan.teacher_trial(pair)
+        if pair.weights is not None:
+            lines.append(f"{pair.teacher}: from {pair.weights}, to be measured")
+        elif folder.store.run(planned.key).result() is not None:
+            lines.append(f"{pair.teacher}: trained already ({planned.key})")
+        else:
+            lines.append(
+                f"{pair.teacher}: to be trained, {planned.config.training.epochs} epochs ({planned.key})"
+            )
+    return list(dict.fromkeys(lines))

@@ -1,0 +1,71 @@
+"""Counts the trials and epochs that a plan has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from study.plan.plan import Plan
+from study.spec.study import StudySpec
+from study.workspace.folder import StudyFolder, last_line
+from trainables.config.serialization import to_plain
+from trainables.storage.files import read_json
+
+DECIDES_TRIALS = ("pairs", "methods", "search", "budget", "confirm")
+"""Fields of a study that decide which trials it has."""
+
+
+def most_confirm_trials(plan: Plan) -> int:
+    """The most trials the confirm stage can have.
+
+    Each winner and each paper configuration may bring its base loss by itself along.
+    """
+    confirm, searched = plan.spec.confirm, len(plan.spec.searched)
+    fixed = len(plan.spec.methods) - searched
+    pairs = len(plan.spec.pairs)
+    if searched and plan.spec.search.pairs == "search":
+        pairs = min(searched * confirm.best, pairs)
+    each = searched * 2 * (confirm.best + confirm.paper) + fixed
+    return pairs * each * confirm.seeds
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedTrials:
+    """What a study consists of, so far as can be told beforehand.
+
+    Attributes:
+        epochs: of a whole trial of each stage.
+        trials: of each stage.
+    """
+
+    epochs: Mapping[str, int]
+    trials: Mapping[str, int]
+
+    @classmethod
+    def of(cls, plan: Plan) -> ExpectedTrials:
+        """Of a plan none of which is done."""
+        spec = plan.spec
+        epochs = spec.training.epochs
+        trained = any(pair.weights is None for pair in spec.pairs)
+        teachers = (spec.teacher_training or spec.training).epochs if trained else 1
+        return cls(
+            epochs={"teachers": teachers, "search": epochs, "confirm": epochs},
+            trials={
+                "teachers": len({(pair.teacher, pair.weights) for pair in spec.pairs}),
+                "search": spec.budget.trials * len(plan.search_spaces),
+                "confirm": most_confirm_trials(plan),
+            },
+        )
+
+
+def expects_trials(folder: StudyFolder, spec: StudySpec) -> bool:
+    """Tell whether a launch may expect to run trials, so that Ray is started early.
+
+    That is where nobody runs the study now, and it did not end well, or another one did, with fewer trials.
+    """
+    if folder.launcher() is not None:
+        return False
+    if not folder.journal.exists() or b'"outcome":"done"' not in last_line(folder.journal):
+        return True
+    before = read_json(folder.path / "study.json") or {}
+    return any(before.get(name) != to_plain(getattr(spec, name)) for name in DECIDES_TRIALS)

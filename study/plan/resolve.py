@@ -1,0 +1,59 @@
+"""Resolves a spec against its data into a plan, and checks that all of it fits together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from study.plan.checks import check_fits
+from study.plan.precision import decided, left_open
+from study.spec.define_by_run import variants
+from study.spec.domains import options_of
+from study.spec.study import StudySpec
+from trainables.config.serialization import ConfigError
+from trainables.engine.device import best_here
+from trainables.losses.user_losses import registered_sources
+
+if TYPE_CHECKING:
+    from trainables.engine.device import Precision
+from study.plan.plan import Plan
+
+
+def resolve(spec: StudySpec, precision: Callable[[], Precision] = best_here) -> Plan:
+    """Look up what ``spec`` names and check that it fits together; creates nothing.
+
+    Args:
+        precision: tells what ``auto`` comes to; asked where ``spec`` has one.
+
+    Raises:
+        ConfigError: the data cannot be read, a teacher's weights are not its network's, or a scale does not
+            fit a network's last map.
+    """
+    from trainables import data
+
+    root = str(Path(spec.data.root).expanduser().absolute()) if spec.data.root is not None else None
+    located = dataclasses.replace(spec.data, root=root)
+    try:
+        found = dataclasses.replace(located, fingerprint=data.fingerprint(located))
+        raw = data.load_raw(found)
+        data.check_classes(found, len(raw.classes))
+    except ConfigError as error:
+        raise ConfigError(f"data.{error}") from None
+    auto = precision() if left_open(spec) else None
+    plan = Plan(decided(spec, auto) if auto else spec, found, raw, auto, _user_code(spec))
+    check_fits(plan)
+    return plan
+
+
+def _user_code(spec: StudySpec) -> tuple[str, ...]:
+    """Take the texts that register those losses of the methods that are the user's own."""
+    bases = {
+        str(base)
+        for method in spec.methods
+        for variant in variants(method)
+        for base in options_of(variant.base)
+        if base is not None
+    }
+    return registered_sources(sorted(bases))

@@ -1,0 +1,1 @@
+"""Figures and charts, as files and as data of the page."""

@@ -1,0 +1,1 @@
+"""Tables of confirmed configurations: the study's own, and the paper's with its numbers beside."""

@@ -1,0 +1,136 @@
+"""The paper's numbers, and the layout of its tables, both read from ``paper_results.csv``.
+
+The file holds every number of the tables of Wei, Luo, Luo, "Scale Decoupled Distillation" (CVPR 2024, arXiv
+2403.13512), A1 and A2 of its appendix, and as ``released-runs`` single runs noted in the published scripts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+
+from study.results.seed_groups import SeedGroup, paper_scales
+from study.spec import published as settings
+from trainables.config.trial import Training
+
+TITLES = {
+    "1": "CIFAR-100, teachers and students of different architectures",
+    "2": "CIFAR-100, more teachers and students of different architectures",
+    "3": "ImageNet, ResNet34 and ResNet18",
+    "4": "ImageNet, ResNet50 and MobileNetV1",
+    "5": "CUB-200",
+    "6": "Consistent and complementary knowledge, CIFAR-100",
+    "7": "Scale sets, CIFAR-100",
+    "8": "Weight beta of the complementary term, CIFAR-100",
+    "9": "Training time of a batch",
+    "A1": "With feature distillation, CIFAR-100",
+    "A2": "Scale decoupling of SP, CIFAR-100",
+}
+UNITS = {"top1": "top-1, %", "top5": "top-5, %", "ms_per_batch": "ms a batch"}
+HEAD = ("teacher", "student")
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A pair and a metric of a table."""
+
+    teacher: str
+    student: str
+    metric: str
+
+    @property
+    def pair(self) -> str:
+        """``teacher-student``."""
+        return f"{self.teacher}-{self.student}"
+
+
+@dataclass(frozen=True, slots=True)
+class TableLine:
+    """A row of a table: a method, with the settings that the table names; empty where it names none."""
+
+    method: str
+    scales: str = ""
+    beta: str = ""
+    knowledge: str = ""
+
+    @property
+    def label(self) -> str:
+        """The method, and what the table varies."""
+        parts = [
+            self.method,
+            f"{{{self.scales}}}" if self.scales else "",
+            f"beta {self.beta}" if self.beta else "",
+            self.knowledge if self.knowledge != "none" else "",
+        ]
+        return " ".join(filter(None, parts))
+
+    def fits(self, found: SeedGroup) -> bool:
+        """Whether ``found`` is what this row is about; what the row leaves open has the paper's value."""
+        if canonical(found.method) != canonical(self.method):
+            return False
+        if not found.method.startswith("SD-"):
+            return True
+        part = self.knowledge or "fusion"
+        scales = self.scales or paper_scales(found.teacher, found.student)
+        beta = float(self.beta or settings.BETA)
+        return found.knowledge == part and found.scales == scales and (part != "fusion" or found.beta == beta)
+
+
+@dataclass(frozen=True, slots=True)
+class TableLayout:
+    """Rows, columns and numbers of one of the paper's tables."""
+
+    number: str
+    data: str
+    columns: tuple[TableColumn, ...]
+    lines: tuple[TableLine, ...]
+    values: dict[tuple[TableLine, TableColumn], float]
+    remarks: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What the table is about."""
+        return f"Table {self.number}: {TITLES[self.number]}"
+
+
+@cache
+def results() -> pd.DataFrame:
+    """Every number of the paper, one a row; text columns are empty where they do not apply."""
+    with files("study.report").joinpath("paper_results.csv").open() as file:
+        return pd.read_csv(
+            file, dtype=dict.fromkeys(("table", "scales", "beta", "knowledge", "note"), str)
+        ).fillna({"scales": "", "beta": "", "knowledge": "", "note": ""})
+
+
+@cache
+def layouts() -> dict[str, TableLayout]:
+    """The paper's tables by number, in its order."""
+    tables = results().groupby("table", sort=False)
+    return {str(number): _layout(str(number), part) for number, part in tables if number in TITLES}
+
+
+def _layout(number: str, part: pd.DataFrame) -> TableLayout:
+    rows: list[Any] = list(part.itertuples())
+    values: dict[tuple[TableLine, TableColumn], float] = {}
+    for row in rows:
+        column = TableColumn(row.teacher, row.student, row.metric)
+        values[TableLine(row.method, row.scales, row.beta, row.knowledge), column] = float(row.value)
+    columns = tuple(dict.fromkeys(column for _, column in values))
+    lines = tuple(dict.fromkeys(line for line, _ in values))
+    remarks = tuple(dict.fromkeys(f"{row.student}: {row.note}" for row in rows if row.note))
+    return TableLayout(number, str(part["dataset"].iloc[0]), columns, lines, values, remarks)
+
+
+def paper_epochs(data: str) -> int:
+    """Epochs of the paper's runs on a data set."""
+    return settings.TRAINING.get(data, Training()).epochs
+
+
+def canonical(method: str) -> str:
+    """One spelling for FitNet and FITNET, SDD-SP and SP_MULTISCALE."""
+    name = method.casefold().replace("_", "-")
+    return name.replace("sp-multiscale", "sdd-sp")  # the feature loss of Table A2

@@ -1,0 +1,1 @@
+"""Finished trials as data: frames, seed groups, statistics, comparisons."""

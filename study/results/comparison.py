@@ -1,0 +1,157 @@
+"""Studies side by side: for each pair their best configurations, and each method they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from study.results.folder_reader import read_folder
+from study.results.frames import RunFrames, gather, settings_hash
+from study.results.seed_groups import SeedGroup, confirmed, settings_label
+from study.results.statistics import Gain, gain, mean, std
+
+BEST = "best"
+"""Name of the row of a pair that compares what each search chose, whatever its method."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonSide:
+    """One study's entry of a row.
+
+    Attributes:
+        searched: last value of the search's metric, percent; None where this was not found by a search.
+        mean, std, n: test top-1 over the seeds that are finished, percent; ``asked`` seeds were asked for.
+        difference: from the first study; None of that one itself, and where one of the two has no run.
+        data, epochs: what it was trained on and for how long; a difference means little where they differ.
+    """
+
+    study: str
+    method: str
+    settings: str
+    role: str
+    searched: float | None
+    mean: float | None
+    std: float | None
+    n: int
+    asked: int
+    data: str
+    epochs: int
+    difference: Gain | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRow:
+    """What is compared on one pair: :data:`BEST`, or a method; None is a study that has not got it."""
+
+    pair: str
+    what: str
+    studies: list[ComparisonSide | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    configuration: SeedGroup
+    searched: float | None
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All of ``sdd-study compare``; its JSON has these names."""
+
+    studies: list[str]
+    metric: str
+    rows: list[ComparisonRow]
+
+
+def compare(results: Path, studies: Sequence[str]) -> Comparison:
+    """Read the studies and put them side by side; the first is what the others are compared with."""
+    all_runs = [gather([read_folder(results, study)]) for study in studies]
+    found = [_entries(runs) for runs in all_runs]
+    rows = []
+    for pair in dict.fromkeys(pair for entries in found for pair, _ in entries):
+        whats = [what for entries in found for at, what in entries if at == pair]
+        common = [what for what in dict.fromkeys(whats) if what == BEST or whats.count(what) > 1]
+        for what in sorted(common, key=lambda what: what != BEST):
+            entries = [each.get((pair, what)) for each in found]
+            rows.append(ComparisonRow(pair, what, _sides(studies, entries)))
+    return Comparison(list(studies), all_runs[0].metric, rows)
+
+
+def best_by_pair(runs: RunFrames) -> dict[str, tuple[SeedGroup, str]]:
+    """The best confirmed configuration of each pair, and what chose it.
+
+    That is the search, by the held-out part of train. On pairs that nothing was searched on it is the highest
+    mean on the test split, among configurations that were fixed beforehand, and the answer says so.
+    """
+    entries = _entries(runs)
+    found: dict[str, tuple[SeedGroup, str]] = {}
+    for pair in dict.fromkeys(pair for pair, _ in entries):
+        if (pair, BEST) in entries:
+            found[pair] = (entries[pair, BEST].configuration, f"search, {runs.metric}")
+            continue
+        fixed = [entry for (at, _), entry in entries.items() if at == pair and entry.values]
+        if fixed:
+            best = max(fixed, key=lambda entry: mean(entry.values) or 0.0)
+            found[pair] = (best.configuration, f"mean test/top1 of {len(fixed)} fixed configurations")
+    return found
+
+
+def _entries(runs: RunFrames) -> dict[tuple[str, str], _Entry]:
+    """A study's entries by pair and row."""
+    winners = _winners(runs)
+    entries: dict[tuple[str, str], _Entry] = {}
+    for configuration in confirmed(runs):
+        if configuration.method == "teacher":
+            continue
+        searched = winners.get((configuration.pair, configuration.runs["settings"].iloc[0]))
+        entry = _Entry(configuration, searched, configuration.values("top1", "last"))
+        for what in (BEST, configuration.method) if searched is not None else (configuration.method,):
+            known = entries.get((configuration.pair, what))
+            if known is None or _rank(entry) > _rank(known):
+                entries[configuration.pair, what] = entry
+    return entries
+
+
+def _rank(entry: _Entry) -> tuple[float, bool]:
+    """What the search preferred comes first, then what it did not find. Test values decide nothing."""
+    return (float("-inf") if entry.searched is None else entry.searched, entry.configuration.searched)
+
+
+def _winners(runs: RunFrames) -> dict[tuple[str, str], float]:
+    """Values of whole search trials by pair and by the settings of their confirming runs."""
+    values = runs.curves.last(runs.metric)
+    found: dict[tuple[str, str], float] = {}
+    for number, (trial, config) in enumerate(zip(runs.trials.to_dict("records"), runs.configs, strict=True)):
+        if (trial["stage"], trial["status"]) == ("search", "done") and values[number] == values[number]:
+            found[trial["pair"], settings_hash({**config, "fit": "all"})] = float(values[number])
+    return found
+
+
+def _sides(studies: Sequence[str], entries: Sequence[_Entry | None]) -> list[ComparisonSide | None]:
+    base = entries[0]
+    sides: list[ComparisonSide | None] = []
+    for study, entry in zip(studies, entries, strict=True):
+        if entry is None:
+            sides.append(None)
+            continue
+        item = entry.configuration
+        over = gain(entry.values, base.values) if base is not None and entry is not base else None
+        sides.append(
+            ComparisonSide(
+                study=study,
+                method=item.method,
+                settings=settings_label(item.method, item.scales, item.alpha, item.beta),
+                role=item.role,
+                searched=entry.searched,
+                mean=mean(entry.values),
+                std=std(entry.values),
+                n=len(entry.values),
+                asked=item.asked,
+                data=item.data,
+                epochs=item.epochs,
+                difference=over,
+            )
+        )
+    return sides

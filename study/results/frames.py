@@ -1,0 +1,225 @@
+"""Trials of studies as pandas frames, the same from every source; the CSVs are these frames."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from study.journal.curves import LearningCurves
+from study.journal.record import TrialRecord
+from study.results.loaded_study import WANTED, LoadedStudy, all_names
+from study.spec import published as paper
+
+TRIAL_COLUMNS = [
+    "trial_key",
+    "study",
+    "stage",
+    "status",
+    "pair",
+    "teacher",
+    "student",
+    "method",
+    "role",
+    "base",
+    "scales",
+    "alpha",
+    "beta",
+    "seed",
+    "epochs",
+    "epochs_planned",
+    "val/top1",
+    "val/top1_best",
+    "test/top1",
+    "test/top1_best",
+    "seconds",
+    "reason",
+    "data",
+    "consistent_weight",
+    "test/top5",
+    "test/top5_best",
+    "test/top1_chosen",
+    "test/top5_chosen",
+    "watched",
+    "time/batch_ms",
+    "started",
+    "ended",
+    "published",
+    "settings",
+    "asked",
+]
+"""Columns of ``trials.csv``, one row a trial; accuracies in percent, seconds of training without waiting.
+
+``*_best``: highest over the epochs. ``*_chosen``: at the epoch with the highest ``val/top1``. ``watched``:
+the test split was measured after every epoch. ``started``, ``ended``: seconds since 1970. ``published``: the
+method's settings are the paper's. ``settings``: hash of all that decides the result but the seed. ``asked``:
+seeds the study asked for.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFrames:
+    """Trials of one study or of several.
+
+    Attributes:
+        trials: one row a trial, :data:`TRIAL_COLUMNS`, rows numbered from 0.
+        configs: their configurations, in the same order.
+        curves: their metrics epoch by epoch, in the same order.
+        metric: what the search maximised.
+    """
+
+    trials: pd.DataFrame
+    configs: list[dict[str, Any]]
+    curves: LearningCurves
+    metric: str = WANTED[0]
+
+    @property
+    def counted(self) -> pd.DataFrame:
+        """Finished trials, each key once; what tables are made of."""
+        done = self.trials[self.trials["status"] == "done"]
+        published = done.groupby("trial_key")["published"].transform("any")
+        return done.assign(published=published).drop_duplicates("trial_key")
+
+
+def gather(sources: Sequence[LoadedStudy]) -> RunFrames:
+    """The trials of ``sources`` in one frame."""
+    trials = pd.concat([_frame(source) for source in sources], ignore_index=True)
+    return RunFrames(
+        trials,
+        [record.config for source in sources for record in source.records],
+        LearningCurves.concatenate([source.curves for source in sources]),
+        sources[0].metric,
+    )
+
+
+def from_records(
+    study: str, records: Iterable[TrialRecord], asked: int | None = None, metric: str = WANTED[0]
+) -> RunFrames:
+    """The trials of one study from its journal in memory."""
+    kept = list(records)
+    curves = LearningCurves.from_histories(all_names(metric), [record.history for record in kept])
+    return gather([LoadedStudy.of_curves(study, kept, curves, asked, metric)])
+
+
+def trials_frame(study: str, records: Iterable[TrialRecord]) -> pd.DataFrame:
+    """One row a trial, in the order in which they began."""
+    return from_records(study, records).trials
+
+
+def metrics_frame(records: Iterable[TrialRecord]) -> pd.DataFrame:
+    """``trial_key, step, name, value``: every metric of every epoch; ``step`` is the epoch, from 1."""
+    rows = [
+        (record.key, int(metrics["epoch"]), name, value)
+        for record in records
+        for metrics in record.history
+        for name, value in metrics.items()
+        if name != "epoch"
+    ]
+    return pd.DataFrame(rows, columns=["trial_key", "step", "name", "value"])
+
+
+def _frame(source: LoadedStudy) -> pd.DataFrame:
+    frame = pd.DataFrame([_row(source.study, record) for record in source.records], columns=TRIAL_COLUMNS)
+    curves = source.curves
+    frame["epochs"] = curves.lengths
+    for name in ("val/top1", "test/top1", "test/top5"):
+        frame[name] = curves.last(name)
+        if f"{name}_best" in frame:
+            frame[f"{name}_best"] = curves.highest(name)
+        if f"{name}_chosen" in frame:
+            frame[f"{name}_chosen"] = curves.at_highest(name, "val/top1")
+    frame["seconds"] = source.seconds.round(3)  # what the order of a sum decides is left out
+    frame["time/batch_ms"] = source.batch_ms.round(6)
+    seeds = frame.loc[frame["stage"] == "confirm", "seed"]
+    frame["asked"] = source.asked if source.asked is not None else seeds.nunique()
+    return frame
+
+
+def _row(study: str, record: TrialRecord) -> dict[str, Any]:
+    """What is known of a trial before its first epoch, and how it ended."""
+    config = record.config
+    logit = config["method"]["logit"] or {}
+    return {
+        "trial_key": record.key,
+        "study": study,
+        "stage": record.stage,
+        "status": record.status,
+        "pair": record.pair,
+        "teacher": (config["teacher"] or {}).get("name", ""),
+        "student": config["student"],
+        "method": record.method,
+        "role": record.role,
+        "base": logit.get("base", ""),
+        "scales": ",".join(map(str, logit.get("scales", []))),
+        "alpha": logit.get("alpha"),
+        "beta": logit.get("complementary_weight"),
+        "seed": config["seed"],
+        "epochs_planned": config["training"]["epochs"],
+        "reason": record.reason,
+        "data": data_label(config["data"]),
+        "consistent_weight": logit.get("consistent_weight"),
+        "watched": config["test"] == "every",
+        "started": _milliseconds(record.started),
+        "ended": _milliseconds(record.ended),
+        "published": record.role in ("paper", "baseline") or is_published(config),
+        "settings": settings_hash(config),
+    }
+
+
+def _milliseconds(when: float | None) -> float | None:
+    """Whole milliseconds, which is what MLflow keeps."""
+    return None if when is None else int(when * 1000) / 1000
+
+
+def data_label(data: Mapping[str, Any]) -> str:
+    """``cifar100`` for a whole data set; what is left out or set otherwise stands in brackets."""
+    parts = []
+    if (classes := data.get("classes")) is not None:
+        parts.append(f"{classes if isinstance(classes, int) else len(classes)} classes")
+    if (fraction := data.get("fraction", 1.0)) != 1:
+        parts.append(f"{100 * fraction:g}% of train")
+    if data.get("augment", "standard") != "standard":
+        parts.append("not augmented")
+    parts += [f"{name} {value}" for name, value in data.get("options", {}).items() if name != "download"]
+    return str(data["name"]) + (f" ({', '.join(parts)})" if parts else "")
+
+
+def is_published(config: Mapping[str, Any]) -> bool:
+    """Whether the logit term of ``config`` has the paper's settings for its pair, whatever the warm-up."""
+    method, logit = config["method"], config["method"]["logit"]
+    if logit is None or logit["base"] not in paper.BASE_LOSSES:
+        return False
+    case = paper.PaperCase(
+        (config["teacher"] or {}).get("name", ""), config["student"], config["data"]["name"]
+    )
+    base = paper.base_loss(logit["base"], case)
+    decoupled = tuple(logit["scales"]) != (1,)
+    return (
+        (method["ce_weight"], logit["alpha"]) == (base.ce_weight, base.alpha)
+        and dict(logit["options"]) == dict(base.options)
+        and (not decoupled or tuple(logit["scales"]) == paper.scales(case))
+        and logit["complementary_weight"] == (paper.BETA if decoupled else 1.0)
+        and logit["consistent_weight"] == 1.0
+        and (logit["reduction"], logit["agreement"]) == ("mean", "released")
+    )
+
+
+def settings_hash(config: Mapping[str, Any]) -> str:
+    """Equal for runs that differ in their seed alone, or in how often they look at the test split."""
+    data = {name: value for name, value in config["data"].items() if name != "root"}
+    kept = {name: value for name, value in config.items() if name not in ("seed", "test")}
+    text = json.dumps(_canonical({**kept, "data": data}), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _canonical(value: Any) -> Any:
+    """4.0 and 4 as the same number."""
+    if isinstance(value, Mapping):
+        return {name: _canonical(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_canonical(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,146 @@
+"""One trial of a study as a space file that reproduces it: same data, teacher, method, training, seed.
+
+The file is checked before it is handed out: what it describes has the key of the trial it was made from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from study.errors import UserError
+from study.journal.journal import JournalOutline
+from study.journal.record import TrialRecord
+from study.plan.plan import Plan
+from study.spec import published as paper
+from study.spec.methods import Added, Distillation
+from study.spec.source_code import WIDTH, _classes, without_study, written
+from study.spec.study import Confirm, Pair, Resources, Search, StudySpec
+from study.workspace.folder import StudyFolder
+from trainables.config.serialization import ConfigError, from_plain
+from trainables.config.trial import FeatureTerm, LogitTerm, Method, Teacher, Training, TrialConfig
+from trainables.losses.user_losses import run_sources
+
+
+def pin(
+    folder: StudyFolder, outline: JournalOutline, spec: Mapping[str, Any], record: TrialRecord, about: str
+) -> str:
+    """The text of a space file whose confirming runs are those of ``record``'s configuration.
+
+    Args:
+        spec: the study's, as ``study.json`` has it.
+        about: a line for the file's docstring.
+
+    Raises:
+        UserError: the trial trained a teacher, or its teacher's weight file is gone.
+    """
+    sources = list(spec.get("code", []))
+    run_sources(sources)
+    try:
+        config = TrialConfig.from_dict(record.config)
+    except ConfigError as error:
+        raise UserError(f"trial {record.key} was written by another version: {error}") from None
+    pair, teacher_training = _pair(folder, outline, spec, record, config)
+    pinned = StudySpec(
+        data=dataclasses.replace(config.data, fingerprint=None),
+        pairs=(pair,),
+        methods=(distillation(config.method),),
+        training=config.training,
+        teacher_training=teacher_training,
+        search=Search(seed=config.seed if record.stage == "search" else 0),
+        confirm=_confirm(spec, config),
+        resources=Resources(cpus_per_trial=spec.get("resources", {}).get("cpus_per_trial", 1)),
+    )
+    if record.key not in _keys(pinned, config):
+        raise UserError(f"trial {record.key} cannot be written as a space: what decides it has changed since")
+    code = "\n\n".join(filter(None, map(without_study, sources)))
+    names = sorted(_classes(pinned))
+    lines = [*textwrap.wrap(about, WIDTH - 3), "", "Its confirming runs train this configuration again."]
+    head = '"""' + "\n".join(lines) + '\n"""'
+    imports = f"from study.spec import {', '.join(names)}"
+    body = f"STUDY = {written(pinned, len('STUDY = '))}"
+    return "\n\n".join(filter(None, [head, imports, code, body])) + "\n"
+
+
+def distillation(method: Method) -> Distillation:
+    """A method of the control plane, without domains, that resolves to ``method``."""
+    features = tuple(_added(term) for term in method.features)
+    logit = method.logit
+    if logit is None:
+        return Distillation(base=None, ce_weight=method.ce_weight, features=features)
+    return Distillation(
+        base=logit.base,
+        options={logit.base: dict(logit.options)} if logit.options else {},
+        ce_weight=method.ce_weight,
+        features=features,
+        beta=logit.complementary_weight,
+        **{name: getattr(logit, name) for name in SAME},
+    )
+
+
+SAME = ("alpha", "scales", "consistent_weight", "reduction", "agreement", "warmup_epochs")
+"""Fields that a method and the logit term it resolves to have in common."""
+assert set(SAME) <= {field.name for field in dataclasses.fields(LogitTerm)}
+
+
+def _added(term: FeatureTerm) -> Added:
+    return Added(
+        name=term.name, weight=term.weight, options=dict(term.options), warmup_epochs=term.warmup_epochs
+    )
+
+
+def _confirm(spec: Mapping[str, Any], config: TrialConfig) -> Confirm:
+    seeds = spec.get("confirm", {}).get("seeds", 1)
+    watch = (
+        spec.get("confirm", {}).get("watch_test", False) if config.fit == "train" else config.test == "every"
+    )
+    return Confirm(paper=False, seeds=max(seeds, config.seed if config.fit == "all" else 1), watch_test=watch)
+
+
+def _pair(
+    folder: StudyFolder,
+    outline: JournalOutline,
+    spec: Mapping[str, Any],
+    record: TrialRecord,
+    config: TrialConfig,
+) -> tuple[Pair, Training | None]:
+    """The pair of a trial, and how its teacher was trained, if not as the student was."""
+    known = {f"{pair['teacher']}-{pair['student']}": pair for pair in spec.get("pairs", [])}
+    if record.pair not in known or record.stage == "teachers":
+        raise UserError(f"trial {record.key} trained the teacher {record.pair}; pin the trial of a student")
+    written = known[record.pair]
+    published = paper.learning_rate(config.student) is not None
+    own = {"lr": config.training.lr} if published and config.training.lr == Training().lr else {}
+    pair = Pair(written["teacher"], written["student"], training=own)
+    if written.get("weights") is not None:
+        file = weight_file(folder, written["weights"], config.teacher.weights if config.teacher else None)
+        return dataclasses.replace(pair, weights=str(file)), None
+    for other in outline.records.values():
+        if other.stage == "teachers" and other.pair == pair.teacher:
+            training = from_plain(Training, other.config["training"])
+            return pair, None if training == config.training else training
+    raise UserError(
+        f"trial {record.key}: the journal does not tell how its teacher {pair.teacher} was trained"
+    )
+
+
+def weight_file(folder: StudyFolder, given: str, weights: str | None) -> Path:
+    """The file with these teacher weights: the one the study names, or the one that was filed."""
+    from trainables.models.weights import load_published, state_sha256
+
+    files = [Path(given).absolute(), *([folder.store.teacher(weights)] if weights else [])]
+    for file in files:
+        if file.is_file() and weights in (None, state_sha256(load_published(file))):
+            return file
+    raise UserError(f"the teacher's weight file {given} is gone, or holds other weights by now")
+
+
+def _keys(pinned: StudySpec, config: TrialConfig) -> set[str]:
+    """The keys of all that a pinned space trains of its student: as in a search, and confirming."""
+    plan = Plan(pinned, config.data, cast(Any, None))  # nothing that needs the images is asked of it
+    (pair,), (method,) = pinned.pairs, pinned.methods
+    fixed = plan.fixed_config(pair, method, config.teacher or Teacher(name=pair.teacher, weights=""))
+    return {fixed.trial_key, *(planned.key for planned in plan.confirm_trials(fixed, pair.label, ""))}

@@ -1,0 +1,128 @@
+"""Confirmed configurations: the runs of one configuration over seeds, together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from study.results.frames import RunFrames
+from study.spec import published as paper
+
+PROTOCOLS = {
+    "last": "after the last epoch",
+    "validation": "at the epoch that is best on the held-out part of train",
+    "best-test": "at the epoch that is best on the test split, as published code reports it",
+}
+"""When accuracy is read, by the names of ``--protocol``."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedGroup:
+    """Runs that differ in their seed alone.
+
+    Attributes:
+        method: in one spelling for all sources, see :func:`spelling`.
+        knowledge: none, consistent, complementary or fusion: which regions' terms have a weight.
+        published: its settings are the paper's, or were given as a baseline.
+        searched: the search found it, and it is not the paper's.
+        data: see ``study.report.frames.data_label``.
+        asked: seeds that were asked for.
+        runs: one row a run, a seed once.
+    """
+
+    pair: str
+    teacher: str
+    student: str
+    method: str
+    scales: str
+    alpha: float | None
+    beta: float | None
+    knowledge: str
+    published: bool
+    searched: bool
+    role: str
+    data: str
+    epochs: int
+    asked: int
+    runs: pd.DataFrame
+
+    def values(self, metric: str, protocol: str) -> tuple[float, ...]:
+        """``metric`` (top1, top5: percent; ms_per_batch: milliseconds) of each run that has it."""
+        runs = self.runs
+        if metric == "ms_per_batch":
+            return tuple(runs["time/batch_ms"].dropna())
+        if self.method == "teacher":
+            protocol = "last"  # of one finished network; students learn from that one
+        if protocol == "best-test":
+            runs = runs[runs["watched"]]
+        suffix = {"last": "", "validation": "_chosen", "best-test": "_best"}[protocol]
+        return tuple(runs[f"test/{metric}{suffix}"].dropna())
+
+
+def confirmed(runs: RunFrames) -> list[SeedGroup]:
+    """Students over seeds, in the order in which they began; then the teachers, as students of nobody."""
+    counted = runs.counted
+    students = counted[counted["stage"] == "confirm"]
+    teachers = counted[counted["stage"] == "teachers"].assign(method="teacher", asked=1)
+    found = []
+    for part in (students, teachers):
+        once = part.sort_values("watched", ascending=False, kind="stable").drop_duplicates(
+            ["settings", "seed", "method"]
+        )
+        groups = once.sort_index().groupby(["settings", "method"], sort=False)
+        found += [_configuration(group) for _, group in groups]
+    return found
+
+
+def _configuration(group: pd.DataFrame) -> SeedGroup:
+    first: Any = group.iloc[0]
+    published = bool(group["published"].any())
+    searched = first["role"] == "best" and not published
+    return SeedGroup(
+        pair=first["pair"],
+        teacher=spelling(first["teacher"]),
+        student=spelling(first["student"]),
+        method=first["method"],
+        scales=first["scales"],
+        alpha=_number(first["alpha"]),
+        beta=_number(first["beta"]),
+        knowledge=knowledge(first),
+        published=published,
+        searched=searched,
+        role=first["role"],
+        data=first["data"],
+        epochs=int(first["epochs_planned"]),
+        asked=int(group["asked"].max()),
+        runs=group,
+    )
+
+
+def knowledge(trial: Any) -> str:
+    """Which part of SDD takes part, as Table 6 names it."""
+    if not str(trial["method"]).startswith("SD-"):
+        return "none"
+    consistent, complementary = trial["consistent_weight"] > 0, trial["beta"] > 0
+    return "fusion" if consistent and complementary else "consistent" if consistent else "complementary"
+
+
+def spelling(network: str) -> str:
+    """``resnet34`` for torchvision:resnet34, as the paper calls it."""
+    return network.rsplit(":", 1)[-1]
+
+
+def paper_scales(teacher: str, student: str) -> str:
+    """The paper's scale set for a pair, as ``scales`` columns have it."""
+    return ",".join(map(str, paper.scales(paper.PaperCase(teacher, student))))
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)
+
+
+def settings_label(method: str, scales: str, alpha: float | None, beta: float | None) -> str:
+    """``{1,2} alpha 0.9 beta 2`` of a decoupled method; empty for the others."""
+    if not method.startswith("SD-") or alpha is None or beta is None:
+        return ""
+    return f"{{{scales}}} alpha {alpha:.3g} beta {beta:.3g}"

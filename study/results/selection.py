@@ -1,0 +1,42 @@
+"""Chooses which finished trials of searches count and are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from study.results.frames import RunFrames
+
+
+def searched(runs: RunFrames) -> pd.DataFrame:
+    """Trials of the search that reached their last epoch, with ``value``, what it maximised, in percent."""
+    trials = _valued(runs)
+    return trials[(trials["stage"] == "search") & (trials["status"] == "done")]
+
+
+def search_groups(runs: RunFrames) -> list[str]:
+    """Pair and method of the search's trials; the place in this list is the colour, in each chart of them."""
+    trials = _valued(runs)
+    return groups_of(list(trials.loc[trials["stage"] == "search", "group"]))
+
+
+def _valued(runs: RunFrames) -> pd.DataFrame:
+    trials = runs.trials.assign(value=runs.curves.last(runs.metric))
+    trials["group"] = trials["pair"] + " " + trials["method"]
+    return trials[trials["value"].notna() & trials["status"].isin(["done", "stopped"])]
+
+
+def fewer(trials: pd.DataFrame, most: int) -> pd.DataFrame:
+    """``most`` trials: the best by ``value``, and the others evenly over the study."""
+    if len(trials) <= most:
+        return trials
+    best = trials["value"].idxmax()
+    others = trials.drop(index=best).iloc[np.linspace(0, len(trials) - 2, most - 1).astype(int)]
+    return trials.loc[sorted([best, *others.index])]
+
+
+def groups_of(names: Sequence[str]) -> list[str]:
+    """Each name once, sorted."""
+    return sorted(set(names))

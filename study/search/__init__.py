@@ -1,0 +1,1 @@
+"""Which trial comes next, which one stops early, and when a search ends."""

@@ -1,0 +1,152 @@
+"""Which running trials of a search end early, by the rule of their search; the resource is epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from statistics import median
+from typing import Protocol
+
+import numpy as np
+
+from study.plan.trial import PlannedTrial
+from study.search.optuna_searcher import OptunaSearcher
+from study.spec.search import ASHA, HyperBand, Median
+
+
+class EarlyStopping:
+    """The rules of several searches, each for its own trials.
+
+    Epochs are judged once: those that the journal had before this launch, or that a trial reports again
+    because its process was lost, are passed over. A trial that once passed a rung has passed it.
+    """
+
+    def __init__(self, searchers: Sequence[OptunaSearcher]) -> None:
+        self._rules: dict[str, StoppingRule] = {}
+        self._known: dict[str, int] = {}
+        for searcher in searchers:
+            rule = make_rule(searcher.spec.search.stop, searcher.spec.training.epochs)
+            if rule is None:
+                continue
+            self._rules[searcher.space.label] = rule
+            for record in searcher.known:
+                values = record.history.measured(searcher.objectives.metric)
+                rule.learn(record.key, values)
+                self._known[record.key] = len(values)
+
+    def stops(self, planned: PlannedTrial, epoch: int, value: float) -> bool:
+        """Whether a trial that reports ``value`` after ``epoch`` is to end."""
+        rule = self._rules.get(planned.search)
+        if rule is None or epoch <= self._known.get(planned.key, 0):
+            return False
+        self._known[planned.key] = epoch
+        return rule.stops(planned.key, epoch, value)
+
+
+class StoppingRule(Protocol):
+    """Stops trials of one search; the values go up."""
+
+    def learn(self, key: str, values: Sequence[float]) -> None:
+        """Take in what a trial had after epochs 1, 2, ..., without judging it."""
+
+    def stops(self, key: str, epoch: int, value: float) -> bool:
+        """Whether the trial that has just reported ``value`` after ``epoch`` is to stop."""
+
+
+class AshaRule:
+    """Asynchronous successive halving (Li 2020), see :class:`study.strategy.ASHA`.
+
+    At a rung a trial goes on when it is at least at the (1 - 1/reduction) quantile of those that came there
+    before it; the first one always does.
+    """
+
+    def __init__(self, grace: int, reduction: int, epochs: int) -> None:
+        self._quantile = 1 - 1 / reduction
+        self._rungs: dict[int, dict[str, float]] = {}
+        while grace < epochs:
+            self._rungs[grace] = {}
+            grace *= reduction
+
+    def learn(self, key: str, values: Sequence[float]) -> None:
+        """See :class:`StoppingRule`."""
+        for epoch, reached in self._rungs.items():
+            if epoch <= len(values):
+                reached[key] = values[epoch - 1]
+
+    def stops(self, key: str, epoch: int, value: float) -> bool:
+        """See :class:`StoppingRule`."""
+        reached = self._rungs.get(epoch)
+        if reached is None:
+            return False
+        others = [other for name, other in reached.items() if name != key]
+        reached[key] = value
+        return bool(others) and value < float(np.quantile(others, self._quantile))
+
+
+class HyperBandRule:
+    """Asynchronous HyperBand (Li 2020), see :class:`study.strategy.HyperBand`.
+
+    A bracket with k rungs gets trials in proportion to reduction^k / (k + 1), HyperBand's sizes (Li 2018).
+    """
+
+    def __init__(self, stop: HyperBand, epochs: int) -> None:
+        starts = [stop.grace * stop.reduction**number for number in range(stop.brackets)]
+        self._brackets = [AshaRule(start, stop.reduction, epochs) for start in starts]
+        counts = [len(bracket._rungs) for bracket in self._brackets]
+        sizes = [stop.reduction**count / (count + 1) for count in counts]
+        self._ends = [end / sum(sizes) for end in accumulate(sizes)]
+
+    def learn(self, key: str, values: Sequence[float]) -> None:
+        """See :class:`StoppingRule`."""
+        self._of(key).learn(key, values)
+
+    def stops(self, key: str, epoch: int, value: float) -> bool:
+        """See :class:`StoppingRule`."""
+        return self._of(key).stops(key, epoch, value)
+
+    def _of(self, key: str) -> AshaRule:
+        """The bracket of a trial: a draw that its key decides, the same in every launch."""
+        draw = int(key[:8], 16) / 16**8
+        return self._brackets[next((n for n, end in enumerate(self._ends) if draw < end), -1)]
+
+
+class MedianRule:
+    """Stops a trial whose best value is below the median of the others' averages up to that epoch.
+
+    Golovin 2017 (Vizier); averages begin at the epoch ``grace``.
+    """
+
+    def __init__(self, stop: Median) -> None:
+        self._stop = stop
+        self._best: dict[str, float] = {}
+        self._sums: dict[str, list[float]] = {}
+
+    def learn(self, key: str, values: Sequence[float]) -> None:
+        """See :class:`StoppingRule`."""
+        for epoch, value in enumerate(values, 1):
+            self._take(key, epoch, value)
+
+    def stops(self, key: str, epoch: int, value: float) -> bool:
+        """See :class:`StoppingRule`."""
+        self._take(key, epoch, value)
+        if epoch < self._stop.grace:
+            return False
+        count = epoch - self._stop.grace + 1
+        sums = [of for name, of in self._sums.items() if name != key and len(of) >= count]
+        averages = [of[count - 1] / count for of in sums]
+        return len(averages) >= self._stop.min_trials and self._best[key] < median(averages)
+
+    def _take(self, key: str, epoch: int, value: float) -> None:
+        self._best[key] = max(value, self._best.get(key, value))
+        sums = self._sums.setdefault(key, [])
+        if epoch >= self._stop.grace:
+            sums.append(value + (sums[-1] if sums else 0.0))
+
+
+def make_rule(stop: ASHA | HyperBand | Median | None, epochs: int) -> StoppingRule | None:
+    """The rule of a spec for trials of so many epochs; None where no trial is stopped."""
+    if isinstance(stop, ASHA):
+        return AshaRule(min(stop.grace, epochs), stop.reduction, epochs)
+    if isinstance(stop, HyperBand):
+        return HyperBandRule(stop, epochs)
+    return None if stop is None else MedianRule(stop)

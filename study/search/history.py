@@ -1,0 +1,104 @@
+"""The journal's trials as Optuna trials: Optuna's database is an index that can be made anew.
+
+A record fits a search when its point, asked for through the search's space once more, gives the very same
+trial key. What fits is history of the search, whatever the space looked like when it was run.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
+
+from study.journal.record import TrialRecord
+from study.plan.plan import Plan
+from study.plan.search_space import SearchSpace
+from study.plan.trial import PlannedTrial
+from study.search.attributes import KEY, PAPER
+from study.search.objectives import Objectives
+from study.spec.domains import OptunaTrial
+from study.spec.methods import Distillation, settings_of
+from trainables.config.trial import Teacher
+
+STATES = {"done": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
+
+
+def ended(record: TrialRecord | None) -> bool:
+    """Whether a trial came to an end of its own; one that a spent budget stopped can be gone on with."""
+    return record is not None and record.status in STATES and not record.reason.startswith("budget.")
+
+
+class SearchHistory:
+    """The records of a study as its present searches see them.
+
+    Attributes:
+        teachers: by pair label.
+        records: the journal's, by trial key.
+    """
+
+    def __init__(
+        self, plan: Plan, teachers: Mapping[str, Teacher], records: Mapping[str, TrialRecord]
+    ) -> None:
+        self.plan = plan
+        self.teachers = teachers
+        self.records = records
+        self.objectives = Objectives(plan)
+        self._labels = {space.label for space in plan.search_spaces}
+
+    def planned(self, space: SearchSpace, trial: OptunaTrial) -> PlannedTrial:
+        """The trial of ``arm`` at the point that ``trial`` suggests."""
+        pair, method = space.suggest(trial)
+        planned = self.plan.search_trial(space, pair, method, self.teachers[pair.label])
+        return replace(planned, point=dict(trial.params))
+
+    def of(self, space: SearchSpace) -> list[TrialRecord]:
+        """The records that fit ``arm``, in the order in which they began."""
+        return [record for record in self.candidates(space) if self.trial(space, record) is not None]
+
+    def candidates(self, space: SearchSpace) -> list[TrialRecord]:
+        """The records that may fit: of this search, or of one that the study no longer has."""
+        pairs = {pair.label for pair in space.pairs}
+        others = self._labels - {space.label}
+        return [r for r in self.records.values() if r.search and r.search not in others and r.pair in pairs]
+
+    def trial(self, space: SearchSpace, record: TrialRecord) -> FrozenTrial | None:
+        """``record`` in the arm's Optuna study, WAITING where it did not end; None where it does not fit."""
+        fixed = FixedTrial(point_of(space, record))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of values out of range; they are refused below
+            try:
+                return self._frozen(fixed, record) if self.planned(space, fixed).key == record.key else None
+            except (ValueError, TypeError, KeyError):
+                return None
+
+    def _frozen(self, fixed: FixedTrial, record: TrialRecord) -> FrozenTrial:
+        attributes: dict[str, Any] = {KEY: record.key}
+        if record.role == "paper":
+            attributes[PAPER] = record.pair
+        what: dict[str, Any] = {
+            "params": fixed.params,
+            "distributions": fixed.distributions,
+            "user_attrs": attributes,
+        }
+        if not ended(record):
+            return create_trial(state=TrialState.WAITING, **what)
+        state, values = STATES[record.status], self.objectives.values(record.final, record.pair)
+        if state is TrialState.FAIL or values is None:
+            return create_trial(state=TrialState.FAIL, **what)
+        if len(values) == 1:  # Optuna keeps no steps where there are several objectives
+            what["intermediate_values"] = {int(record.final["epoch"]): values[0]}
+        return create_trial(state=state, values=values, **what)
+
+
+def point_of(space: SearchSpace, record: TrialRecord) -> dict[str, Any]:
+    """The record's point; a knob that was fixed when it ran and is searched now is read from its settings."""
+    point = {"pair": record.pair, **record.point}
+    if isinstance(space.method, Distillation):
+        known = settings_of(record.config["method"])
+        for name, _, domain in space.method.domains():
+            if name in known:
+                point[name] = domain.stored(known[name])
+    return {name: value for name, value in point.items() if value is not None}

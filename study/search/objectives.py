@@ -1,0 +1,60 @@
+"""What the trials of a search are compared by: metrics they report, and costs known from the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from study.journal.record import TrialRecord
+from study.plan.plan import Plan
+from study.spec.search import COSTS
+
+
+class Objectives:
+    """The objectives of a study's searches, the maximised metric first, then what is minimised.
+
+    Attributes:
+        names: of all of them, in order.
+        metric: the maximised one; the first.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        search = plan.spec.search
+        self.names = search.objectives
+        self.metric = search.maximize
+        wanted = [name for name in self.names if name in COSTS]
+        self._costs = {pair.label: plan.costs(pair, wanted) for pair in plan.spec.pairs} if wanted else {}
+
+    @property
+    def directions(self) -> list[str]:
+        """``max`` or ``min`` for each."""
+        return ["max", *("min" for _ in self.names[1:])]
+
+    def values(self, metrics: Mapping[str, float], pair: str) -> tuple[float, ...] | None:
+        """One number an objective for a trial of ``pair`` with these metrics; None where one is missing."""
+        known = {**metrics, **self._costs.get(pair, {})}
+        found = [known.get(name) for name in self.names]
+        numbers = tuple(float(value) for value in found if value is not None)
+        return numbers if len(numbers) == len(found) else None
+
+    def ranked(self, records: Iterable[TrialRecord]) -> list[TrialRecord]:
+        """Trials by their last values, best first; of several objectives, the Pareto front alone.
+
+        Trials that went through all epochs are taken before all others.
+        """
+        valued = [(self._losses(record), record) for record in records]
+        whole = [item for item in valued if item[1].status == "done"]
+        chosen = sorted(
+            ((losses, record) for losses, record in (whole or valued) if losses), key=lambda item: item[0]
+        )
+        if len(self.names) == 1:
+            return [record for _, record in chosen]
+        front: list[tuple[tuple[float, ...], TrialRecord]] = []
+        for losses, record in chosen:  # in this order nothing is dominated by what comes later
+            if not any(all(a <= b for a, b in zip(better, losses, strict=True)) for better, _ in front):
+                front.append((losses, record))
+        return [record for _, record in front]
+
+    def _losses(self, record: TrialRecord) -> tuple[float, ...]:
+        """The values with all of them turned to be minimised; empty where one is missing."""
+        values = self.values(record.final, record.pair)
+        return () if values is None else (-values[0], *values[1:])

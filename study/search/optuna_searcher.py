@@ -1,0 +1,170 @@
+"""The search: Optuna studies, one an arm, handed to Ray Tune through its ``OptunaSearch``.
+
+Optuna's storage outlives the launcher, and the journal outlives Optuna's storage. On each launch the same
+studies are opened and made to agree with the journal: trials that a crash left running are queued again, what
+the journal alone knows is added, and only what is left of the budget is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
+from ray.tune.search.optuna import OptunaSearch
+
+from study.journal.record import TrialRecord
+from study.plan.search_space import SearchSpace
+from study.plan.trial import PlannedTrial
+from study.search import attributes as counting
+from study.search.attributes import BY_HAND, KEY, REPEAT
+from study.search.history import SearchHistory
+from study.search.reconcile import agree, enqueue_paper, rest_of_grid
+from study.search.samplers import make_sampler
+
+__all__ = ["BY_HAND", "OptunaSearcher"]
+
+MOST_REPEATS = 20
+"""Draws of known points in a row after which a search is taken to know its whole space."""
+
+
+class OptunaSearcher(OptunaSearch):
+    """One arm's Optuna study as a Tune searcher that suggests whole trial configurations.
+
+    A trial that the scheduler stopped early is PRUNED in Optuna, with the value it had reached; Ray's own
+    class would call it complete.
+    """
+
+    def __init__(self, space: SearchSpace, history: SearchHistory, storage: BaseStorage) -> None:
+        self.space = space
+        self.history = history
+        self.spec = history.plan.spec
+        self.objectives = history.objectives
+        self.planned_trials: dict[str, PlannedTrial] = {}
+        self._reached = ""
+        several = len(self.objectives.names) > 1
+        super().__init__(
+            space=lambda trial: None,
+            metric=list(self.objectives.names) if several else self.objectives.metric,
+            mode=self.objectives.directions if several else "max",
+            storage=storage,
+            study_name=history.plan.search_name(space),
+        )
+        self.study = cast(optuna.Study, self._ot_study)
+        agree(self.study, space, history)
+        enqueue_paper(self.study, space, self.spec.budget.trials)
+        self._grid = None
+        if self.spec.search.sampler == "grid":
+            self._grid = rest_of_grid(self.study, space, self.spec.budget.trials)
+        self._keys = {str(trial.user_attrs.get(KEY)) for trial in self.study.get_trials(deepcopy=False)}
+        self._all_known = False
+        for record in self.known:
+            if record.status == "done":
+                self._look_at(record.key, record.final[self.objectives.metric])
+
+    @property
+    def known(self) -> list[TrialRecord]:
+        """The journal's records of the trials that the Optuna study has."""
+        return [record for key, record in self.history.records.items() if key in self._keys]
+
+    @property
+    def used(self) -> int:
+        """Trials that took a place of the budget."""
+        return counting.used(self.study.get_trials(deepcopy=False))
+
+    @property
+    def left(self) -> int:
+        """Trials that are still to be asked for; those enqueued by hand come on top of the budget."""
+        trials = self.study.get_trials(deepcopy=False)
+        left, queued = (
+            max(0, self.spec.budget.trials - counting.used(trials)),
+            counting.waiting(trials, False),
+        )
+        if self._grid is not None:
+            left = min(left, len(self._grid) + queued)
+        elif self._all_known:
+            left = min(left, queued)
+        return left + counting.waiting(trials, True)
+
+    def reached(self) -> str:
+        """Which trial reached the budget's target, ``budget.target: ...``; empty where none has."""
+        return self._reached
+
+    def exhausted(self) -> str:
+        """That all trials of the budget, or all points there are, are asked for; empty otherwise."""
+        if self.left:
+            return ""
+        used, most = self.used, self.spec.budget.trials
+        if used >= most:
+            return f"budget.trials: {used} of {most} are done"
+        return f"all of the {'grid' if self._grid is not None else 'space'} is known after {used} trials"
+
+    def _look_at(self, key: str, value: float) -> None:
+        """Note whether a whole trial with this value of the first objective reaches the target."""
+        target = self.spec.budget.target
+        if target is not None and value >= target and not self._reached:
+            self._reached = f"budget.target: {target:g} is reached by {key} with {value:.2f}"
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """A trial configuration under ``trial``; None once the budget, or the space, is asked for."""
+        if self.left <= 0:
+            return None
+        if self._grid and not counting.waiting(self.study.get_trials(deepcopy=False), False):
+            self.study.enqueue_trial(self._grid.popleft())
+        for attempt in range(MOST_REPEATS):
+            trials = self.study.get_trials(deepcopy=False)
+            queued, place = any(t.state is TrialState.WAITING for t in trials), counting.taken(trials)
+            self.study.sampler = make_sampler(self.spec, place, attempt, attempt >= MOST_REPEATS // 2)
+            trial = self.study.ask()
+            planned = self.history.planned(self.space, trial)
+            trial.set_user_attr(KEY, planned.key)
+            if queued or planned.key not in self._keys:
+                self._keys.add(planned.key)
+                self._ot_trials[trial_id] = trial
+                self.planned_trials[planned.key] = planned
+                return {"trial": planned.config.to_dict()}
+            self._tell_known(trial, planned)
+        self._all_known = True
+        return None
+
+    def _tell_known(self, trial: optuna.Trial, planned: PlannedTrial) -> None:
+        """Tell Optuna what is known of a point that was drawn again; it takes no place of the budget."""
+        trial.set_user_attr(REPEAT, True)
+        record = self.history.records.get(planned.key)
+        values = self.objectives.values(record.final, record.pair) if record is not None else None
+        if record is not None and values is not None and record.status == "done":
+            self.study.tell(trial, values)
+        else:
+            self.study.tell(trial, state=TrialState.FAIL)
+
+    def planned_of(self, trial_id: str) -> PlannedTrial:
+        """The job that was suggested under ``trial_id``."""
+        return self.planned_trials[self._ot_trials[trial_id].user_attrs[KEY]]
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Nothing: samplers look at the last value alone, and a report would be a write to the database."""
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Tell Optuna: complete after the last epoch, pruned before it, failed on an error."""
+        if trial_id in self._completed_trials:
+            return
+        self._completed_trials.add(trial_id)
+        trial, planned = self._ot_trials[trial_id], self.planned_of(trial_id)
+        values = self.objectives.values(result or {}, planned.pair)
+        if error or not result or values is None:
+            self.study.tell(trial, state=TrialState.FAIL)
+            return
+        whole = result["epoch"] >= planned.config.training.epochs
+        if whole:
+            self._look_at(planned.key, values[0])
+        if len(values) > 1:
+            self.study.tell(trial, values)
+            return
+        trial.report(values[0], int(result["epoch"]))
+        if whole:
+            self.study.tell(trial, values[0])
+        else:
+            self.study.tell(trial, state=TrialState.PRUNED)

@@ -1,0 +1,200 @@
+"""A method given as a function of a trial, for spaces that fields with domains cannot say.
+
+def space(trial):
+    base = trial.suggest_categorical("base", ["kd", "dkd"])
+    deep = trial.suggest_categorical("deep", ["no", "yes"]) if base == "dkd" else "no"
+    scales = (1, 2, 4) if deep == "yes" else (1, 2)
+    return SDD(base=base, beta=trial.suggest_float("beta", 1, 8), scales=scales)
+
+STUDY = StudySpec(methods=(KD(), space), ...)
+
+The function is called once for each corner of its space when the space file is loaded: every choice, both
+ends of every range. So it has to be quick, depend on its trial alone, and give a method for each corner.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from study.spec import methods
+from study.spec.domains import Choice, Domain, Float, Int, OptunaTrial, label
+from study.spec.grid import BranchingTrial, walk
+from study.spec.methods import Distillation, Point, settings_of
+from study.spec.published import ANY_CASE, PaperCase
+from trainables.config.serialization import ConfigError, to_plain
+from trainables.config.trial import require
+
+MOST_CORNERS = 500
+"""Corners of a space that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class DefineByRun:
+    """See the module; space files give the function itself.
+
+    Attributes:
+        function: takes an Optuna trial, gives a method without domains.
+        code: hash of its source; another text is another search.
+    """
+
+    function: Any
+    code: str = ""
+
+    def __post_init__(self) -> None:
+        require(inspect.isfunction(self.function), f"{self.function!r} is no function of a trial")
+        object.__setattr__(self, "code", _source_hash(self.function))
+        _explored(self.function)
+
+    @property
+    def label(self) -> str:
+        """The function's name."""
+        return str(self.function.__name__)
+
+    @property
+    def base(self) -> Any:
+        """The base loss, or a choice of those that its corners have."""
+        bases = tuple(dict.fromkeys(variant.base for variant in self.variants()))
+        return Choice(*bases) if len(bases) > 1 else bases[0]
+
+    @property
+    def searched(self) -> bool:
+        """Always."""
+        return True
+
+    def domains(self) -> Iterator[tuple[str, None, Domain]]:
+        """(name, None, domain) of everything the function asks for in some corner."""
+        for name, domain in _explored(self.function)[1].items():
+            yield name, None, domain
+
+    def suggest(self, trial: OptunaTrial) -> Distillation:
+        """The method at the point that ``trial`` suggests."""
+        method: Distillation = self.function(trial)
+        return method
+
+    def variants(self) -> tuple[Distillation, ...]:
+        """The methods at the corners of the space."""
+        return _explored(self.function)[0]
+
+
+AnyMethod = Distillation | DefineByRun
+"""What a study's list of methods may hold."""
+
+
+def variants(method: AnyMethod) -> tuple[Distillation, ...]:
+    """The method itself, or those at the corners of its function's space."""
+    return (method,) if isinstance(method, Distillation) else method.variants()
+
+
+def at_paper(method: AnyMethod, case: PaperCase = ANY_CASE) -> Distillation:
+    """``method`` with everything that is searched at the paper's value in ``case``.
+
+    Of a function that is its base loss, kd where it may be that, decoupled as published; the features stay.
+    """
+    if isinstance(method, Distillation):
+        return methods.at_paper(method, case)
+    bases = [variant.base for variant in method.variants()]
+    first = method.variants()[bases.index("kd") if "kd" in bases else 0]
+    features = tuple(dataclasses.replace(added, weight=None) for added in first.features)
+    return Distillation(base=first.base, features=features)
+
+
+def paper_point(method: AnyMethod, case: PaperCase) -> Point | None:
+    """The point of the paper's configuration in the space of ``method``; None where it lies outside.
+
+    Of a function it is found where the domains have the names of fields: alpha, beta, scales, base, ...
+    """
+    published = at_paper(method, case)
+    if isinstance(method, Distillation):
+        return methods.stored_point(method, published)
+    trial = _FixedAnswers(settings_of(to_plain(published.method(case))))
+    try:
+        found = method.suggest(trial)
+    except LookupError:
+        return None
+    return trial.params if found.method(case) == published.method(case) else None
+
+
+class _CornerTrial(BranchingTrial):
+    """Takes both ends of each range and every choice, and notes the domains it meets."""
+
+    def __init__(self, path: list[int]) -> None:
+        super().__init__(path)
+        self.domains: dict[str, Domain] = {}
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        self.domains[name] = Float(low, high, log=log, step=step)
+        return float(self._take(name, (low, high)))
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        self.domains[name] = Int(low, high, log=log)
+        return int(self._take(name, (low, high)))
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        if len(choices) > 1:
+            self.domains[name] = Choice(*choices)
+        return self._take(name, choices)
+
+
+class _FixedAnswers:
+    """A trial that answers with given values by name; ``LookupError`` where it has none that is allowed."""
+
+    def __init__(self, known: dict[str, Any]) -> None:
+        self._known = known
+        self.params: dict[str, Any] = {}
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        return float(self._answer(name, Float(low, high, log=log, step=step).stored(self._known[name])))
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        return int(self._answer(name, Int(low, high, log=log).stored(self._known[name])))
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        value = self._known[name]
+        text = label(tuple(value) if isinstance(value, list) else value)
+        return self._answer(name, next((of for of in choices if of in (value, text)), None))
+
+    def _answer(self, name: str, value: Any) -> Any:
+        if value is None:
+            raise LookupError(name)
+        self.params[name] = value
+        return value
+
+
+@functools.cache
+def _explored(function: Callable[[OptunaTrial], Any]) -> tuple[tuple[Distillation, ...], dict[str, Domain]]:
+    """The methods at the corners of a function's space, and the domains it asks for."""
+    name, found = function.__name__, []
+    domains: dict[str, Domain] = {}
+    try:
+        for trial, method in islice(walk(function, _CornerTrial), MOST_CORNERS):
+            require(isinstance(method, Distillation), f"gives {method!r}, not a method such as SDD(...)")
+            require(not method.searched, "gives a method that has domains of its own")
+            found.append(method)
+            domains |= trial.domains
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    except Exception as error:
+        raise ConfigError(f"{name}: {type(error).__name__}: {error}") from None
+    require(bool(domains), f"{name}: asks its trial for nothing; give the method itself")
+    return tuple(found), domains
+
+
+def _source_hash(function: Callable[..., Any]) -> str:
+    try:
+        text = inspect.getsource(function)
+    except (OSError, TypeError):
+        raise ConfigError(
+            f"{function.__name__}: its source cannot be read; write it in the space file"
+        ) from None
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,151 @@
+"""What a search may vary: any field of a method that holds one of these instead of a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from trainables.config.trial import require
+
+
+class OptunaTrial(Protocol):
+    """The part of ``optuna.Trial`` a domain needs."""
+
+    @property
+    def params(self) -> dict[str, Any]: ...
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float: ...
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int: ...
+
+    def suggest_categorical(self, name: str, choices: list[str]) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Float:
+    """A real number in [low, high]; with ``log``, uniform in its logarithm.
+
+    Attributes:
+        step: only low, low + step, low + 2 * step, ..., high; what a grid needs.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_range(self.low, self.high, self.log)
+        if self.step is not None:
+            require(not self.log, "a logarithmic range has no step; write the values as a Choice")
+            require(_is_number(self.step) and self.step > 0, f"step {self.step!r} is not above 0")
+            require(
+                self._fits(self.high), f"range {self.low} to {self.high} is no multiple of step {self.step}"
+            )
+
+    def suggest(self, trial: OptunaTrial, name: str) -> float:
+        """Ask ``trial`` for a value under ``name``."""
+        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
+
+    def stored(self, value: Any) -> float | None:
+        """``value`` as Optuna stores it; None when it lies outside."""
+        inside = _is_number(value) and self.low <= value <= self.high and self._fits(value)
+        return float(value) if inside else None
+
+    def _fits(self, value: float) -> bool:
+        """Whether ``value`` is a whole number of steps from the lower end."""
+        steps = (value - self.low) / self.step if self.step is not None else 0.0
+        return abs(steps - round(steps)) < 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class Int:
+    """A whole number in [low, high], both ends included; with ``log``, uniform in its logarithm."""
+
+    low: int
+    high: int
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        _check_range(self.low, self.high, self.log)
+
+    def suggest(self, trial: OptunaTrial, name: str) -> int:
+        """Ask ``trial`` for a value under ``name``."""
+        return trial.suggest_int(name, self.low, self.high, log=self.log)
+
+    def stored(self, value: Any) -> int | None:
+        """``value`` as Optuna stores it; None when it lies outside."""
+        inside = isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
+        return value if inside else None
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Choice:
+    """One of several values: numbers, texts, scale sets, base losses.
+
+    Optuna stores the label of a choice, a text such as ``1,2,4``; trials get the value itself.
+    """
+
+    options: tuple[Any, ...]
+
+    def __init__(self, *options: Any) -> None:
+        options = tuple(tuple(item) if isinstance(item, list) else item for item in options)
+        require(len(options) >= 2, "a Choice needs two options or more")
+        labels = [label(item) for item in options]
+        require(len(set(labels)) == len(labels), f"a Choice names an option twice: {', '.join(labels)}")
+        object.__setattr__(self, "options", options)
+
+    def __repr__(self) -> str:
+        return f"Choice({', '.join(map(repr, self.options))})"
+
+    def suggest(self, trial: OptunaTrial, name: str) -> Any:
+        """Ask ``trial`` for one of the options under ``name``."""
+        by_label = {label(item): item for item in self.options}
+        return by_label[trial.suggest_categorical(name, list(by_label))]
+
+    def stored(self, value: Any) -> str | None:
+        """The label of ``value``; None when it is not among the options."""
+        value = tuple(value) if isinstance(value, list) else value
+        return label(value) if value in self.options else None
+
+
+Domain = Float | Int | Choice
+"""Anything a search may vary."""
+
+
+def LogFloat(low: float, high: float) -> Float:
+    """A real number in [low, high], uniform in its logarithm."""
+    return Float(low, high, log=True)
+
+
+def is_domain(value: object) -> bool:
+    """Whether ``value`` is to be searched rather than used."""
+    return isinstance(value, (Float, Int, Choice))
+
+
+def options_of(value: Any) -> Iterator[Any]:
+    """The values ``value`` may take where that is a finite list: those of a Choice, or itself."""
+    if isinstance(value, Choice):
+        yield from value.options
+    elif not is_domain(value):
+        yield value
+
+
+def label(value: Any) -> str:
+    """A short text for one option: ``1,2,4`` for a scale set, ``resnet20-resnet8`` for a pair."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(getattr(value, "label", value))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _check_range(low: Any, high: Any, log: bool) -> None:
+    require(_is_number(low) and _is_number(high), f"range {low!r} to {high!r} is not made of numbers")
+    require(low < high, f"range {low} to {high} is the wrong way round or empty; write the lower end first")
+    require(not log or low > 0, f"a logarithmic range cannot start at {low}; start above 0")

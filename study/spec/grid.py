@@ -1,0 +1,89 @@
+"""All points of a finite space, found by asking for it again and again with other choices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from study.spec.domains import OptunaTrial
+from trainables.config.trial import require
+
+
+class InfiniteGridError(ValueError):
+    """A domain has no end of values; the message is its name."""
+
+
+class BranchingTrial:
+    """A trial that takes given options, by number, and the first of each domain beyond them."""
+
+    def __init__(self, path: list[int]) -> None:
+        self.path = path
+        self.sizes: list[int] = []
+        self.params: dict[str, Any] = {}
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """The float of this path."""
+        if step is None:
+            raise InfiniteGridError(name)
+        count = round((high - low) / step) + 1
+        return float(self._take(name, [min(low + number * step, high) for number in range(count)]))
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """The whole number of this path."""
+        return int(self._take(name, range(low, high + 1, step)))
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        """The choice of this path."""
+        return self._take(name, choices)
+
+    def _take(self, name: str, options: Any) -> Any:
+        if name not in self.params:
+            number = self.path[len(self.sizes)] if len(self.sizes) < len(self.path) else 0
+            self.sizes.append(len(options))
+            self.params[name] = options[number]
+        return self.params[name]
+
+    def next_path(self) -> list[int] | None:
+        """The path after this one, the last domain first; None after the last."""
+        path = [*self.path, *[0] * (len(self.sizes) - len(self.path))]
+        while path and path[-1] + 1 >= self.sizes[len(path) - 1]:
+            path.pop()
+        return [*path[:-1], path[-1] + 1] if path else None
+
+
+AnyFork = TypeVar("AnyFork", bound=BranchingTrial)
+
+
+def walk(ask: Callable[[OptunaTrial], Any], kind: type[AnyFork]) -> Iterator[tuple[AnyFork, Any]]:
+    """Call ``ask`` with a trial for each path through its choices; trials, and what it gave for them."""
+    path: list[int] | None = []
+    while path is not None:
+        fork = kind(path)
+        yield fork, ask(fork)
+        path = fork.next_path()
+
+
+def points(ask: Callable[[OptunaTrial], Any]) -> Iterator[dict[str, Any]]:
+    """Every point that ``ask`` may suggest, conditional domains included, each once.
+
+    Raises:
+        Infinite: a domain is not finite.
+    """
+    for fork, _ in walk(ask, BranchingTrial):
+        yield fork.params
+
+
+def check_finite(ask: Callable[[OptunaTrial], object], place: str) -> None:
+    """Raise :class:`ConfigError` naming the first domain that a grid cannot go through."""
+    finite, name = True, ""
+    try:
+        for number, _ in enumerate(points(ask)):
+            if number > 1000:
+                break
+    except InfiniteGridError as error:
+        finite, name = False, str(error)
+    require(
+        finite, f"{place}.{name}: a grid needs finite domains; write Float(low, high, step=...) or a Choice"
+    )

@@ -1,0 +1,158 @@
+"""The settings of the paper's experiments, each with its source, in one place.
+
+Sources: Wei, Luo, Luo, "Scale Decoupled Distillation", CVPR 2024, section 4 (P); the configurations released
+with it, ``configs/<data>/<method>/*.yaml`` of github.com/shicaiwei123/SDD-CVPR2024, and the ``--M`` of its
+run scripts (R). What is not named below is the default of ``trainables.config.Training``, which is that of
+CIFAR-100 and CUB-200.
+
+Where they differ: the warm-up is R's (P says 30 epochs for every method); ImageNet's batch is P's (R: 512 in
+one file, 256 in the others); NKD keeps the temperature 1 and gamma 1.5 that R gives it by itself, in SD-NKD
+too, where R's code reads DKD's temperature and beta instead.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from trainables.config.trial import Scalar, Training
+
+BETA = 2.0
+"""Weight of the complementary term (P 4.1, R)."""
+
+SMALL_LEARNING_RATE = 0.01
+"""For ShuffleNet and MobileNetV2 students on CIFAR-100 and CUB-200 (P 4.1, R)."""
+
+TRAINING: Mapping[str, Training] = {
+    "imagenet": Training(epochs=100, batch_size=512, lr=0.2, weight_decay=1e-4, milestones=(30, 60, 90)),  # P
+}
+"""Training by data set, where it is not the default."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperCase:
+    """What a published value may depend on: names of the networks and of the data set, empty if unknown."""
+
+    teacher: str = ""
+    student: str = ""
+    data: str = ""
+
+
+ANY_CASE = PaperCase()
+"""No pair and no data set in particular."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedLoss:
+    """Published weights of one base loss, decoupled or by itself.
+
+    Attributes:
+        ce_weight, alpha: weights of the cross-entropy and of the distillation term.
+        options: the loss's own parameters.
+        warmup_epochs: linear warm-up of the distillation term.
+    """
+
+    ce_weight: float = 1.0
+    alpha: float = 1.0
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    warmup_epochs: int = 0
+
+
+BASE_LOSSES: Mapping[str, PublishedLoss] = {
+    "kd": PublishedLoss(ce_weight=0.1, alpha=0.9, options={"temperature": 4.0}),  # R
+    "dkd": PublishedLoss(options={"alpha": 1.0, "beta": 8.0, "temperature": 4.0}, warmup_epochs=20),  # R
+    "nkd": PublishedLoss(options={"temperature": 1.0, "gamma": 1.5}, warmup_epochs=20),  # R
+}
+"""For every pair and data set that no row of :data:`EXCEPTIONS` names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedException:
+    """Values of one base loss for some pairs, or on one data set, in place of those in :data:`BASE_LOSSES`.
+
+    Attributes:
+        data: the data set; None for all.
+        pairs: (teacher, student); empty for all.
+    """
+
+    base: str
+    source: str
+    data: str | None = None
+    pairs: tuple[tuple[str, str], ...] = ()
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    warmup_epochs: int | None = None
+
+    def concerns(self, base: str, case: PaperCase) -> bool:
+        """Whether the row is about ``base`` in ``case``."""
+        return (
+            self.base == base
+            and self.data in (None, case.data)
+            and (not self.pairs or (case.teacher, case.student) in self.pairs)
+        )
+
+
+EXCEPTIONS: tuple[PublishedException, ...] = (
+    PublishedException(
+        base="dkd",
+        pairs=(("resnet56", "resnet20"), ("resnet110", "resnet32")),
+        options={"beta": 2.0},
+        source="R cifar100/sdd_dkd/res56_res20, res110_res32",
+    ),
+    PublishedException(
+        base="dkd",
+        pairs=(
+            ("vgg13", "vgg8"),
+            ("vgg13", "MobileNetV2"),
+            ("vgg13", "ShuffleV1"),
+            ("wrn_40_2", "MobileNetV2"),
+            ("wrn_40_2", "wrn_16_2"),
+            ("wrn_40_2", "wrn_40_1"),
+        ),
+        options={"beta": 6.0},
+        source="R cifar100/sdd_dkd/vgg13_*, wrn40_2_mv2, wrn40_2_wrn_*; cub200/sdd_dkd/vgg13_*",
+    ),
+    PublishedException(
+        base="dkd",
+        data="imagenet",
+        options={"temperature": 1.0, "beta": 0.5},
+        warmup_epochs=1,
+        source="R imagenet/r34_r18/sdd_dkd",
+    ),
+    PublishedException(
+        base="dkd",
+        data="imagenet",
+        pairs=(("torchvision:resnet50", "MobileNetV1"),),
+        options={"beta": 2.0},
+        source="R imagenet/r50_mv2/sdd_dkd, whose MobileNetV2 is MobileNetV1",
+    ),
+    PublishedException(base="nkd", data="imagenet", warmup_epochs=1, source="R imagenet/*/nkd, sdd_nkd"),
+)
+"""Read in order; a later row wins."""
+
+
+def base_loss(name: str, case: PaperCase = ANY_CASE) -> PublishedLoss:
+    """Published settings of base loss ``name`` in ``case``; weights of 1 for a loss of the user's own."""
+    found = BASE_LOSSES.get(name, PublishedLoss())
+    for row in EXCEPTIONS:
+        if row.concerns(name, case):
+            warmup = found.warmup_epochs if row.warmup_epochs is None else row.warmup_epochs
+            found = dataclasses.replace(found, options={**found.options, **row.options}, warmup_epochs=warmup)
+    return found
+
+
+def scales(case: PaperCase) -> tuple[int, ...]:
+    """{1,2} for networks of one family, {1,2,4} for networks of different ones (P 4.1, R's ``--M``)."""
+    return (1, 2) if family(case.teacher) == family(case.student) else (1, 2, 4)
+
+
+def family(network: str) -> str:
+    """``resnet`` for resnet8x4 and torchvision:resnet50, ``wrn`` for wrn_40_2, ``shufflev`` for ShuffleV1."""
+    match = re.match(r"(?:\w+:)?([A-Za-z]+)", network)
+    return match.group(1).lower() if match else network
+
+
+def learning_rate(student: str) -> float | None:
+    """The published learning rate of a student where it is not that of :class:`Training`."""
+    return SMALL_LEARNING_RATE if family(student).startswith(("shuffle", "mobilenet")) else None

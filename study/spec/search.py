@@ -1,0 +1,133 @@
+"""How a study searches: what it optimises, who proposes trials, when one is stopped early, when it ends."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from trainables.config.trial import require
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What the search may spend; whichever comes first ends it, and the study says which it was.
+
+    Attributes:
+        trials: of each search (``pairs="each"``: of each pair's), finished ones of earlier launches included.
+        hours: wall-clock time of the search stage, over all launches.
+        device_hours: time of the search's trials, each times the devices it holds.
+        target: a value of the (first) objective; a search ends when one of its whole trials reaches it.
+        max_failures: trials that may fail, in the whole study, before it gives up; None never gives up.
+    """
+
+    trials: int = 40
+    hours: float | None = None
+    device_hours: float | None = None
+    target: float | None = None
+    max_failures: int | None = None
+
+    def __post_init__(self) -> None:
+        require(self.trials >= 1, f"trials: {self.trials} is fewer than 1")
+        for name in ("hours", "device_hours"):
+            value = getattr(self, name)
+            require(value is None or 0 < value < math.inf, f"{name}: {value} is not above 0")
+        require(
+            self.max_failures is None or self.max_failures >= 0,
+            f"max_failures: {self.max_failures} is below 0",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ASHA:
+    """Asynchronous successive halving (Li 2020): at each rung 1 of ``reduction`` trials goes on.
+
+    Attributes:
+        grace: epochs before the first rung; later rungs are at grace * reduction, grace * reduction^2, ...
+    """
+
+    grace: int = 30
+    reduction: int = 3
+
+    def __post_init__(self) -> None:
+        require(self.grace >= 1, f"grace: {self.grace} is fewer than 1 epoch")
+        require(self.reduction >= 2, f"reduction: {self.reduction} is below 2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HyperBand:
+    """Asynchronous HyperBand (Li 2020): several :class:`ASHA` side by side, which begin ever later.
+
+    The first of ``brackets`` begins to stop trials at ``grace`` epochs, the next at grace * reduction, and so
+    on; each trial belongs to one of them, by its key, in the proportions of HyperBand (Li 2018).
+    """
+
+    grace: int = 10
+    reduction: int = 3
+    brackets: int = 3
+
+    def __post_init__(self) -> None:
+        require(self.grace >= 1, f"grace: {self.grace} is fewer than 1 epoch")
+        require(self.reduction >= 2, f"reduction: {self.reduction} is below 2")
+        require(self.brackets >= 1, f"brackets: {self.brackets} is fewer than 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Median:
+    """Stops a trial whose best value is worse than the median of the others' averages at that epoch."""
+
+    grace: int = 30
+    min_trials: int = 3
+
+    def __post_init__(self) -> None:
+        require(self.grace >= 1, f"grace: {self.grace} is fewer than 1 epoch")
+        require(self.min_trials >= 2, f"min_trials: {self.min_trials} is below 2")
+
+
+Cost = Literal["student/multiply_adds", "student/parameters"]
+Minimized = Cost | Literal["val/loss"]
+COSTS = get_args(Cost)
+"""Objectives that are known from the student's network before it is trained."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How hyper-parameters are chosen; the paper's configuration is always the first trial.
+
+    Attributes:
+        maximize: metric of the held-out part of train.
+        minimize: further objectives: the held-out part's loss, costs of the student's network (multiply-adds
+            of one image, parameters). The winners are then the Pareto front. Early stopping compares
+            accuracies alone and would drop small students first, so that there is none.
+        pairs: ``each`` gives every pair a search of its own, ``search`` makes the pair a dimension.
+        sampler: tpe (multivariate, grouped, constant liar), random, grid (every domain finite), cmaes
+            (numbers; categories are drawn at random), gp, or nsga2 (several objectives).
+        stop: early stopping, or None.
+        seed: of the sampler and of the trials.
+    """
+
+    maximize: Literal["val/top1", "val/top5"] = "val/top1"
+    minimize: Minimized | tuple[Minimized, ...] | None = None
+    pairs: Literal["each", "search"] = "each"
+    sampler: Literal["tpe", "random", "grid", "cmaes", "gp", "nsga2"] = "tpe"
+    stop: ASHA | HyperBand | Median | None = ASHA()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.objectives) == 1:
+            return
+        require(len(set(self.objectives)) == len(self.objectives), "minimize: names one objective twice")
+        require(
+            self.stop is None, "minimize: several objectives need stop=None (it would drop small students)"
+        )
+        require(
+            self.pairs == "search" or not set(self.objectives) & set(COSTS),
+            "minimize: a cost is the same for all trials of a pair; it needs pairs='search'",
+        )
+        require(self.sampler != "cmaes", "sampler: cmaes has one objective; take tpe, gp or nsga2")
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """What goes up, then what goes down if anything does."""
+        down = () if self.minimize is None else self.minimize
+        return (self.maximize, *((down,) if isinstance(down, str) else down))

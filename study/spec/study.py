@@ -1,0 +1,180 @@
+"""What a study is: data, pairs, methods, how they are searched and confirmed, and on what.
+
+A space file holds one :class:`StudySpec` called ``STUDY``. Everything here is a frozen dataclass; every field
+has a default that suits the paper where the paper has one. Nothing here imports torch or Ray.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from inspect import isfunction
+from typing import Any, Literal
+
+from study.spec import published as paper
+from study.spec.define_by_run import AnyMethod, DefineByRun
+from study.spec.domains import Choice, Domain, Float, Int, LogFloat
+from study.spec.methods import DKD, KD, NKD, PAPER_METHODS, SDD, Added, Distillation, Feature, Supervised
+from study.spec.search import ASHA, Budget, HyperBand, Median, Search
+from trainables.config.trial import Data, Scalar, Training, require
+
+__all__ = [
+    "ASHA",
+    "DKD",
+    "KD",
+    "NKD",
+    "PAPER_METHODS",
+    "SDD",
+    "Added",
+    "Budget",
+    "Choice",
+    "Confirm",
+    "Data",
+    "Distillation",
+    "Domain",
+    "Feature",
+    "Float",
+    "HyperBand",
+    "Int",
+    "LogFloat",
+    "Median",
+    "Pair",
+    "Resources",
+    "Search",
+    "StudySpec",
+    "Supervised",
+    "Training",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A teacher, a student, and what their runs do otherwise than the study's ``training``.
+
+    Attributes:
+        weights: a teacher file to use, and measure (RepDistiller's and mdistiller's); None trains one.
+        training: fields of :class:`Training` for this student, such as ``{"lr": 0.02}``. The published
+            learning rate of ShuffleNet and MobileNetV2 students (0.01) needs no mention.
+    """
+
+    teacher: str
+    student: str
+    weights: str | None = None
+    training: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """``teacher-student``, as the paper writes it."""
+        return f"{self.teacher}-{self.student}"
+
+    def case(self, data: str) -> paper.PaperCase:
+        """What the paper's settings depend on, on data set ``data``."""
+        return paper.PaperCase(self.teacher, self.student, data)
+
+    def student_training(self, common: Training) -> Training:
+        """The training settings of this pair's student."""
+        published = paper.learning_rate(self.student)
+        usual = common.lr == Training().lr
+        own: dict[str, Any] = {"lr": published} if published is not None and usual else {}
+        return dataclasses.replace(common, **{**own, **self.training})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm:
+    """Retraining on all of train over seeds; the test split is read here and nowhere else.
+
+    Attributes:
+        best: configurations of each search that are confirmed; of a search with two objectives, all on the
+            Pareto front, unless it is 0.
+        paper: whether the paper's configuration of each searched method is confirmed beside them.
+        seeds: runs of each configuration.
+        watch_test: measure the test split after every epoch, to report the "best test epoch" of published
+            code beside the honest number; it chooses nothing.
+    """
+
+    best: int = 1
+    paper: bool = True
+    seeds: int = 3
+    watch_test: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.best >= 0, f"best: {self.best} is below 0")
+        require(self.seeds >= 1, f"seeds: {self.seeds} is fewer than 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What one trial gets, and how it computes. Nothing here is part of a trial's configuration.
+
+    Attributes:
+        workers_per_trial: processes that train one trial together, each on a device of its own with a share
+            of every batch; 1 trains inside the trial's own process.
+        cpus_per_trial: cores of each worker, and the threads it computes with.
+        gpus_per_trial: devices of each worker, fractions allowed; None means 1 where the cluster has any,
+            else 0; ``measure`` tries out before the search how many of its trials share one best.
+        max_concurrent: trials at once; None means as many as fit.
+        engine: whether steps are compiled; ``auto`` for trials long enough to win the time back.
+        views: room for remembered teacher outputs on each node, in bytes; ``auto`` for a quarter of what is
+            free, at most half of the memory, ``off`` for none.
+    """
+
+    workers_per_trial: int = 1
+    cpus_per_trial: int = 1
+    gpus_per_trial: float | Literal["measure"] | None = None
+    max_concurrent: int | None = None
+    engine: Literal["auto", "eager", "compiled"] = "auto"
+    views: Literal["auto", "off"] | int = "auto"
+
+    def __post_init__(self) -> None:
+        require(self.workers_per_trial >= 1, f"workers_per_trial: {self.workers_per_trial} is fewer than 1")
+        require(self.cpus_per_trial >= 1, f"cpus_per_trial: {self.cpus_per_trial} is fewer than 1")
+        gpus = self.gpus_per_trial
+        given = isinstance(gpus, float | int)
+        require(not given or 0 <= gpus <= 1, f"gpus_per_trial: {gpus} is not between 0 and 1")  # type: ignore[operator]
+        require(
+            gpus != "measure" or self.workers_per_trial == 1,
+            "gpus_per_trial: 'measure' is for trials of one worker; a group's workers want whole devices",
+        )
+        require(self.max_concurrent is None or self.max_concurrent >= 1, "max_concurrent: fewer than 1")
+        require(isinstance(self.views, str) or self.views >= 0, f"views: {self.views} bytes is below 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudySpec:
+    """A study, whole.
+
+    Attributes:
+        name: of its results folder and its MLflow experiment; the space file's name unless given.
+        training: of the students; of the teachers too, unless ``teacher_training`` is given.
+        methods: rows of the tables. Those with domains are searched; those without are baselines. A function
+            of an Optuna trial that gives a method is a method too, see ``study/define_by_run.py``.
+    """
+
+    data: Data
+    pairs: tuple[Pair, ...]
+    methods: tuple[AnyMethod, ...]
+    training: Training = field(default_factory=Training)
+    teacher_training: Training | None = None
+    search: Search = field(default_factory=Search)
+    budget: Budget = field(default_factory=Budget)
+    confirm: Confirm = Confirm()
+    resources: Resources = Resources()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        methods = (DefineByRun(method) if isfunction(method) else method for method in self.methods)
+        object.__setattr__(self, "methods", tuple(methods))
+        require(bool(self.pairs), "pairs: names no pair")
+        require(bool(self.methods), "methods: names no method")
+        labels = [pair.label for pair in self.pairs]
+        require(len(set(labels)) == len(labels), f"pairs: one is named twice ({', '.join(labels)})")
+        require(
+            not self.name or (self.name.replace("-", "").replace("_", "").isalnum() and self.name.isascii()),
+            f"name: '{self.name}' may hold letters, digits, - and _ only",
+        )
+
+    @property
+    def searched(self) -> tuple[AnyMethod, ...]:
+        """The methods that have something to search."""
+        return tuple(method for method in self.methods if method.searched)

@@ -1,0 +1,88 @@
+"""Whether everything a spec names exists: data set, networks, losses, options, files. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from study.spec.define_by_run import variants
+from study.spec.domains import options_of
+from study.spec.grid import check_finite
+from study.spec.methods import Distillation
+from study.spec.study import StudySpec
+from trainables import data
+from trainables.config.serialization import ConfigError, convert
+from trainables.losses import check_feature_loss, check_logit_loss, check_scale_decoupled
+from trainables.models.names import check_name
+
+NUMBERS = {
+    "alpha": float,
+    "ce_weight": float,
+    "warmup_epochs": int,
+    "beta": float,
+    "consistent_weight": float,
+}
+"""Fields of a method that hold a number, or a domain of such numbers."""
+
+
+@contextmanager
+def at(place: str) -> Iterator[None]:
+    """Errors inside are :class:`ConfigError` that start with ``place``."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{place}{error}") from None
+
+
+def check_names(spec: StudySpec) -> None:
+    """Raise :class:`ConfigError` for a data set, network, loss, option or file that does not exist."""
+    with at("data."):
+        data.check(spec.data)
+    for index, pair in enumerate(spec.pairs):
+        for role, name in (("teacher", pair.teacher), ("student", pair.student)):
+            with at(f"pairs.{index}.{role}: "):
+                check_name(name)
+        with at(f"pairs.{index}.training."):
+            pair.student_training(spec.training)
+        if pair.weights is not None and not Path(pair.weights).is_file():
+            raise ConfigError(f"pairs.{index}.weights: no file {pair.weights}")
+    for index, method in enumerate(spec.methods):
+        for variant in variants(method):
+            check_method(variant, f"methods.{index}")
+        if spec.search.sampler == "grid":
+            check_finite(method.suggest, f"methods.{index}")
+
+
+def check_method(method: Distillation, place: str) -> None:
+    """Raise :class:`ConfigError` unless each value and each end of a domain of ``method`` is allowed."""
+    for base in options_of(method.base):
+        if base is not None:
+            options = method.options.get(str(base), {})
+            for values in product(*map(extremes, options.values())):
+                with at(f"{place}.base: "):
+                    check_logit_loss(str(base), dict(zip(options, values, strict=True)))
+    for number, term in enumerate(method.features):
+        with at(f"{place}.features.{number}: "):
+            check_feature_loss(term.name, term.options)
+    for name, kind in NUMBERS.items():
+        for extreme in extremes(getattr(method, name)):
+            if extreme is not None and convert(kind, extreme, f"{place}.{name}") < 0:
+                raise ConfigError(f"{place}.{name}: {extreme} is below 0")
+    weights = {
+        "consistent_weight": method.consistent_weight,
+        "complementary_weight": method.beta,
+        "reduction": method.reduction,
+        "agreement": method.agreement,
+    }
+    for name, value in weights.items():
+        for extreme in extremes(value):
+            with at(f"{place}: "):
+                check_scale_decoupled({name: extreme})
+
+
+def extremes(value: Any) -> list[Any]:
+    """The values to check for ``value``: all options of a choice, both ends of a range, or itself."""
+    return list(options_of(value)) or [value.low, value.high]

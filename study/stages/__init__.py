@@ -1,0 +1,1 @@
+"""What a launch goes through, one file each: teachers, search, confirm, report."""

@@ -1,0 +1,57 @@
+"""The third stage: train what the search chose, and its baselines, on all of train over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from study.plan.trial import PlannedTrial, Role
+from study.search.history import SearchHistory
+from study.spec.study import Pair
+from study.stages.stage import StageContext, unfinished
+from study.tune.phases import Phase
+from trainables.config.trial import TrialConfig
+
+
+def confirm(context: StageContext) -> Iterator[Phase]:
+    """Run the confirming trials that nobody has finished."""
+    yield from unfinished(context, "confirm", confirm_trials(context))
+
+
+def confirm_trials(context: StageContext) -> list[PlannedTrial]:
+    """Plan what is worth confirming: the best of each search, the paper's, and the baselines of their pairs.
+
+    A configuration that is two of these runs once.
+    """
+    plan, spec = context.plan, context.plan.spec
+    chosen = _best(context)
+    pairs = {pair.label: pair for pair in spec.pairs}
+    shown = {pair.label: pair for _, pair, _ in chosen} if chosen else pairs
+    for pair in shown.values():
+        teacher = context.teachers[pair.label]
+        for method in spec.methods:
+            if not method.searched:
+                chosen.append((plan.fixed_config(pair, method, teacher), pair, "baseline"))
+            elif spec.confirm.paper:
+                chosen.append((plan.fixed_config(pair, method, teacher), pair, "paper"))
+        for config, of, _ in list(chosen):
+            plain = plan.undecoupled(pair, config, teacher)
+            if of is pair and plain is not None:
+                chosen.append((plain, pair, "baseline"))
+    planned: dict[str, PlannedTrial] = {}
+    for config, pair, role in chosen:
+        for trial in plan.confirm_trials(config, pair.label, role):
+            planned.setdefault(trial.key, trial)
+    return list(planned.values())
+
+
+def _best(context: StageContext) -> list[tuple[TrialConfig, Pair, Role]]:
+    """Choose the winners of each search; of one with several objectives its whole Pareto front."""
+    plan, most = context.plan, context.plan.spec.confirm.best
+    history = SearchHistory(plan, context.teachers, context.recorder.records)
+    whole_front = len(history.objectives.names) > 1 and most > 0
+    pairs = {pair.label: pair for pair in plan.spec.pairs}
+    return [
+        (TrialConfig.from_dict(record.config), pairs[record.pair], "best")
+        for space in plan.search_spaces
+        for record in history.objectives.ranked(history.of(space))[: None if whole_front else most]
+    ]

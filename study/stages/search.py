@@ -1,0 +1,48 @@
+"""The second stage: search what the methods leave open, until the budget is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from study.search.history import SearchHistory
+from study.stages.stage import StageContext
+from study.tune.phases import Phase
+from trainables.config.trial import TrialConfig
+from trainables.storage.files import read_json, write_json
+
+
+def search(context: StageContext) -> Iterator[Phase]:
+    """Spend what is left of the budget, and note in ``study.json`` why each search ended."""
+    from study.search.budget import BudgetMeter
+    from study.search.optuna_searcher import OptunaSearcher
+    from study.search.optuna_storage import open_optuna_storage
+    from study.search.study_search import StudySearch
+
+    plan, recorder, spec = context.plan, context.recorder, context.plan.spec
+    if not plan.search_spaces:
+        return
+    storage = open_optuna_storage(context.folder.optuna_url, context.say)
+    history = SearchHistory(plan, context.teachers, recorder.records)
+    budget = BudgetMeter(spec.budget, recorder.records, recorder.journal.notes)
+    searchers = [OptunaSearcher(space, history, storage) for space in plan.search_spaces]
+    searching = StudySearch(searchers, budget)
+    left = searching.left
+    recorder.stage("search", searching.used + left, left)
+    if left:
+        measured = spec.resources.gpus_per_trial == "measure"
+        yield Phase(searching, (lambda: _measure(context)) if measured else None)
+    context.ended = searching.ended()
+    file = context.folder.path / "study.json"
+    write_json(file, {**(read_json(file) or {}), "ended": context.ended})
+
+
+def _measure(context: StageContext) -> None:
+    """Measure how many trials like the heaviest share a GPU best, before the search takes the devices."""
+    context.tuner.measure_share(_heaviest(context), context.say)
+
+
+def _heaviest(context: StageContext) -> TrialConfig:
+    """Find the paper's configuration of the pair whose student computes most."""
+    plan, name = context.plan, "student/multiply_adds"
+    pair = max(plan.spec.pairs, key=lambda pair: plan.costs(pair, [name])[name])
+    return plan.fixed_config(pair, plan.search_spaces[0].method, context.teachers[pair.label])

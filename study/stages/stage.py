@@ -1,0 +1,54 @@
+"""What every stage works with, and how it runs those of its trials that nobody has finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from study.journal.recorder import Recorder
+from study.plan.plan import Plan
+from study.plan.trial import PlannedTrial, StageName
+from study.tune.phases import Phase, TrialList
+from study.tune.tuner import StudyTuner
+from study.workspace.folder import StudyFolder
+from trainables.config.trial import Teacher
+
+
+@dataclass(slots=True)
+class StageContext:
+    """Holds what the stages of one launch share, and what an earlier stage leaves to a later one.
+
+    Attributes:
+        say: takes a line for the user.
+        teachers: by pair label, once the stage ``teachers`` has been through.
+        ended: why each search is at its end, by its label, once the stage ``search`` has been through.
+    """
+
+    plan: Plan
+    folder: StudyFolder
+    tuner: StudyTuner
+    recorder: Recorder
+    say: Callable[[str], None]
+    teachers: dict[str, Teacher] = field(default_factory=dict)
+    ended: dict[str, str] = field(default_factory=dict)
+
+
+def unfinished(context: StageContext, stage: StageName, trials: Sequence[PlannedTrial]) -> Iterator[Phase]:
+    """Give those of ``trials`` to run that neither this study nor, by the store, any other has finished.
+
+    What another study has finished is taken over into this one's journal, so that it is trained once.
+    """
+    unique = {planned.key: planned for planned in trials}
+    left = []
+    for planned in unique.values():
+        record = context.recorder.records.get(planned.key)
+        if record is not None and record.status == "done":
+            continue
+        result = context.folder.store.run(planned.key).result()
+        if result is not None:
+            context.recorder.adopt(planned, result)
+        else:
+            left.append(planned)
+    context.recorder.stage(stage, len(unique), len(left))
+    if left:
+        yield Phase(TrialList(left))

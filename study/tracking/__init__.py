@@ -1,0 +1,1 @@
+"""MLflow, written and read in one room."""

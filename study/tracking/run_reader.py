@@ -1,0 +1,110 @@
+"""Studies as MLflow has them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from study.errors import UserError
+from study.journal.curves import LearningCurves
+from study.journal.record import TrialRecord
+from study.results.loaded_study import BATCH_MS, SECONDS, WANTED, LoadedStudy
+from study.tracking.backends import NO_RUN, MetricPoints, MlflowRun, Store, open_store
+from trainables.config.serialization import suggestion
+
+STATUS = {"FINISHED": "done", "FAILED": "failed", "KILLED": "failed"}
+
+
+def read_mlflow(uri: str, studies: Iterable[str]) -> list[LoadedStudy]:
+    """The studies of those names.
+
+    Raises:
+        TrackingError: nothing answers at ``uri``.
+        UserError: there is no such study.
+    """
+    store = open_store(uri)
+    sources = []
+    for study in studies:
+        experiments = store.experiments()
+        if study not in experiments:
+            hint = suggestion(study, experiments) if experiments else "it holds no study"
+            raise UserError(f"no study '{study}' in MLflow at {uri}; {hint}")
+        sources.append(_source(store, experiments[study], study))
+    return sources
+
+
+def _source(store: Store, experiment: str, study: str) -> LoadedStudy:
+    runs = store.runs(experiment)
+    parents = [run for run in runs if run.tags.get("stage") == "study"]
+    trials = sorted((run for run in runs if "trial_key" in run.tags), key=lambda run: run.started or 0)
+    tags = parents[0].tags if parents else {}
+    metric = tags.get("maximize") or WANTED[0]
+    names = tuple(dict.fromkeys([*WANTED, metric]))
+    curves = _curves(names, trials, {name: store.history(experiment, trials, name) for name in names})
+    asked = int(tags["confirm_seeds"]) if tags.get("confirm_seeds") else None
+    seconds, _ = store.sums(experiment, trials, SECONDS)
+    batch_ms, batches = store.sums(experiment, trials, BATCH_MS)
+    batch_ms = np.divide(batch_ms, batches, out=np.full(len(trials), np.nan), where=batches > 0)
+    return LoadedStudy(study, [_record(run) for run in trials], curves, seconds, batch_ms, asked, metric)
+
+
+def _curves(
+    names: tuple[str, ...], runs: list[MlflowRun], points: Mapping[str, MetricPoints]
+) -> LearningCurves:
+    lengths = np.array([int(run.tags.get("epochs", 0)) for run in runs], dtype=np.int64)
+    starts = np.cumsum(lengths) - lengths
+    values = np.full((int(lengths.sum()), len(names)), np.nan)
+    for column, name in enumerate(names):
+        found = points[name]
+        run, epoch = np.array(found.runs, dtype=np.int64), np.array(found.epochs, dtype=np.int64)
+        known = (run != NO_RUN) & (epoch >= 1) & (epoch <= lengths[run])
+        values[starts[run[known]] + epoch[known] - 1, column] = np.array(found.values)[known]
+    return LearningCurves(names, lengths, values)
+
+
+def _record(run: MlflowRun) -> TrialRecord:
+    tags = run.tags
+    return TrialRecord(
+        key=tags["trial_key"],
+        stage=tags.get("stage", ""),
+        pair=tags.get("pair", ""),
+        method=tags.get("method", ""),
+        role=tags.get("role", ""),
+        search=tags.get("arm", ""),
+        config=nested(run.params),
+        started=(run.started or 0) / 1000,
+        status=tags.get("trial_status") or STATUS.get(run.status, "running"),
+        reason=tags.get("reason", ""),
+        ended=run.ended / 1000 if run.ended else None,
+    )
+
+
+def nested(params: Mapping[str, str]) -> dict[str, Any]:
+    """The configuration behind MLflow parameters, the inverse of ``study.mlflow_runs.flat``."""
+    config: dict[str, Any] = {}
+    for name, text in params.items():
+        *path, last = name.split(".")
+        place = config
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = _value(text)
+    return config
+
+
+def _value(text: str) -> Any:
+    value = _literal(text)
+    return list(value) if isinstance(value, list) else value
+
+
+@lru_cache(maxsize=10_000)
+def _literal(text: str) -> Any:
+    if len(text) >= 32 and text.isalnum():
+        return text  # a hash, whatever its digits look like
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

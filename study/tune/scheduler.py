@@ -1,0 +1,48 @@
+"""Ray Tune's scheduler of a launch: it stops what its phase says, and lets go of idle processes."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ray.tune.schedulers import FIFOScheduler
+
+from study.tune.searcher import PhaseSearcher
+
+IDLE_S = 3.0
+"""Seconds that a process whose trial has ended, and the devices it holds, are kept for the next trial."""
+
+
+class IdleActorScheduler(FIFOScheduler):
+    """Trials in the order in which they come; a process that has no next trial gives its devices back soon.
+
+    Tune keeps one for as long as the search might suggest something: at the end of a budget, until the last
+    trial has ended. Here it is let go after :data:`IDLE_S`. And a process that is free goes to a trial that
+    has none; Tune would give it to one whose own is starting, and end that.
+    """
+
+    _busy = float("inf")
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """The next trial, see Ray; called many times a second."""
+        controller = tune_controller._tune_controller
+        if not controller._actor_cache.num_cached_objects:
+            self._busy = time.monotonic()
+        elif time.monotonic() - self._busy > IDLE_S:
+            controller._cleanup_cached_actors(force_all=True)
+        pending = controller._pending_trials - controller._trial_to_actor.keys()
+        if pending:
+            return next(trial for trial in tune_controller.get_trials() if trial in pending)
+        return super().choose_trial_to_run(tune_controller)
+
+
+class StudyScheduler(IdleActorScheduler):
+    """Trials in the order in which they come; their phase says which end early."""
+
+    def __init__(self, feed: PhaseSearcher) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._feed = feed
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Stop or continue, see Ray."""
+        return str(self.STOP if self._feed.stops(trial.trial_id, result) else self.CONTINUE)

@@ -1,0 +1,141 @@
+"""Runs jobs on Ray Tune: builds the Tuner, listens to it, and tells the study what happened.
+
+The only file that knows ``trainables.driver``. Ray is started or reached when the first trial needs it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import ray
+from ray import tune
+from ray.tune.execution import class_cache
+
+from study.compute import gpu_packing as packing
+from study.compute.cluster import Cluster
+from study.compute.fair_share import fair_share
+from study.errors import StudyHalted
+from study.plan.plan import Plan
+from study.tune.callback import TrialListener, TuneCallback, TunerExit
+from study.tune.failures import LOSSES, database_fault
+from study.tune.phases import Phase
+from study.tune.scheduler import StudyScheduler
+from study.tune.searcher import PhaseSearcher
+from trainables.config.trial import TrialConfig
+from trainables.storage.run_store import RunStore
+
+
+class StudyTuner:
+    """Runs the jobs of one plan on a cluster."""
+
+    def __init__(self, plan: Plan, store: RunStore, cluster: Cluster, listener: TrialListener) -> None:
+        self.plan = plan
+        self.store = store
+        self.cluster = cluster
+        self.listener = listener
+
+    def run(self, phases: Iterator[Phase]) -> None:
+        """Run the trials of one phase after the other; without any, Ray is left alone."""
+        phase = next(phases, None)
+        while phase is not None:
+            if phase.before is not None:
+                phase.before()
+            phase = self._run(phase, phases)
+
+    def measure_share(self, config: TrialConfig, say: Callable[[str], None]) -> None:
+        """How many trials like ``config`` share a GPU best; nothing where there is none."""
+        wanted = self.plan.spec.resources
+        self.cluster.connect()
+        if self.cluster.nodes().largest("GPU") < 1:
+            return
+        where = (str(self.store.root), self.plan.raw, wanted.cpus_per_trial, wanted.engine)
+        if found := packing.most_that_pay(
+            lambda trials: packing.together(trials, 1 / trials, config, *where)
+        ):
+            self.cluster.share = 1.0 / found[-1].trials
+            say(packing.told(found))
+
+    def _run(self, first: Phase, phases: Iterator[Phase]) -> Phase | None:
+        """Run phases until one wants something done first, which is returned."""
+        from trainables.ray_worker.trainable import TrialResources, trainable
+        from trainables.teacher.cache_policy import CachePolicy
+
+        self.cluster.connect()
+        cpus, gpus = self.cluster.per_worker(self.plan.spec.resources)
+        wanted = self.plan.spec.resources
+        workers = wanted.workers_per_trial
+        fit = max(1, self.cluster.nodes().trials(cpus, gpus) // workers)
+        at_once = wanted.max_concurrent or fit
+        self.listener.slots(at_once, workers * cpus, workers * gpus)
+        given = TrialResources(
+            store=self.store.root,
+            raw=ray.put(self.plan.raw),
+            user_code=self.plan.user_code,
+            workers=workers,
+            cpus=cpus,
+            gpus=gpus,
+            safe="safe" in ray.cluster_resources(),  # type: ignore[no-untyped-call]
+            room=CachePolicy(budget=wanted.views),
+            engine=wanted.engine,
+        )
+        feed = PhaseSearcher(first, phases, fair_share(at_once, self.cluster.studies))
+        most_failed = self.plan.spec.budget.max_failures
+        relay = TuneCallback(feed.planned, feed.cut, self.listener, most_failed, self.cluster.check)
+        scratch = Path(tempfile.mkdtemp(prefix="sdd-tune-"))
+        tuner = tune.Tuner(
+            trainable(given),
+            tune_config=tune.TuneConfig(
+                search_alg=feed,
+                scheduler=StudyScheduler(feed),
+                num_samples=-1,
+                max_concurrent_trials=at_once,
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                name="study",
+                storage_path=str(scratch),
+                verbose=0,
+                callbacks=[relay],
+                failure_config=tune.FailureConfig(max_failures=LOSSES),
+            ),
+        )
+        import_without_mlflow()
+        use_plain_processes()
+        try:
+            tuner.fit()
+        except TunerExit as leave:
+            if (fault := database_fault(leave.reason)) is not None:
+                raise StudyHalted(fault) from leave.reason
+            raise leave.reason from leave.reason.__cause__
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return feed.held
+
+
+def import_without_mlflow() -> None:
+    """Have Ray's integration with MLflow imported, without MLflow.
+
+    Tune imports it to count, for Ray's statistics, callbacks that are not used here. The launcher imports
+    MLflow itself, which takes more than a second, while the first trial trains.
+    """
+    if "mlflow" in sys.modules:
+        return
+    sys.modules["mlflow"] = None  # type: ignore[assignment]  # an import of it fails
+    try:
+        importlib.import_module("ray.air.integrations.mlflow")
+    finally:
+        del sys.modules["mlflow"]
+
+
+def use_plain_processes() -> None:
+    """Have trials run in Ray's ordinary worker processes.
+
+    Tune sets a variable for PyTorch Lightning, which is not used here, in the environment of its actors; a
+    process of an environment of its own is started through a second interpreter.
+    """
+    class_cache.DEFAULT_ENV_VARS.pop("PL_DISABLE_FORK", None)

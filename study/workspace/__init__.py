@@ -1,0 +1,1 @@
+"""Where a study's files are, and who may write them."""

@@ -1,0 +1,119 @@
+"""Where a study's files are, and who may write them.
+
+RESULTS/<study>/   study.json  journal.jsonl  optuna.db  places.json  trials.csv  metrics.csv  tables/ ...
+RESULTS/_store/    runs and teachers by key, shared by all studies of the folder
+RESULTS/mlflow.db, RESULTS/mlartifacts/    the MLflow default
+
+The store and Optuna's database may lie elsewhere (``--store``, ``--optuna``); see
+:mod:`study.workspace.locations`.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from study.errors import UserError
+from study.workspace.locations import Locations
+from study.workspace.lock import LockOwner, hold, owner_of
+from trainables.config.serialization import suggestion
+from trainables.storage.run_store import RunStore
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFolder:
+    """Names the files of one study under a results folder; making one creates nothing.
+
+    Environment and files are read once, when the folder is opened, so that all parts of a command agree on
+    where things are.
+
+    Attributes:
+        asked: locations named on the command line; the others come from the environment, from an earlier
+            launch of the study, or are in the results folder.
+        locations: where the store and Optuna's database are; what is None is in the results folder.
+        store: runs and teachers, shared with other studies.
+        optuna_url: Optuna's storage, which ``optuna-dashboard`` opens.
+        mlflow_uri: ``MLFLOW_TRACKING_URI``, or a SQLite file in the results folder.
+    """
+
+    results: Path
+    name: str
+    asked: Locations = field(default_factory=Locations)
+    locations: Locations = field(init=False)
+    store: RunStore = field(init=False, repr=False, compare=False)
+    optuna_url: str = field(init=False)
+    mlflow_uri: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        locations = self.asked.or_else(Locations.from_environment()).or_else(Locations.remembered(self.path))
+        found = {
+            "locations": locations,
+            "store": RunStore(locations.store or self.results / "_store"),
+            "optuna_url": locations.optuna or f"sqlite:///{self.path / 'optuna.db'}",
+            "mlflow_uri": os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.results / 'mlflow.db'}",
+        }
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def path(self) -> Path:
+        """The study's own folder."""
+        return self.results / self.name
+
+    @property
+    def journal(self) -> Path:
+        """Reports of all its trials."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def mlflow_artifacts(self) -> str | None:
+        """Where artifacts go; None leaves it to the tracking server."""
+        scheme = self.mlflow_uri.partition(":")[0].partition("+")[0]
+        databases = ("sqlite", "postgresql", "mysql", "mssql")
+        return (self.results / "mlartifacts").as_uri() if scheme in databases else None
+
+    @property
+    def stop_request(self) -> Path:
+        """A file that asks the launcher to stop."""
+        return self.path / "stop"
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the study; :class:`StudyBusy` while another launcher does. A killed one lets go of it."""
+        return hold(
+            self.path / ".lock",
+            f"study '{self.name}' in {self.results}",
+            f"wait for it, stop it (sdd-study stop {self.name}), or give this one another --name",
+        )
+
+    def launcher(self) -> LockOwner | None:
+        """Read who runs the study now; None where nobody does."""
+        return owner_of(self.path / ".lock")
+
+
+def last_line(path: Path) -> bytes:
+    """The last line of a file, or its last 4 KiB."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4096))
+        return (file.read().splitlines() or [b""])[-1]
+
+
+def open_folders(results: Path) -> list[StudyFolder]:
+    """The studies of a results folder."""
+    files = [path for name in ("study.json", "journal.jsonl") for path in results.glob(f"*/{name}")]
+    return [StudyFolder(results, name) for name in sorted({path.parent.name for path in files})]
+
+
+def find_study(results: Path, name: str) -> StudyFolder:
+    """The study ``name`` of a results folder.
+
+    Raises:
+        UserError: there is none; says which there are.
+    """
+    known = open_folders(results.absolute())
+    for folder in known:
+        if folder.name == name:
+            return folder
+    hint = suggestion(name, [item.name for item in known]) if known else "it holds no study"
+    raise UserError(f"no study '{name}' in {results}; {hint}")

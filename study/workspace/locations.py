@@ -1,0 +1,149 @@
+"""Where a study's shared state lies when it is not in the results folder: the store, and Optuna's database.
+
+A place is asked for on the command line, else in the environment (SDD_STORE, SDD_OPTUNA_URL), else it is
+where an earlier launch of the study had it (``places.json`` in the study's folder, so that the same study
+never begins anew somewhere else because an option was left out), else in the results folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from study.errors import LocationError
+from trainables.storage.blobs import BlobStorage, StorageError
+from trainables.storage.files import read_json, write_json
+from trainables.storage.folder import FolderStorage
+from trainables.storage.opening import open_storage, probe
+
+FILE = "places.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Locations:
+    """Places by URL; None leaves one open.
+
+    Attributes:
+        store: a folder that every node mounts, or ``s3://bucket/prefix``.
+        optuna: an SQLAlchemy URL, such as ``postgresql+psycopg://user@host/optuna``.
+    """
+
+    store: str | None = None
+    optuna: str | None = None
+
+    @classmethod
+    def from_environment(cls) -> Locations:
+        """SDD_STORE and SDD_OPTUNA_URL."""
+        return cls(_store(os.environ.get("SDD_STORE")), os.environ.get("SDD_OPTUNA_URL") or None)
+
+    @classmethod
+    def from_arguments(cls, args: argparse.Namespace) -> Locations:
+        """``--store`` and ``--optuna``."""
+        return cls(_store(args.store), getattr(args, "optuna", None) or None)
+
+    @classmethod
+    def remembered(cls, folder: Path) -> Locations:
+        """What :meth:`remember` wrote."""
+        found = read_json(folder / FILE) or {}
+        return cls(found.get("store"), found.get("optuna"))
+
+    def remember(self, folder: Path) -> None:
+        """Note the places for the next command; a database URL with a password in it is not written down."""
+        optuna = self.optuna if self.optuna and not has_password(self.optuna) else None
+        if self.store or optuna:
+            write_json(folder / FILE, {"store": self.store, "optuna": optuna})
+
+    def or_else(self, other: Locations) -> Locations:
+        """These places, with those of ``other`` where one is open."""
+        return Locations(self.store or other.store, self.optuna or other.optuna)
+
+    def check(self) -> None:
+        """Write to the store and ask the database; nothing is left behind.
+
+        Raises:
+            PlaceError: one of them does not work.
+        """
+        if self.optuna is not None:
+            check_database(self.optuna)
+        if self.store is not None:
+            try:
+                probe(open_storage(self.store))
+            except StorageError as error:
+                raise LocationError(f"--store: {error}") from None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--store`` and ``--optuna``."""
+    add_store(parser)
+    parser.add_argument(
+        "--optuna",
+        metavar="URL",
+        help="Optuna's database, such as postgresql+psycopg://user@host/optuna "
+        "(SDD_OPTUNA_URL; SQLite in the study's folder)",
+    )
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """``--store``."""
+    parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="where runs and teachers are kept: a folder every node mounts, or s3://bucket/prefix "
+        "(SDD_STORE; RESULTS/_store)",
+    )
+
+
+def shared(storage: BlobStorage) -> bool:
+    """Whether a storage is seen by machines that share no file system with this one."""
+    return not isinstance(storage, FolderStorage)
+
+
+def check_database(url: str) -> None:
+    """Raise :class:`LocationError` where no database answers at an SQLAlchemy URL."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+    try:
+        engine = create_engine(url)
+        with engine.connect():
+            pass
+        engine.dispose()
+    except (ArgumentError, NoSuchModuleError):
+        raise LocationError(
+            f"--optuna: '{without_password(url)}' is no database URL; "
+            "such are postgresql+psycopg://user@host/optuna and sqlite:////folder/optuna.db"
+        ) from None
+    except ImportError as error:
+        raise LocationError(
+            f"--optuna: {error}; pip install 'sdd-study[postgres]' has PostgreSQL's"
+        ) from None
+    except SQLAlchemyError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise LocationError(f"--optuna: {without_password(url)} does not answer: {reason}") from None
+
+
+def has_password(url: str) -> bool:
+    """Whether a database URL carries a password."""
+    return without_password(url) != url
+
+
+def without_password(url: str) -> str:
+    """A database URL as it may be shown."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return url
+    return url if parsed.password is None else parsed.render_as_string(hide_password=True)
+
+
+def _store(url: str | None) -> str | None:
+    """A store's URL, with a folder's path made absolute."""
+    try:
+        return open_storage(url).url if url else None
+    except StorageError as error:
+        raise LocationError(f"--store: {error}") from None

@@ -1,0 +1,31 @@
+"""A Ray of the launcher's own starts what it needs and nothing else."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import ray
+from ray._private.node import Node
+
+from study.compute.local_ray import SPARED, spared, start
+from tests.study.faults.killing import descendants
+
+
+@pytest.mark.ray
+def test_a_local_ray_runs_tasks_without_dashboard_autoscaler_and_log_monitor() -> None:
+    start({"log_to_driver": False})
+    try:
+        assert ray.get(ray.remote(lambda: 42).remote(), timeout=60) == 42
+        commands = [command for _, command in descendants(os.getpid())]
+        assert any("gcs_server" in command for command in commands)
+        assert [line for line in commands if "dashboard.py" in line or "monitor.py" in line] == []
+    finally:
+        ray.shutdown()
+
+
+def test_ray_is_as_it_was_afterwards() -> None:
+    before = {name: getattr(Node, name) for name in SPARED}
+    with spared():
+        assert all(getattr(Node, name) is not method for name, method in before.items())
+    assert {name: getattr(Node, name) for name in SPARED} == before

@@ -1,0 +1,46 @@
+"""A study's folder says, cheaply, whether a launch of it may expect to run trials."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from study.journal.journal import Journal
+from study.plan.expected import expects_trials
+from study.spec import SDD, Budget, Data, LogFloat, Pair, StudySpec
+from study.workspace.folder import StudyFolder
+from trainables.config.serialization import to_plain
+from trainables.storage.files import write_json
+
+SPEC = StudySpec(
+    data=Data(name="cifar100"), pairs=(Pair("resnet20", "resnet8"),), methods=(SDD(alpha=LogFloat(1, 4)),)
+)
+
+
+def test_a_finished_study_with_more_trials_than_before_is_to_be_run(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path, "mine")
+    journal = Journal(folder.journal)
+    journal.note("leave", outcome="done")
+    journal.close()
+    write_json(folder.path / "study.json", {**to_plain(SPEC), "ended": {}})
+    assert not expects_trials(folder, SPEC)
+    assert expects_trials(folder, dataclasses.replace(SPEC, budget=Budget(trials=SPEC.budget.trials + 1)))
+
+
+def test_a_new_or_interrupted_study_is_to_be_run_a_finished_or_running_one_is_not(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path, "mine")
+    assert expects_trials(folder, SPEC)
+    assert not folder.path.exists(), "asking creates nothing"
+    folder.path.mkdir()
+    write_json(folder.path / "study.json", to_plain(SPEC))
+    for outcome, expected in (("interrupted", True), ("trials failed", True), ("done", False)):
+        journal = Journal(folder.journal)
+        journal.note("leave", outcome=outcome)
+        journal.close()
+        assert expects_trials(folder, SPEC) is expected
+    journal = Journal(folder.journal)
+    journal.note("launch", host="here", pid=1)
+    journal.close()
+    assert expects_trials(folder, SPEC)
+    with folder.lock():
+        assert not expects_trials(folder, SPEC)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+
+import trainables.models as models
+from tests.trainables.stepping import losses, needs_compiler, one_epoch, trial
+from tests.trainables.trials import CPU, CRD, SD_DKD, Run, tiny
+from trainables.config import LogitTerm, Method, Training
+from trainables.data.dataset import DataSet
+from trainables.engine import compilation as compiled_room
+from trainables.engine.compilation import CompiledStep, attempt, kind_of_step, step_for, worth_compiling
+from trainables.engine.criterion import Criterion
+from trainables.engine.head import MultiScaleHead
+from trainables.engine.process_cache import ProcessCache
+from trainables.storage.run_store import RunStore
+from trainables.teacher.live import LiveTeacher
+from trainables.training.build import build_engine
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_failed_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled_room, "_failures", set())
+    monkeypatch.setattr(compiled_room, "_spent", [])
+
+
+@needs_compiler
+def test_compiled_steps_are_the_eager_ones_and_serve_other_trials(store: RunStore, digits: DataSet) -> None:
+    config = trial(store)
+    assert losses(config, store, digits, "compiled") == pytest.approx(
+        losses(config, store, digits, "eager"), rel=1e-5
+    )
+    term = dataclasses.replace(
+        SD_DKD,
+        alpha=0.5,
+        complementary_weight=2.0,
+        warmup_epochs=3,
+        options={"temperature": 2.0, "beta": 3.0},
+    )
+    other, warm = trial(store, term=term, seed=3), ProcessCache()
+    losses(config, store, digits, "compiled", warm, steps=4)
+    reused = losses(other, store, digits, "compiled", warm)
+    assert len(warm._kept["step"]) == 1
+    assert reused == losses(other, store, digits, "compiled")
+    assert reused == pytest.approx(losses(other, store, digits, "eager"), rel=1e-5)
+
+
+def test_what_is_not_compiled_runs_eager_and_says_so_once(
+    store: RunStore, digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_compiler(*_: object, **__: object) -> Any:
+        raise RuntimeError("no working C++ compiler\nand a long trace")
+
+    monkeypatch.setattr(compiled_room, "compile_static", no_compiler)
+    monkeypatch.setattr("trainables.teacher.opening.compile_static", no_compiler)
+    said: list[str] = []
+    config = trial(store)
+    for _ in range(2):
+        engine = build_engine(config, store, digits, CPU, engine="compiled", say=said.append)
+        assert engine.compiled is None
+        assert list(one_epoch(engine, digits, 1)) == losses(config, store, digits, "eager", steps=3)
+    assert len(said) == 2
+    assert all(line.endswith("runs eager: no working C++ compiler") for line in said)
+
+
+def test_failed_attempts_are_not_made_again() -> None:
+    tries: list[int] = []
+
+    def fail() -> None:
+        tries.append(1)
+        raise ValueError("no")
+
+    said: list[str] = []
+    for _ in range(3):
+        assert attempt("a thing", fail, said.append) is None
+    assert (len(tries), len(said)) == (1, 1)
+
+
+@needs_compiler
+def test_the_epoch_after_a_compilation_tells_its_seconds(store: RunStore, digits: DataSet) -> None:
+    warm = ProcessCache()
+    first, second = (
+        Run(tiny(training={"epochs": 2, "lr": lr}), store, digits, engine="compiled", warm=warm).reports
+        for lr in (0.1, 0.2)
+    )
+    assert first[0]["time/compile_s"] > 0.1
+    assert not [metrics for metrics in (first[1], *second) if "time/compile_s" in metrics]
+
+
+def test_auto_compiles_long_trials() -> None:
+    training = Training(epochs=100, precision="float32")
+    assert not worth_compiling("auto", training, 10, torch.device("cuda"))
+    assert worth_compiling("auto", training, 100, torch.device("cuda"))
+    assert not worth_compiling("auto", training, 100, CPU)
+    assert worth_compiling("auto", training, 1000, CPU)
+    assert worth_compiling("compiled", training, 1, CPU)
+    assert not worth_compiling("eager", training, 10**6, torch.device("cuda"))
+
+
+def test_trials_that_differ_in_numbers_alone_are_of_one_kind(store: RunStore) -> None:
+    def kind(**changes: Any) -> str:
+        return kind_of_step(trial(store, **changes), (32, 32), 10, CPU)
+
+    numbers = dataclasses.replace(SD_DKD, alpha=3.0, warmup_epochs=5, options={"temperature": 1.5})
+    assert kind() == kind(term=numbers) == kind(seed=4) == kind(training={"lr": 0.3, "epochs": 9})
+    for term in (
+        dataclasses.replace(SD_DKD, scales=(1, 2)),
+        dataclasses.replace(SD_DKD, reduction="sum"),
+        dataclasses.replace(SD_DKD, agreement="text"),
+        LogitTerm(base="nkd", scales=(1, 2, 4)),
+        LogitTerm(base="nkd", scales=(1, 2, 4), options={"as_released": True}),
+    ):
+        assert kind(term=term) != kind()
+    assert kind(student="wrn_10_1") != kind()
+    assert kind(training={"precision": "bf16"}) != kind()
+    assert kind(training={"batch_size": 30}) != kind()
+
+
+def test_warming_up_leaves_no_trace(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled_room, "compile_static", lambda function, *_, **__: function)
+    config = trial(store)
+    head = MultiScaleHead(models.build("resnet8", 10), (1, 2, 4))
+    before = {name: value.clone() for name, value in head.state_dict().items()}
+    step = step_for(config, head, Criterion(config.method), (32, 32), 10, CPU, ProcessCache(), print)
+    assert isinstance(step, CompiledStep)
+    assert all(torch.equal(value, before[name]) for name, value in step.student.state_dict().items())
+    assert all(parameter.grad is None for parameter in head.parameters())
+
+
+@needs_compiler
+def test_a_live_teacher_is_compiled_once_and_says_the_same(store: RunStore, digits: DataSet) -> None:
+    config = trial(store, method=Method(features=(CRD,)), training={"batch_size": 32})
+    batch = next(iter(digits.train.batches(32, epoch=1)))
+    warm = ProcessCache()
+    eager = build_engine(config, store, digits, CPU, engine="eager").teacher
+    first, second = (
+        build_engine(config, store, digits, CPU, engine="compiled", warm=warm).teacher for _ in range(2)
+    )
+    assert isinstance(eager, LiveTeacher)
+    assert isinstance(first, LiveTeacher)
+    assert isinstance(second, LiveTeacher)
+    assert first.compiled is not None
+    assert first.compiled is second.compiled
+    expected, found = eager(batch), first(batch)
+    torch.testing.assert_close(found.regions, expected.regions, rtol=1e-5, atol=1e-5)
+    assert expected.features is not None
+    assert found.features is not None
+    for ours, theirs in zip(found.features.maps, expected.features.maps, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)

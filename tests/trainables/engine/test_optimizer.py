@@ -1,0 +1,92 @@
+"""The optimiser moves weights as torch's own does, to the last bit, and goes on from a saved state."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from trainables.config import Training
+from trainables.engine.optimizer import SGD
+
+USES = """
+import sys
+import torch
+from torch import nn
+from trainables.config import Training
+from trainables.engine.optimizer import SGD
+
+network = nn.Linear(3, 2)
+optimizer = SGD(network.parameters(), Training(epochs=1, milestones=()))
+network(torch.ones(4, 3)).sum().backward()
+optimizer.step()
+optimizer.zero_grad()
+optimizer.load_state_dict(optimizer.state_dict())
+assert "torch._dynamo" not in sys.modules
+"""
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 3))
+
+
+def backward(student: nn.Module, step: int) -> None:
+    torch.manual_seed(step)
+    student(torch.randn(8, 5)).square().mean().backward()
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_moves_weights_as_torch_does(momentum: float, nesterov: bool) -> None:
+    if nesterov and not momentum:
+        return
+    settings = {"momentum": momentum, "weight_decay": 5e-4, "nesterov": nesterov}
+    training = Training(epochs=1, milestones=(), lr=0.1, **settings)
+    ours, theirs = network(), network()
+    optimizer = SGD(ours.parameters(), training)
+    reference = torch.optim.SGD(theirs.parameters(), lr=0.1, fused=True, **settings)
+    for step in range(6):
+        optimizer.lr = reference.param_groups[0]["lr"] = 0.1 / (step + 1)
+        for student, moving in ((ours, optimizer), (theirs, reference)):
+            backward(student, step)
+            moving.step()
+            moving.zero_grad()
+            assert all(parameter.grad is None for parameter in student.parameters())
+        for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            assert torch.equal(mine, other)
+
+
+def test_goes_on_from_a_saved_state() -> None:
+    training = Training(epochs=1, milestones=(), lr=0.1)
+    whole = network()
+    optimizer = SGD(whole.parameters(), training)
+    for step in range(3):
+        backward(whole, step)
+        optimizer.step()
+        optimizer.zero_grad()
+    rest, state = copy.deepcopy(whole), copy.deepcopy(optimizer.state_dict())
+    resumed = SGD(rest.parameters(), training)
+    resumed.load_state_dict(state)
+    for student, moving in ((whole, optimizer), (rest, resumed)):
+        backward(student, 3)
+        moving.step()
+    for mine, other in zip(whole.parameters(), rest.parameters(), strict=True):
+        assert torch.equal(mine, other)
+
+
+def test_a_parameter_without_a_gradient_stays() -> None:
+    student = network()
+    before = student[2].weight.clone()
+    optimizer = SGD(student.parameters(), Training(epochs=1, milestones=(), lr=0.1))
+    student[0](torch.ones(2, 5)).sum().backward()
+    optimizer.step()
+    assert torch.equal(student[2].weight, before)
+
+
+def test_leaves_dynamo_unimported() -> None:
+    subprocess.run([sys.executable, "-c", USES], check=True)

@@ -1,0 +1,90 @@
+"""The order of one pass over a split: which image comes when, in which view, in which batch.
+
+A training epoch's plan is drawn from (seed, epoch) alone: epoch e is the same whether or not the run was
+interrupted before, and whatever the device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.data.partition import shuffled
+
+_ORDER, _VIEWS = 0, 1
+"""What is drawn, as a part of the seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochPlan:
+    """One worker's pass.
+
+    Attributes:
+        rows: [n] int64, positions in the split, in the order of their use.
+        views: [n] int64, view of each of ``rows``; -1 where views are not counted.
+        sizes: number of images of each batch; they sum to n.
+    """
+
+    rows: NDArray[np.int64]
+    views: NDArray[np.int64]
+    sizes: list[int]
+
+
+def evaluation(size: int, batch_size: int, view: int, worker: tuple[int, int] = (0, 1)) -> EpochPlan:
+    """All images in order, in one view; a worker may get a batch fewer than another."""
+    rows = np.arange(size, dtype=np.int64)
+    parts = [
+        part
+        for start in range(0, size, batch_size)
+        if len(part := _share(rows[start : start + batch_size], worker))
+    ]
+    return _plan(parts, np.full(size, view, dtype=np.int64))
+
+
+def training(
+    size: int,
+    batch_size: int,
+    *,
+    epoch: int,
+    seed: int,
+    views: int | None,
+    parts: int = 1,
+    worker: tuple[int, int] = (0, 1),
+) -> EpochPlan:
+    """All images shuffled, each in a random view (-1 if ``views`` is None).
+
+    Batch normalisation cannot take a single image: of the last batch, what would leave its ``parts`` unequal
+    or with one image each is dropped. Workers share each batch as evenly as it goes; what a batch holds does
+    not depend on their number.
+    """
+    if batch_size % parts:
+        raise ValueError(f"a batch of {batch_size} cannot be cut into {parts} equal parts")
+    whole = trained(size, batch_size, parts)
+    order = shuffled(size, seed, epoch, _ORDER)
+    if views is None:
+        drawn = np.full(size, -1, dtype=np.int64)
+    else:
+        rng = np.random.Generator(np.random.PCG64((seed, epoch, _VIEWS)))
+        drawn = (rng.random(size) * views).astype(np.int64)
+    batches = [
+        _share(order[start : min(start + batch_size, whole)], worker) for start in range(0, whole, batch_size)
+    ]
+    return _plan(batches, drawn)
+
+
+def trained(size: int, batch_size: int, parts: int = 1) -> int:
+    """Number of images of a training epoch, over all workers."""
+    rest = size % batch_size // parts * parts
+    return size - size % batch_size + (rest if rest >= 2 * parts else 0)
+
+
+def _share(rows: NDArray[np.int64], worker: tuple[int, int]) -> NDArray[np.int64]:
+    rank, workers = worker
+    return rows[rank::workers]
+
+
+def _plan(parts: list[NDArray[np.int64]], views: NDArray[np.int64]) -> EpochPlan:
+    rows = np.concatenate([*parts, np.empty(0, dtype=np.int64)])
+    return EpochPlan(rows, views[rows], [len(part) for part in parts])

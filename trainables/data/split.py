@@ -1,0 +1,123 @@
+"""Batch, Split"""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainables.data import epoch_plan as epochs
+
+
+class Batch(NamedTuple):
+    """Images of one step, on the device.
+
+    Attributes:
+        images: [B,3,H,W] float32, augmented and normalised.
+        target: [B] int64, labels.
+        index: [B] int64, position in the raw train (or test) set, whatever the classes, fraction and held-out
+            part in use.
+        view: [B] int64, id of the augmented view; -1 where views are not counted.
+    """
+
+    images: Tensor
+    target: Tensor
+    index: Tensor  # type: ignore[assignment]  # hides tuple.index, which nobody misses
+    view: Tensor
+
+
+class Split(ABC):
+    """A part of a data set.
+
+    Attributes:
+        labels: [n] int64 on the device, in the order of evaluation.
+        index: [n] int64 on the device, positions in the raw set.
+        views: number of different augmented views of an image; None if they are not counted.
+    """
+
+    views: int | None
+    plain: int
+    """View id of the image as it is; -1 where views are not counted."""
+
+    def __init__(self, index: NDArray[np.int64], labels: NDArray[np.int64], device: torch.device) -> None:
+        self.device = device
+        self.index = as_tensor(index, device)
+        self.labels = as_tensor(labels[index], device)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def trained(self, batch_size: int, *, parts: int = 1) -> int:
+        """Number of images of a training epoch."""
+        return epochs.trained(len(self), batch_size, parts)
+
+    def steps(self, batch_size: int, *, parts: int = 1) -> int:
+        """Number of batches of a training epoch."""
+        return -(-self.trained(batch_size, parts=parts) // batch_size)
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        epoch: int | None,
+        seed: int = 0,
+        view: int | None = None,
+        parts: int = 1,
+        worker: tuple[int, int] = (0, 1),
+    ) -> Iterator[Batch]:
+        """One pass over the images.
+
+        Args:
+            batch_size: images of a batch, over all workers.
+            epoch: number of the training epoch: shuffled and augmented by (seed, epoch) alone, a last batch
+                of a single image dropped (batch normalisation cannot take it). None for evaluation: all
+                images in order, not augmented.
+            seed: of the order and the augmentation.
+            view: in evaluation, show each image in this view instead (resident sets only).
+            parts: of a batch, that batch normalisation keeps apart; a training epoch's batches divide by it.
+            worker: rank of this worker and number of workers; each gets its own share of each batch.
+        """
+        if epoch is None:
+            if view is not None and not 0 <= view < (self.views or 0):
+                raise ValueError(f"view {view} is not one of {self.views}")
+            plan = epochs.evaluation(len(self), batch_size, self.plain if view is None else view, worker)
+            return self._show(plan, None)
+        if view is not None:
+            raise ValueError("a training epoch draws its views")
+        plan = self.plan(batch_size, epoch=epoch, seed=seed, parts=parts, worker=worker)
+        return self._show(plan, (seed, epoch))
+
+    def plan(
+        self,
+        batch_size: int,
+        *,
+        epoch: int,
+        seed: int = 0,
+        parts: int = 1,
+        worker: tuple[int, int] = (0, 1),
+    ) -> epochs.EpochPlan:
+        """What :meth:`batches` shows in a training epoch, without the images."""
+        return epochs.training(
+            len(self), batch_size, epoch=epoch, seed=seed, views=self.views, parts=parts, worker=worker
+        )
+
+    @abstractmethod
+    def _show(self, plan: epochs.EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
+        """Batches of ``plan``; augmented by ``seeds``, or not if None."""
+
+
+MakeSplit = Callable[[NDArray[np.int64]], Split]
+"""The split of the given raw positions, rising."""
+
+
+def as_tensor(array: NDArray[np.generic], device: torch.device) -> Tensor:
+    """``array`` on ``device``; on the CPU without a copy, so it must not be written into."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*not writable", category=UserWarning)
+        return torch.from_numpy(array).to(device)

@@ -1,0 +1,41 @@
+"""What a trial must be like for several workers to train it together; imports neither torch nor Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from trainables.config.trial import Training, require
+from trainables.losses.registry import feature_loss_spec
+
+
+def check_shared(features: Iterable[str], training: Training, workers: int, images: Iterable[int]) -> None:
+    """Refuse a trial that ``workers`` cannot share.
+
+    Args:
+        features: names of its feature losses.
+        images: numbers of images that epochs may have.
+
+    Raises:
+        ConfigError: with what to do about it.
+    """
+    if workers == 1:
+        return
+    for name in features:
+        require(
+            feature_loss_spec(name).per_sample,
+            f"workers_per_trial: {name} compares the images of a batch with each other, which {workers} "
+            "workers that share a batch cannot do; leave it out, or set workers_per_trial=1",
+        )
+    size, parts = training.batch_size, training.batch_norm_parts
+    require(
+        parts == 1 or parts % workers == 0,
+        f"workers_per_trial: {workers} cannot share batch_norm_parts={parts} of a batch evenly",
+    )
+    for count in images:
+        last = count % size // parts * parts
+        last = last if last >= 2 * parts else size
+        require(
+            last >= workers,
+            f"workers_per_trial: the last batch of an epoch of {count} images has {last}, too few for "
+            f"{workers} workers; change workers_per_trial or training.batch_size",
+        )

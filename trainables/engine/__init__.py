@@ -1,0 +1,1 @@
+"""One optimisation step on one device: network, loss, optimiser, compilation, evaluation."""

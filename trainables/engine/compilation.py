@@ -1,0 +1,228 @@
+"""Compiled steps and teachers: made once in a process, used by each trial that differs in numbers alone.
+
+Compilation changes how numbers are rounded, and nothing else; whether a trial is compiled follows from its
+configuration and device (:func:`worth_compiling`), so on one machine its numbers do not depend on what ran
+before. Shapes are static: batches smaller than the others run uncompiled.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import Tensor
+
+from trainables.config.scales import region_count
+from trainables.config.trial import Training, TrialConfig
+from trainables.engine.criterion import Criterion
+from trainables.engine.device import autocast
+from trainables.engine.head import HeadOutputs, MultiScaleHead
+from trainables.engine.process_cache import ProcessCache
+from trainables.errors import first_line
+from trainables.losses.logits import LogitLoss
+
+T = TypeVar("T")
+Mode = Literal["auto", "eager", "compiled"]
+"""``auto``: compiled where a trial is long enough to win back the time that compilation takes."""
+
+COMPILE_FROM = {"cuda": 2_000, "cpu": 20_000}
+"""Steps of a trial from which ``auto`` compiles, by device."""
+
+_failures: set[str] = set()
+"""What could not be compiled in this process, so that it is said, and tried, once."""
+
+_spent: list[float] = []
+"""Seconds of each compilation since :func:`compilation_seconds` was last asked."""
+
+
+def worth_compiling(mode: Mode, training: Training, steps: int, device: torch.device) -> bool:
+    """Whether a trial of so many ``steps`` an epoch runs compiled."""
+    if mode != "auto":
+        return mode == "compiled"
+    return training.epochs * steps >= COMPILE_FROM.get(device.type, 20_000)
+
+
+def compile_static(
+    function: Callable[..., Any], device: torch.device, *, graphs: bool, frozen: bool = False
+) -> Callable[..., Any]:
+    """``function`` compiled for static shapes; as CUDA graphs where asked for and possible.
+
+    Dynamo counts compiled variants by code object, and one code object serves all networks here, so its limit
+    is set far above what a process keeps.
+    """
+    import torch._dynamo
+
+    torch._dynamo.config.recompile_limit = 256
+    options: dict[str, Any] = {"freezing": frozen}
+    if graphs and device.type == "cuda":
+        options["triton.cudagraphs"] = True
+    compiled: Callable[..., Any] = torch.compile(function, dynamic=False, options=options)
+    return compiled
+
+
+def attempt(what: str, make: Callable[[], T], say: Callable[[str], None]) -> T | None:
+    """What ``make`` gives; None, said once, where there is no compiler or compilation fails."""
+    if what in _failures:
+        return None
+    began = time.perf_counter()
+    try:
+        return make()
+    except Exception as error:  # a missing compiler, or a compiler's error, surfaces as many types
+        _failures.add(what)
+        say(f"{what} is not compiled and runs eager: {first_line(error)}")
+        return None
+    finally:
+        _spent.append(time.perf_counter() - began)
+
+
+def compilation_seconds() -> float:
+    """Seconds that this process has compiled for since it was last asked."""
+    seconds = sum(_spent)
+    _spent.clear()
+    return seconds
+
+
+class CompiledStep:
+    """Forward pass and loss, compiled, for all trials of one kind (:func:`kind_of_step`).
+
+    The student's weights are loaded into the same modules for each trial; weights of the loss, and options of
+    a built-in base loss, are scalars on the device. Feature losses and the user's own losses run eager.
+    """
+
+    def __init__(
+        self, student: MultiScaleHead, criterion: Criterion, training: Training, device: torch.device
+    ) -> None:
+        self.student = student
+        self.training = training
+        self.device = device
+        term = criterion.method.logit
+        self.fuses_loss = not criterion.method.features and (term is None or term.code is None)
+        self._criterion = copy.copy(criterion)
+        self._weights = {name: torch.zeros((), device=device) for name in criterion.weights(1)}
+        self._options: dict[str, Tensor] = {}
+        self._filled: tuple[int, int] | None = None
+        if self.fuses_loss and criterion.base is not None:
+            self._criterion.base = self._open(criterion.base)
+        function = self._with_loss if self.fuses_loss else self._alone
+        self._run = compile_static(function, device, graphs=self.fuses_loss)
+
+    def _open(self, base: LogitLoss) -> LogitLoss:
+        """``base`` with its real-valued options as scalars on the device."""
+        opened = copy.copy(base)
+        self._options = {
+            name: torch.zeros((), device=self.device)
+            for name, value in base.options.items()
+            if isinstance(value, float)
+        }
+        opened.options = {**base.options, **self._options}  # type: ignore[dict-item]
+        return opened
+
+    def _with_loss(self, images: Tensor, teacher: Tensor | None, target: Tensor) -> tuple[Any, ...]:
+        outputs = self._alone(images)
+        from_teacher = HeadOutputs(teacher, None) if teacher is not None else None
+        terms = self._criterion.terms(outputs, from_teacher, target, target, self._weights)
+        return terms, outputs.logits
+
+    def _alone(self, images: Tensor) -> HeadOutputs:
+        with autocast(self.training, self.device):
+            outputs: HeadOutputs = self.student(images)
+        return outputs
+
+    def warm_up(self, image_size: tuple[int, int], regions: Tensor | None) -> None:
+        """Compile, by a step on black images whose traces are wiped out.
+
+        Args:
+            image_size: height and width.
+            regions: any of the teacher's logits [B, R, K]; None without a teacher.
+        """
+        before = copy.deepcopy(self.student.state_dict())
+        size = self.training.batch_size
+        images = torch.zeros(size, 3, *image_size, device=self.device)
+        images = images.contiguous(memory_format=torch.channels_last)
+        target = torch.zeros(size, dtype=torch.int64, device=self.device)
+        self.student.train()
+        if self.fuses_loss:
+            terms, _ = self._run(images, regions, target)
+            loss = torch.stack(list(terms.values())).sum()
+        else:
+            loss = self._run(images).logits.float().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.student.zero_grad(set_to_none=True)
+        self.student.load_state_dict(before)
+
+    def adopt(self, student: MultiScaleHead) -> MultiScaleHead:
+        """The modules that were compiled, with the weights of ``student``."""
+        if student is not self.student:
+            self.student.load_state_dict(student.state_dict())
+        self._filled = None
+        return self.student
+
+    def __call__(
+        self,
+        images: Tensor,
+        teacher: HeadOutputs | None,
+        target: Tensor,
+        index: Tensor,
+        criterion: Criterion,
+        epoch: int,
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """The terms of ``criterion`` in ``epoch`` and the student's logits [B, K]."""
+        if not self.fuses_loss:
+            outputs = self._run(images)
+            return criterion(outputs, teacher, target, index, epoch), outputs.logits
+        self._fill(criterion, epoch)
+        regions = teacher.regions.contiguous() if teacher is not None else None
+        terms, logits = self._run(images, regions, target)
+        return terms, logits
+
+    def _fill(self, criterion: Criterion, epoch: int) -> None:
+        if self._filled == (id(criterion), epoch):
+            return
+        self._filled = (id(criterion), epoch)
+        for name, value in criterion.weights(epoch).items():
+            self._weights[name].fill_(value)
+        for name, scalar in self._options.items():
+            assert criterion.base is not None
+            scalar.fill_(float(criterion.base.options[name]))  # type: ignore[arg-type]
+
+
+def step_for(
+    config: TrialConfig,
+    student: MultiScaleHead,
+    criterion: Criterion,
+    image_size: tuple[int, int],
+    num_classes: int,
+    device: torch.device,
+    warm: ProcessCache,
+    say: Callable[[str], None],
+) -> CompiledStep | None:
+    """The compiled step of ``config``, from an earlier trial or made; None where it cannot be compiled."""
+    kind = kind_of_step(config, image_size, num_classes, device)
+
+    def make() -> CompiledStep:
+        step = CompiledStep(student, criterion, config.training, device)
+        regions = None
+        if config.teacher is not None:
+            count = region_count(student.scales)
+            regions = torch.zeros(config.training.batch_size, count, num_classes, device=device)
+        step.warm_up(image_size, regions)
+        return step
+
+    return warm.get("step", kind, lambda: attempt(f"the step of {config.student}", make, say), most=8)
+
+
+def kind_of_step(
+    config: TrialConfig, image_size: tuple[int, int], num_classes: int, device: torch.device
+) -> str:
+    """All of ``config`` that is built into the code of its step; the rest are numbers that it is given."""
+    term, training = config.method.logit, config.training
+    loss: list[Any] = []
+    if term is not None:
+        fixed = {name: value for name, value in term.options.items() if not isinstance(value, float | int)}
+        flags = {name: value for name, value in term.options.items() if isinstance(value, bool)}
+        loss = [term.base, term.code, fixed, flags, term.scales, term.reduction, term.agreement]
+    precise = [config.student, image_size, num_classes, training.batch_size, training.precision, str(device)]
+    return repr([precise, config.teacher is not None, loss, bool(config.method.features)])

@@ -1,0 +1,115 @@
+"""The whole training loss of one method: ce_weight * L_CE + alpha * L_SDD + weighted feature losses.
+
+Shape legend: B images, R regions with the global view first, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainables.config.trial import LogitTerm, Method
+from trainables.engine.head import HeadOutputs
+from trainables.losses import linear_warmup, logit_loss, scale_decoupled
+from trainables.losses.features import FeatureShapes, feature_loss
+from trainables.losses.precision import full_precision
+from trainables.losses.registry import check_registered_code
+
+
+class Criterion(nn.Module):
+    """The loss of a :class:`~trainables.config.Method`, its terms by name.
+
+    Feature losses with parameters of their own are submodules: they are trained and checkpointed with the
+    student and left out of what is exported.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        student: FeatureShapes | None = None,
+        teacher: FeatureShapes | None = None,
+        num_samples: int = 0,
+    ) -> None:
+        super().__init__()
+        self.method = method
+        self.base = None
+        if method.logit is not None:
+            check_registered_code(method.logit.base, method.logit.code)
+            self.base = logit_loss(method.logit.base, **method.logit.options)
+        self.feature_losses = nn.ModuleList()
+        for term in method.features:
+            if student is None or teacher is None:
+                raise ValueError(f"feature loss {term.name} needs the shapes of the maps")
+            self.feature_losses.append(feature_loss(term.name, student, teacher, num_samples, **term.options))
+
+    def forward(
+        self, student: HeadOutputs, teacher: HeadOutputs | None, target: Tensor, index: Tensor, epoch: int
+    ) -> dict[str, Tensor]:
+        """:meth:`terms` with the weights of ``epoch``."""
+        return self.terms(student, teacher, target, index, self.weights(epoch))
+
+    def weights(self, epoch: int) -> dict[str, float]:
+        """All weights in ``epoch``, counted from 1, warm-up included."""
+        weights = {"ce": self.method.ce_weight}
+        term = self.method.logit
+        if term is not None:
+            weights["logit"] = term.alpha * linear_warmup(epoch, term.warmup_epochs)
+            weights["consistent"], weights["complementary"] = (
+                term.consistent_weight,
+                term.complementary_weight,
+            )
+        for position, feature in enumerate(self.method.features):
+            weights[f"feature{position}"] = feature.weight * linear_warmup(epoch, feature.warmup_epochs)
+        return weights
+
+    def terms(
+        self,
+        student: HeadOutputs,
+        teacher: HeadOutputs | None,
+        target: Tensor,
+        index: Tensor,
+        weights: Mapping[str, float | Tensor],
+    ) -> dict[str, Tensor]:
+        """Weighted terms, scalars in float32: ``ce``, ``logit``, ``feature``; the loss is their sum.
+
+        Args:
+            student, teacher: outputs for the same augmented images; no teacher for plain training.
+            target: labels [B].
+            index: position of each image in the train set [B].
+            weights: as :meth:`weights` gives them, or as scalars on the device.
+        """
+        terms = {"ce": weights["ce"] * functional.cross_entropy(full_precision(student.logits), target)}
+        if teacher is None:
+            return terms
+        if self.method.logit is not None:
+            terms["logit"] = weights["logit"] * self._decoupled(
+                self.method.logit, student, teacher, target, weights
+            )
+        for position, loss in enumerate(self.feature_losses):
+            value = weights[f"feature{position}"] * loss(student.features, teacher.features, target, index)
+            terms["feature"] = terms["feature"] + value if "feature" in terms else value
+        return terms
+
+    def _decoupled(
+        self,
+        term: LogitTerm,
+        student: HeadOutputs,
+        teacher: HeadOutputs,
+        target: Tensor,
+        weights: Mapping[str, float | Tensor],
+    ) -> Tensor:
+        first = 0 if 1 in term.scales else 1
+        assert self.base is not None
+        return scale_decoupled(
+            self.base,
+            student.regions[:, first:],
+            teacher.regions[:, first:],
+            target,
+            consistent_weight=weights["consistent"],
+            complementary_weight=weights["complementary"],
+            reduction=term.reduction,
+            agreement=term.agreement,
+            teacher_global=teacher.logits,
+        )

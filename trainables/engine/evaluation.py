@@ -1,0 +1,90 @@
+"""Measures accuracy and loss of a network on a split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainables.config.trial import Training, TrialConfig
+from trainables.data.dataset import DataSet
+from trainables.data.split import Batch
+from trainables.distributed.process_group import ALONE, ProcessGroup
+from trainables.engine.device import autocast
+
+
+class MetricTotals:
+    """Sums over an epoch, kept on the device and read once, at its end."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.count = 0
+
+    def add(self, size: int, **values: Tensor) -> None:
+        """Add values that are already sums over ``size`` images."""
+        self.count += size
+        for name, value in values.items():
+            value = value.detach().float()
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+
+    def means(self, group: ProcessGroup = ALONE) -> dict[str, float]:
+        """Means over all images of the group."""
+        names = list(self.sums)
+        values = torch.stack([self.sums[name].double() for name in names]).tolist() if names else []
+        shares = group.gather((self.count, dict(zip(names, values, strict=True))))
+        count = sum(images for images, _ in shares)
+        names = list(dict.fromkeys(name for _, sums in shares for name in sums))
+        return {name: sum(sums.get(name, 0.0) for _, sums in shares) / count for name in names}
+
+
+@torch.no_grad()
+def evaluate(
+    network: nn.Module,
+    batches: Iterable[Batch],
+    split: str,
+    training: Training,
+    device: torch.device,
+    group: ProcessGroup = ALONE,
+) -> dict[str, float]:
+    """Means over all images of the group, of which these are a share.
+
+    ``split/loss`` (cross-entropy), ``split/top1`` and, from six classes on, ``split/top5``, in percent."""
+    network.eval()
+    totals = MetricTotals()
+    for batch in batches:
+        with autocast(training, device):
+            logits = network(batch.images.contiguous(memory_format=torch.channels_last)).float()
+        target = batch.target
+        values = {
+            "loss": functional.cross_entropy(logits, target, reduction="sum"),
+            "top1": (logits.argmax(1) == target).sum() * 100.0,
+        }
+        if logits.shape[1] > 5:
+            values["top5"] = (logits.topk(5, dim=1).indices == target[:, None]).any(1).sum() * 100.0
+        totals.add(len(target), **{f"{split}/{name}": value for name, value in values.items()})
+    return totals.means(group)
+
+
+Metrics = dict[str, float]
+EVALUATION_BATCH = 500
+
+
+def measure(
+    config: TrialConfig,
+    student: nn.Module,
+    data: DataSet,
+    epoch: int,
+    device: torch.device,
+    group: ProcessGroup,
+) -> Metrics:
+    """What is due after ``epoch``: losses, and accuracies in percent; see ``trainables.engine.evaluate``."""
+    due = {"val": data.validation} if config.fit == "train" else {}
+    if config.test == "every" or (config.test == "end" and epoch == config.training.epochs):
+        due["test"] = data.test
+    metrics: Metrics = {}
+    for name, split in due.items():
+        batches = split.batches(EVALUATION_BATCH, epoch=None, worker=group.share)
+        metrics |= evaluate(student, batches, name, config.training, device, group)
+    return metrics

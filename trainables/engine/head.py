@@ -1,0 +1,82 @@
+"""MultiScaleHead: region logits of any network"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from trainables.losses.features import Features, FeatureShapes
+from trainables.losses.precision import full_precision, without_autocast
+from trainables.models.multiscale import region_logits
+
+
+class HeadOutputs(NamedTuple):
+    """What a network says of a batch, so far as the method asks.
+
+    Attributes:
+        regions: logits [B, R, K] of the global view, then of the regions of each further scale.
+        features: its maps, or None where no feature loss wants them.
+    """
+
+    regions: Tensor
+    features: Features | None
+
+    @property
+    def logits(self) -> Tensor:
+        """Logits of the whole image, [B, K]."""
+        return self.regions[:, 0]
+
+
+class MultiScaleHead(nn.Module):
+    """Ask any network of ``trainables.models`` for what a method needs: images -> :class:`HeadOutputs`.
+
+    Args:
+        scales: of the regions; the global view comes first, whether or not 1 is among them.
+        features: whether maps are wanted as well.
+        full_precision: pool and classify in float32, whatever the network computes in.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        scales: tuple[int, ...] = (1,),
+        *,
+        features: bool = False,
+        full_precision: bool = False,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.scales = with_whole(scales)
+        self.features = features
+        self.full_precision = full_precision
+
+    def forward(self, images: Tensor) -> HeadOutputs:
+        """Images [B, 3, H, W], normalised."""
+        network = self.network
+        if not self.features:
+            return HeadOutputs(self._regions(network.forward_features(images)), None)  # type: ignore[operator]
+        features = Features.from_stages(network.forward_stages(images))  # type: ignore[operator]
+        return HeadOutputs(self._regions(features.maps[-1]), features)
+
+    def _regions(self, final: Tensor) -> Tensor:
+        if not self.full_precision:
+            return region_logits(final, self.network.classifier, self.scales)  # type: ignore[arg-type]
+        with without_autocast(final):
+            return region_logits(full_precision(final), self.network.classifier, self.scales)  # type: ignore[arg-type]
+
+
+def with_whole(scales: tuple[int, ...]) -> tuple[int, ...]:
+    """``scales`` with the global view first, whether or not it is among them."""
+    return (1, *(scale for scale in scales if scale != 1))
+
+
+@torch.no_grad()
+def feature_shapes(network: nn.Module, image_size: int) -> FeatureShapes:
+    """(C, h, w) of each stage's map for images of ``image_size`` pixels a side."""
+    training = network.training
+    device = next(network.parameters()).device
+    stages = network.eval().forward_stages(torch.zeros(2, 3, image_size, image_size, device=device))  # type: ignore[operator]
+    network.train(training)
+    return FeatureShapes.of(Features.from_stages(stages))

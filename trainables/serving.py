@@ -1,0 +1,66 @@
+"""A trained student behind MLflow's ``pyfunc`` interface: pixels in, logits out.
+
+The folder it is loaded from holds ``student.pt`` and ``about.json``; this package travels with it, so that
+torch, torchvision and numpy are all a server needs.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trainables import models
+from trainables.data.augment import normalise
+from trainables.models.weights import load_into, load_published
+
+WEIGHTS, ABOUT = "student.pt", "about.json"
+BATCH = 256
+
+
+def write(folder: Path, student: Path, about: Mapping[str, Any]) -> None:
+    """Make the folder of a student from its weight file.
+
+    Args:
+        about: ``name`` and ``num_classes`` of the network, ``image_size`` in pixels, ``mean`` and ``std`` of
+            each channel for pixels in [0, 1], ``classes`` by name.
+    """
+    folder.mkdir(parents=True)
+    shutil.copyfile(student, folder / WEIGHTS)
+    (folder / ABOUT).write_text(json.dumps(about, indent=1))
+
+
+class ServedStudent:
+    """The network in float32, on a GPU where there is one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.about: dict[str, Any] = json.loads((folder / ABOUT).read_text())
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        network = models.build(
+            self.about["name"], self.about["num_classes"], image_size=self.about["image_size"]
+        )
+        load_into(network, load_published(folder / WEIGHTS))
+        self.network = network.to(self.device).eval()
+        self.mean, self.std = (torch.tensor(self.about[name], device=self.device) for name in ("mean", "std"))
+
+    def predict(self, images: NDArray[np.uint8], params: Any = None) -> NDArray[np.float32]:
+        """Pixels [N, H, W, 3] from 0 to 255, as the data set has them -> logits [N, K]."""
+        pixels = torch.from_numpy(np.ascontiguousarray(images, dtype=np.uint8))
+        with torch.inference_mode():
+            logits = [
+                self.network(normalise(part.to(self.device), self.mean, self.std)).float().cpu()
+                for part in torch.split(pixels, BATCH)
+            ]
+        found: NDArray[np.float32] = torch.cat(logits).numpy()
+        return found
+
+
+def _load_pyfunc(path: str) -> ServedStudent:
+    """What MLflow calls."""
+    return ServedStudent(Path(path))

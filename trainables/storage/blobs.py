@@ -1,0 +1,55 @@
+"""Where blobs of bytes lie: a folder of this machine or of the network, or an object store.
+
+A blob has a name, parts of it separated by ``/``, and is read and replaced whole. Both kinds keep to one
+contract, which ``tests/trainables/test_storage.py`` holds:
+
+- a write is atomic: a reader, or a crash, sees the old content or the new one, whole;
+- what cannot be read or written is a :class:`StorageError` with the name and the reason; only a blob that is
+  not there is a ``FileNotFoundError``;
+- deleting what is not there is no error.
+
+A folder has locks. An object store has none: two processes that hold the same name write the same content
+(see :mod:`trainables.store`), and the later write of it is harmless.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+
+class StorageError(Exception):
+    """A place cannot be read or written: full, away, or not allowed; what was there before is whole."""
+
+
+class BlobStorage(Protocol):
+    """A tree of blobs."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, in the form :func:`open_storage` reads."""
+
+    def read(self, name: str) -> bytes:
+        """The content of a blob; ``FileNotFoundError`` where there is none."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Make ``data`` the content of a blob, atomically."""
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a blob."""
+
+    def names(self, folder: str) -> list[str]:
+        """The blobs right below ``folder``, by the last part of their names, sorted; hidden ones left out."""
+
+    def delete(self, name: str) -> None:
+        """Remove a blob, if it is there."""
+
+    def lock(self, name: str) -> AbstractContextManager[None]:
+        """Hold a name where the storage can; others that ask for it wait. A killed process lets go."""
+
+    def local(self, name: str) -> Path:
+        """A file of this machine with the content of a blob that never changes; missing where the blob is."""
+
+    def scratch(self, name: str) -> Path:
+        """A folder of this machine, or as near as there is, for what can be made again."""

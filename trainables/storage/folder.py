@@ -1,0 +1,83 @@
+"""Keeps blobs in a folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trainables.storage.blobs import StorageError
+from trainables.storage.files import write_atomically
+
+
+class FolderStorage:
+    """A folder: of this machine, or one that several mount (NFS)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def url(self) -> str:
+        """Its path."""
+        return str(self.root)
+
+    def read(self, name: str) -> bytes:
+        """See :class:`Storage`."""
+        with _named("read", self.root / name):
+            return (self.root / name).read_bytes()
+
+    def write(self, name: str, data: bytes) -> None:
+        """See :class:`Storage`."""
+        with _named("write", self.root / name):
+            write_atomically(self.root / name, data)
+
+    def exists(self, name: str) -> bool:
+        """See :class:`Storage`."""
+        return (self.root / name).is_file()
+
+    def names(self, folder: str) -> list[str]:
+        """See :class:`Storage`."""
+        with _named("list", self.root / folder):
+            if not (self.root / folder).is_dir():
+                return []
+            found = [entry.name for entry in os.scandir(self.root / folder) if entry.is_file()]
+            return sorted(name for name in found if not name.startswith("."))
+
+    def delete(self, name: str) -> None:
+        """See :class:`Storage`."""
+        with _named("delete", self.root / name):
+            (self.root / name).unlink(missing_ok=True)
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """See :class:`Storage`."""
+        path = self.root / name / ".lock"
+        with _named("lock", path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("w")
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            for torn in path.parent.glob(".*.*"):  # of a writer that was killed
+                torn.unlink(missing_ok=True)
+            yield
+
+    def local(self, name: str) -> Path:
+        """The blob's own file."""
+        return self.root / name
+
+    def scratch(self, name: str) -> Path:
+        """A folder of that name beside the blobs, so that all who mount it share what was made."""
+        return self.root / name
+
+
+@contextmanager
+def _named(action: str, path: Path) -> Iterator[None]:
+    """Turn an error of the file system into one that says what was tried."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot {action} {path}: {error.strerror or error}") from error

@@ -1,0 +1,44 @@
+"""URL -> storage"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from functools import lru_cache
+from pathlib import Path
+
+from trainables.storage.blobs import BlobStorage, StorageError
+from trainables.storage.folder import FolderStorage
+
+
+def open_storage(url: str | Path) -> BlobStorage:
+    """The storage at a path, or at the URL of an object store (``s3://bucket/prefix``, ``gs://``, ``abfs://``).
+
+    Raises:
+        StorageError: pyarrow, which reads object stores, is not installed, or cannot read this one.
+    """
+    text = str(url)
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text) and not text.startswith("file://"):
+        return _object_store(text.rstrip("/"))
+    return FolderStorage(Path(text.removeprefix("file://")).absolute())
+
+
+@lru_cache(maxsize=16)
+def _object_store(url: str) -> BlobStorage:
+    from trainables.storage.object_store import ObjectStorage
+
+    return ObjectStorage(url)
+
+
+def probe(storage: BlobStorage) -> None:
+    """Write, list, read and delete a blob; raises :class:`StorageError` with what did not go."""
+    name = f"probe-{uuid.uuid4().hex}"
+    try:
+        storage.write(name, name.encode())
+        if name not in storage.names(""):
+            raise StorageError(f"{storage.url}: what was written is not listed")
+        if storage.read(name) != name.encode():
+            raise StorageError(f"{storage.url}: what was written is not what is read")
+        storage.delete(name)
+    except FileNotFoundError:
+        raise StorageError(f"{storage.url}: what was written is not found") from None

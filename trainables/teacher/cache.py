@@ -1,0 +1,164 @@
+"""Teacher outputs, remembered for each augmented view of each image.
+
+A teacher is frozen and its images come in finitely many views, so what it says of a view is computed once
+and kept, for all trials of a node and for later studies. The outputs are *defined* as what is kept: region
+logits in float16, of a pass over a whole chunk of :data:`CHUNK` images, in which one image's outputs do not
+depend on the images beside it. So a trial's numbers are the same to the last bit whether its views were
+remembered long ago, are computed now, or are kept nowhere for want of room.
+
+Against the teacher run live on each batch, a kept logit is off by at most 2^-11 of itself (2^-25 where it is
+below 2^-14), and one averaged from cells by at most 2^-11 of the largest cell, beside the rounding of sums.
+
+Shape legend: n or B images, R regions, K classes; cells are the regions that are kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainables.config.scales import region_count
+from trainables.models.multiscale import regions_from_cells
+from trainables.teacher.cache_files import CacheBackend, Slots
+
+CHUNK = 64
+"""Images of every pass of the teacher; the last one is filled up, and the surplus thrown away."""
+
+GRID = 4
+"""The grid that is kept wherever it gives all scales asked for: {1}, {1,2}, {1,4}, {1,2,4} share one file."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLayout:
+    """Which regions are kept of a view.
+
+    Attributes:
+        kept: the scales whose regions are kept. If it is one, coarser ones are averages of its cells.
+    """
+
+    kept: tuple[int, ...]
+
+    @classmethod
+    def of(cls, scales: tuple[int, ...], map_size: tuple[int, int], commutes: bool) -> CacheLayout:
+        """What to keep for ``scales`` of a last map of ``map_size`` (h, w).
+
+        One grid does where it divides the map, the scales divide it, and averaging ``commutes`` with the
+        classifier: :data:`GRID`, so that trials of different scales share it, else the finest scale.
+        Otherwise the regions of each scale are kept.
+        """
+        for grid in (GRID, max(scales)):
+            divides = all(size % grid == 0 for size in map_size)
+            if commutes and divides and all(grid % scale == 0 for scale in scales):
+                return cls((grid,))
+        return cls(tuple(sorted(scales)))
+
+    @property
+    def cells(self) -> int:
+        """Number of regions kept."""
+        return region_count(self.kept)
+
+    def regions(self, cells: Tensor, scales: tuple[int, ...]) -> Tensor:
+        """Kept outputs [B, cells, K] -> logits [B, R, K] of ``scales`` in float32."""
+        cells = cells.float()
+        if len(self.kept) == 1:
+            (grid,) = self.kept
+            needed = scales if grid in scales else (*scales, grid)
+            return regions_from_cells(cells, needed)[:, : region_count(scales)]
+        grids = torch.split(cells, [scale * scale for scale in self.kept], dim=1)
+        parts = dict(zip(self.kept, grids, strict=True))
+        return torch.cat([parts[scale] for scale in scales], dim=1)
+
+
+class Verification(NamedTuple):
+    """What came of computing remembered views again.
+
+    Attributes:
+        checked, different: number of views, and of those with any other number than before.
+        largest: largest difference of two logits.
+        magnitude: largest logit.
+    """
+
+    checked: int
+    different: int
+    largest: float
+    magnitude: float
+
+
+class TeacherCache:
+    """The outputs of one teacher for all views of one data set.
+
+    Args:
+        compute: what the teacher says of the images at raw positions [CHUNK] in views [CHUNK]:
+            logits [CHUNK, cells, K] in float16, on the device.
+        shape: (cells, K).
+        views: number of views of an image; the entry of (index, view) has the slot index * views + view.
+        places: where entries are looked for and kept, the nearest first.
+
+    Attributes:
+        seconds: time spent here so far, looking up and computing.
+        computed: number of views computed so far.
+    """
+
+    def __init__(
+        self,
+        compute: Callable[[Tensor, Tensor], Tensor],
+        shape: tuple[int, int],
+        views: int,
+        device: torch.device,
+        places: Sequence[CacheBackend] = (),
+    ) -> None:
+        self.compute = compute
+        self.shape = shape
+        self.views = views
+        self.device = device
+        self.places = places
+        self.seconds = 0.0
+        self.computed = 0
+
+    def cells(self, slots: Slots) -> Tensor:
+        """Outputs [n, cells, K] in float16 of ``slots`` [n]; what is missing is computed and kept."""
+        began = time.perf_counter()
+        cells = torch.empty(len(slots), *self.shape, dtype=torch.float16, device=self.device)
+        missing = np.arange(len(slots))
+        for depth, place in enumerate(self.places):
+            found, values = place.read(slots[missing])
+            self._settle(cells, missing[found], slots, values, self.places[:depth])
+            missing = missing[~found]
+        if len(missing):
+            self._settle(cells, missing, slots, self._run(slots[missing]), self.places)
+        self.seconds += time.perf_counter() - began
+        return cells
+
+    def verify(self, slots: Slots) -> Verification:
+        """Compute those of ``slots`` that the last place holds, and compare them with what it holds."""
+        found, kept = self.places[-1].read(slots)
+        if not found.any():
+            return Verification(0, 0, 0.0, 0.0)
+        fresh, kept = self._run(slots[found]).cpu().float(), kept.cpu().float()
+        differences = (fresh - kept).abs().flatten(1).amax(1)
+        different = int((differences != 0).sum())
+        return Verification(len(fresh), different, differences.max().item(), fresh.abs().max().item())
+
+    def _settle(
+        self, cells: Tensor, at: Slots, slots: Slots, values: Tensor, places: Sequence[CacheBackend]
+    ) -> None:
+        """Put ``values`` [m, cells, K] at rows ``at`` [m] of ``cells``, and keep them in ``places``."""
+        cells[torch.from_numpy(at).to(self.device)] = values.to(self.device)
+        for place in places:
+            place.write(slots[at], values)
+
+    def _run(self, slots: Slots) -> Tensor:
+        """The teacher's outputs [n, cells, K] for ``slots`` [n], in whole chunks."""
+        self.computed += len(slots)
+        padded = torch.from_numpy(np.resize(slots, -(-len(slots) // CHUNK) * CHUNK)).to(self.device)
+        chunks = [
+            self.compute(part.div(self.views, rounding_mode="floor"), part % self.views)
+            for part in torch.split(padded, CHUNK)
+        ]
+        return torch.cat(chunks)[: len(slots)]

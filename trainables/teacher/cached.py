@@ -1,0 +1,80 @@
+"""Looks teacher outputs up by view, in place of running the teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from trainables.config.trial import Training
+from trainables.data.epoch_plan import EpochPlan
+from trainables.data.resident import ResidentSplit
+from trainables.data.split import Batch, Split
+from trainables.engine.compilation import compile_static
+from trainables.engine.device import autocast
+from trainables.engine.head import HeadOutputs
+from trainables.models.multiscale import region_logits
+from trainables.teacher.cache import CHUNK, CacheLayout, TeacherCache
+
+WINDOW = 64 * CHUNK
+"""Images whose outputs are fetched ahead of the steps that use them."""
+
+
+class CachedTeacher:
+    """The teacher's outputs for each view, fetched a window of the epoch ahead."""
+
+    def __init__(self, views: TeacherCache, layout: CacheLayout, scales: tuple[int, ...]) -> None:
+        self.views = views
+        self.layout = layout
+        self.scales = scales
+
+    @property
+    def seconds(self) -> float:
+        """Time spent so far."""
+        return self.views.seconds
+
+    def begin(self, split: Split, plan: EpochPlan) -> None:
+        """The epoch's images and their views, in the order of their use."""
+        index = split.index.cpu().numpy()[plan.rows]
+        self._slots = index * self.views.views + plan.views
+        self._at = self._start = self._end = 0
+
+    def __call__(self, batch: Batch) -> HeadOutputs:
+        """Outputs for the next images of the epoch."""
+        size = len(batch.target)
+        if self._at + size > self._end:
+            self._start, self._end = self._at, min(self._at + max(WINDOW, size), len(self._slots))
+            self._cells = self.views.cells(self._slots[self._start : self._end])
+        cells = self._cells[self._at - self._start :][:size]
+        self._at += size
+        return HeadOutputs(self.layout.regions(cells, self.scales), None)
+
+
+def chunks(
+    network: nn.Module,
+    split: ResidentSplit,
+    layout: CacheLayout,
+    training: Training,
+    device: torch.device,
+    *,
+    compiled: bool = False,
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """(raw positions [CHUNK], views [CHUNK]) -> kept logits [CHUNK, cells, K] in float16."""
+
+    def look(images: Tensor) -> Tensor:
+        with autocast(training, device):
+            final = network.forward_features(images)  # type: ignore[operator]
+        return region_logits(final.float(), network.classifier, layout.kept).half()  # type: ignore[arg-type]
+
+    run = compile_static(look, device, graphs=True, frozen=True) if compiled else look
+
+    @torch.no_grad()
+    def compute(index: Tensor, view: Tensor) -> Tensor:
+        logits: Tensor = run(split.images(index, view).contiguous(memory_format=torch.channels_last))
+        return logits.clone() if compiled else logits  # a CUDA graph writes into the same memory again
+
+    if compiled:
+        first = torch.zeros(CHUNK, dtype=torch.int64, device=device)
+        compute(first + split.index[0], first)
+    return compute

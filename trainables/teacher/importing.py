@@ -1,0 +1,107 @@
+"""Reads a published weight file and files it as a teacher."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainables.config.trial import Data, Teacher, Training
+from trainables.storage.run_store import RunStore
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from trainables.data.dataset import DataSet
+
+State = Mapping[str, "Tensor"]
+"""A network's weights by key."""
+
+CLASSES, IMAGE_SIZE = 100, 32
+"""CIFAR-100's, which published teacher files are for."""
+
+
+def read_teacher(file: Path, name: str, num_classes: int, image_size: int) -> State:
+    """The weights in ``file``, every key and shape as network ``name`` has them; no object is unpickled.
+
+    Raises:
+        ModelError: the file cannot be read, or does not hold this network's weights.
+    """
+    from trainables import models
+    from trainables.models.weights import load_into, load_published
+
+    state = load_published(file)
+    load_into(models.build(name, num_classes, image_size=image_size), state)
+    return state
+
+
+def file_teacher(store: RunStore, name: str, state: State, about: Mapping[str, Any]) -> Teacher:
+    """File weights under their hash as teacher ``name``, with what is known ``about`` them."""
+    import torch
+
+    from trainables.models.weights import state_sha256
+
+    weights = state_sha256(state)
+    buffer = io.BytesIO()
+    torch.save({"model": dict(state), "name": name}, buffer)
+    store.file_teacher(weights, buffer.getvalue(), {"name": name, "weights": weights, **about})
+    return Teacher(name=name, weights=weights)
+
+
+def import_teacher(
+    store: RunStore,
+    file: Path,
+    name: str,
+    *,
+    num_classes: int | None = None,
+    image_size: int | None = None,
+    data: Data | None = None,
+) -> dict[str, Any]:
+    """Check, measure where ``data`` is given, and file a teacher; returns what is known about it.
+
+    Classes and image size are those of ``data``, or CIFAR-100's, unless given. Nothing is filed unless all of
+    it went well.
+
+    Raises:
+        ValueError: ``data`` cannot be read, or the file does not hold such weights of network ``name``.
+    """
+    loaded = _load(data) if data is not None else None
+    classes = num_classes or (loaded.num_classes if loaded else CLASSES)
+    size = image_size or (max(loaded.image_size) if loaded else IMAGE_SIZE)
+    if loaded is not None and loaded.num_classes != classes:
+        raise ValueError(f"the data has {loaded.num_classes} classes, not {classes}")
+    state = read_teacher(file, name, classes, size)
+    about: dict[str, Any] = {"file": file.name, "num_classes": classes, "image_size": size}
+    if data is not None and loaded is not None:
+        about |= {"data": data.name, **measure(name, state, loaded)}
+    return {"weights": file_teacher(store, name, state, about).weights, "name": name, **about}
+
+
+def measure(name: str, state: State, data: DataSet) -> dict[str, float]:
+    """``test/loss``, ``test/top1`` and ``test/top5`` of a teacher on the test split of ``data``."""
+    import torch
+
+    from trainables import models
+    from trainables.engine.engine import best_precision
+    from trainables.engine.evaluation import EVALUATION_BATCH, evaluate
+    from trainables.models.weights import load_into
+
+    device = _device()
+    network = models.build(name, data.num_classes, image_size=max(data.image_size))
+    load_into(network, state)
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    training = Training(precision=best_precision(device))
+    return evaluate(network, data.test.batches(EVALUATION_BATCH, epoch=None), "test", training, device)
+
+
+def _load(data: Data) -> DataSet:
+    from trainables.data import load
+
+    return load(data, _device())
+
+
+def _device() -> Any:
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

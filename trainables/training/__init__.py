@@ -1,0 +1,1 @@
+"""One configuration to one trained student: epochs, checkpoints, the result."""

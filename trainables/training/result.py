@@ -1,0 +1,49 @@
+"""What becomes of a student: its accuracy on the splits that are due, its file, its record."""
+
+from __future__ import annotations
+
+import io
+import platform
+import time
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainables.config.trial import TrialConfig
+from trainables.data.dataset import DataSet
+from trainables.engine.evaluation import Metrics
+from trainables.models.weights import state_sha256
+from trainables.storage.run_store import RunFolder
+
+
+def finish(
+    config: TrialConfig, folder: RunFolder, student: nn.Module, history: list[Metrics], data: DataSet
+) -> dict[str, Any]:
+    """File the student and the record that makes the trial finished."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in student.state_dict().items()}
+    about = {"name": config.student, "num_classes": data.num_classes, "image_size": max(data.image_size)}
+    buffer = io.BytesIO()
+    torch.save({"model": weights, **about}, buffer)
+    result = {
+        "trial_key": config.trial_key,
+        "config": config.to_dict(),
+        "history": history,
+        "weights": state_sha256(weights),
+        **about,
+        "finished": time.time(),
+        "machine": machine(),
+    }
+    return folder.finish(result, buffer.getvalue())
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were made on."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "host": platform.node(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "gpu": gpu,
+        "threads": torch.get_num_threads(),
+    }
