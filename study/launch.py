@@ -203,6 +203,8 @@ def execute(spec: StudySpec, folder: StudyFolder, stages: tuple[str, ...], args:
                 cluster.begin()
             plan = resolved(spec, args, lambda: precision.kept(folder) or cluster.precision())
             check_stages(stages, plan, folder)
+            for remark in plan.raw.remarks:
+                console.print(f"{plan.data.name}: {remark}", soft_wrap=True, markup=False)
             if runs and plan.auto is not None and (best := cluster.precision()) != plan.auto:
                 kept = f"precision: {plan.auto}, as when this study began; auto would be {best} here"
                 console.print(f"{kept} (training.precision changes it)", soft_wrap=True)

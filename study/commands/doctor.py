@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+
 from study.commands.common import add_results, answer
-from study.errors import DONE, WRONG_INPUT
+from study.errors import DONE, WRONG_INPUT, UserError
 from study.workspace.locations import Locations
 from study.workspace.locations import add_arguments as add_places
 
@@ -19,12 +21,13 @@ if TYPE_CHECKING:
 EPILOG = """
 examples:
   sdd-study doctor
-  sdd-study doctor --space my_space.py
+  sdd-study doctor --space my_space.py --read
   sdd-study doctor --cluster cluster/aws.yaml
   sdd-study doctor --address auto --store s3://bucket/sdd --optuna postgresql+psycopg://user@host/optuna
 
 Takes the options of launch, and checks what a launch with them would use: versions, devices, a compiler,
-shared memory, results folder and disk, store, Optuna's database, MLflow, Ray, and with --space its data.
+shared memory, results folder and disk, store, Optuna's database, MLflow, Ray, and with --space its data:
+what can be told from names and labels, and with --read each image file.
 With --cluster, what `ray up` with that file needs instead: token, credentials, region, key, bucket, account,
 or SSH to each machine; and of a cluster that is up (--address, or this machine's) versions and promised GPUs.
 Exits 0 when nothing failed, else 2.
@@ -41,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="overrides", help="as in launch"
     )
+    parser.add_argument("--read", action="store_true", help="with --space: read each image file of its data")
     parser.add_argument("--address", metavar="ADDR", help="Ray cluster, such as auto; a local one by default")
     parser.add_argument("--cluster", type=Path, metavar="FILE", help="check a cluster file and its cluster")
     parser.add_argument("--no-ray", action="store_true", help="leave Ray out, which takes seconds to start")
@@ -54,7 +58,10 @@ def run(args: argparse.Namespace) -> int:
     from study.workspace.folder import StudyFolder
 
     folder = StudyFolder(args.results.absolute(), "doctor", Locations.from_arguments(args))
-    situation = DoctorContext(folder, args.address, args.space, args.overrides)
+    if args.read and args.space is None:
+        raise UserError("--read: of which data? add --space FILE")
+    progress = FileProgress(Console(stderr=True))
+    situation = DoctorContext(folder, args.address, args.space, args.overrides, args.read, progress)
     checks = [*machine.CHECKS, *services.CHECKS, ("devices", cluster.check_devices)]
     if args.cluster is not None:
         checks = [("cluster", partial(cluster.check_file, args.cluster))]
@@ -78,6 +85,24 @@ def run(args: argparse.Namespace) -> int:
         lambda: f"{failed} of {len(found)} failed" if failed else "nothing failed",
     )
     return WRONG_INPUT if failed else DONE
+
+
+class FileProgress:
+    """Tells how many files were read: on a terminal as it goes, elsewhere at each tenth."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Tell, unless that was done for nearly as many."""
+        step = max(1, total // (1000 if self._console.is_terminal else 10))
+        if done // step == self._told and done < total:
+            return
+        self._told = done // step
+        text = f"data files: {done} of {total} read"
+        end = "\r" if self._console.is_terminal and done < total else "\n"
+        self._console.print(text, end=end, highlight=False)
 
 
 def line(finding: Finding) -> str:

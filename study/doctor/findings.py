@@ -33,12 +33,16 @@ class DoctorContext:
         folder: of a study that need not exist; its results folder, store, databases.
         address: of a Ray cluster; None for one on this machine.
         space: a space file or a shipped space's name, with ``overrides``; None to look at no data.
+        read_files: whether each image file of the space's data is read.
+        progress: called while that goes on, with how many were read and how many there are.
     """
 
     folder: StudyFolder
     address: str | None = None
     space: str | None = None
     overrides: Sequence[str] = ()
+    read_files: bool = False
+    progress: Callable[[int, int], None] = lambda done, total: None
 
 
 Check = Callable[[DoctorContext], Iterable[Finding]]

@@ -5,14 +5,21 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from study.doctor.findings import DoctorContext, Finding, borrowed, roomy, typed
 from study.errors import UserError
 
+if TYPE_CHECKING:
+    from trainables.config.trial import Data
+    from trainables.data.raw import RawData
+
 PROBE = "sdd-study-doctor"
+
+MOST_FAULTS = 20
+"""Files that cannot be read and are named one by one; the rest are counted."""
 
 
 def check_results(situation: DoctorContext) -> Iterable[Finding]:
@@ -218,6 +225,28 @@ def check_space(situation: DoctorContext) -> Iterable[Finding]:
     images = f"{len(plan.raw.train_labels)} train and {len(plan.raw.test_labels)} test images"
     root = f" in {plan.data.root}" if plan.data.root else ""
     yield Finding("data", "ok", f"{plan.data.name}{root}: {plan.num_classes} classes, {images}")
+    for remark in plan.raw.remarks:
+        yield Finding("data", "warn", remark, "delete what is not wanted there, or leave it: it is not read")
+    if situation.read_files:
+        yield from _files(plan.raw, plan.data, situation.progress)
+
+
+def _files(raw: RawData, data: Data, progress: Callable[[int, int], None]) -> Iterable[Finding]:
+    """Read every file of the set; a set that is kept in memory has been read whole already."""
+    from trainables.data.inspection import read_every
+
+    total, faults = len(raw.train_images) + len(raw.test_images), 0
+    for done, fault in enumerate(read_every(raw, data), 1):
+        progress(done, total)
+        if fault is not None:
+            faults += 1
+            if faults <= MOST_FAULTS:
+                found, _, remedy = str(fault).removeprefix("root: ").rpartition("; ")
+                yield Finding("data files", "fail", found, remedy)
+    if faults > MOST_FAULTS:
+        yield Finding("data files", "fail", f"{faults - MOST_FAULTS} more files cannot be read")
+    if not faults:
+        yield Finding("data files", "ok", f"each of {total} images can be read")
 
 
 CHECKS = (

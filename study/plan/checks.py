@@ -9,6 +9,7 @@ from study.spec.define_by_run import variants
 from study.spec.domains import options_of
 from trainables.config.serialization import ConfigError
 from trainables.distributed.checks import check_shared
+from trainables.losses import check_feature_loss
 
 if TYPE_CHECKING:
     from study.plan.plan import Plan
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def check_fits(plan: Plan) -> None:
     """Raise :class:`ConfigError` that names the field which does not fit."""
     check_objective(plan)
+    check_counts(plan)
     check_weights(plan)
     check_scales(plan)
     check_workers(plan)
@@ -26,6 +28,35 @@ def check_objective(plan: Plan) -> None:
     """Refuse a metric that is not measured on so few classes."""
     if plan.spec.search.maximize == "val/top5" and plan.num_classes < 6:
         raise ConfigError(f"search.maximize: val/top5 needs six classes, the data have {plan.num_classes}")
+
+
+def check_counts(plan: Plan) -> None:
+    """Refuse what counting labels shows: a class without images in a part, or a train part that is too small.
+
+    The part that is trained on while searching is meant; confirming runs train on more.
+    """
+    from trainables.data.epoch_plan import trained
+    from trainables.data.partition import split
+
+    spec = plan.spec
+    try:
+        size = len(split(plan.raw, plan.data).train)
+    except ConfigError as error:
+        raise ConfigError(f"data.{error}") from None
+    for pair in spec.pairs:
+        for training in (pair.student_training(spec.training), spec.teacher_training or spec.training):
+            if not trained(size, training.batch_size, training.batch_norm_parts):
+                raise ConfigError(
+                    f"training.batch_norm_parts: the {size} images of the train part fill no batch of "
+                    f"{training.batch_norm_parts} parts of 2 or more"
+                )
+    for index, method in enumerate(spec.methods):
+        for variant in variants(method):
+            for number, term in enumerate(variant.features):
+                try:
+                    check_feature_loss(term.name, term.options, size)
+                except ValueError as error:
+                    raise ConfigError(f"methods.{index}.features.{number}: {error}") from None
 
 
 def check_weights(plan: Plan) -> None:

@@ -34,6 +34,7 @@ def describe(plan: Plan, folder: StudyFolder) -> str:
     rows.append(("resources", f"each trial: {workers}{wanted.cpus_per_trial} CPU, {devices}"))
     images = f"{len(plan.raw.train_labels)} train and {len(plan.raw.test_labels)} test images"
     rows.append(("data", f"{data.name}: {plan.num_classes} classes in use, {images} in all"))
+    rows += [("", line) for line in plan.raw.remarks]
     rows.append(("results", str(folder.path)))
     resolved = json.dumps(to_plain(spec), indent=2)
     return "\n".join(["# resolved study", resolved, "", "# what it runs", *(f"{n:10}{t}" for n, t in rows)])

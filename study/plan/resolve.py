@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study.plan.checks import check_fits
@@ -33,9 +32,9 @@ def resolve(spec: StudySpec, precision: Callable[[], Precision] = best_here) -> 
     """
     from trainables import data
 
-    root = str(Path(spec.data.root).expanduser().absolute()) if spec.data.root is not None else None
-    located = dataclasses.replace(spec.data, root=root)
     try:
+        place = data.root(spec.data).absolute() if spec.data.root is not None else None
+        located = dataclasses.replace(spec.data, root=None if place is None else str(place))
         found = dataclasses.replace(located, fingerprint=data.fingerprint(located))
         raw = data.load_raw(found)
         data.check_classes(found, len(raw.classes))

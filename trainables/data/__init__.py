@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from trainables.config.trial import Data
 from trainables.data.raw import DataError, RawData
-from trainables.data.registry import check, check_classes, names, source
+from trainables.data.registry import check, check_classes, names, root, source
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +36,7 @@ __all__ = [
     "load_raw",
     "names",
     "prepare",
+    "root",
 ]
 
 

@@ -43,13 +43,15 @@ def split(raw: RawData, data: Data) -> SplitIndices:
     """Rows of train, validation and test as ``data`` asks for them.
 
     Raises:
-        DataError: an unknown class, or a class with too few images to give both train and validation one.
+        DataError: an unknown class; a class with too few images to give both train and validation one; or
+            no test image of any class.
     """
     wanted = chosen_classes(data, len(raw.classes))
     relabel = np.full(len(raw.classes), -1, dtype=np.int64)
     relabel[list(wanted)] = np.arange(len(wanted))
     train: list[Rows] = []
     validation: list[Rows] = []
+    short: list[str] = []
     for label, rows in rows_by_class(raw.train_labels, len(raw.classes)).items():
         if relabel[label] < 0:
             continue
@@ -60,13 +62,21 @@ def split(raw: RawData, data: Data) -> SplitIndices:
         else:
             held, rest = rows[raw.held_out[rows]], rows[~raw.held_out[rows]]
         if not len(held) or not len(rest):
-            raise DataError(
-                f"validation: class '{raw.classes[label]}' has {len(rows)} training images, too few to hold "
-                f"out {data.validation:g} of them; leave the class out by 'classes'"
-            )
+            name = raw.classes[label]
+            short.append(f"class '{name}' has {len(rows)} training images, {len(held)} of them held out")
+            continue
         validation.append(held[: max(1, round(data.fraction * len(held)))])
         train.append(rest[: max(1, round(data.fraction * len(rest)))])
+    if short:
+        more = f" ({len(short) - 1} more classes are like that)" if len(short) > 1 else ""
+        raise DataError(
+            f"validation: {short[0]}, and both parts need one{more}; add images, change 'validation', or "
+            "leave the class out by 'classes'"
+        )
     test_labels = relabel[raw.test_labels]
+    if not (test_labels >= 0).any():
+        field = "root" if data.classes is None else "classes"
+        raise DataError(f"{field}: there are no test images of the classes in use")
     return SplitIndices(
         train=np.sort(np.concatenate(train)),
         validation=np.sort(np.concatenate(validation)),

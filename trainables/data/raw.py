@@ -74,6 +74,7 @@ class RawData:
         classes: names of the classes.
         mean, std: of each channel, for pixels in [0, 1].
         augmentation: what ``augment='standard'`` does.
+        remarks: lines for the user about the files, such as how many of them are no images.
         held_out: [N] bool, the training images that are the validation part, where the set itself says so;
             None where ``splits`` draws them.
     """
@@ -87,3 +88,4 @@ class RawData:
     std: tuple[float, float, float]
     augmentation: CropFlipViews | StreamedViews
     held_out: NDArray[np.bool_] | None = None
+    remarks: tuple[str, ...] = ()

@@ -136,7 +136,14 @@ def root(data: Data) -> Path:
     """Where the data set lies; raises :class:`DataError` if ``data`` does not say so."""
     if data.root is None:
         raise DataError(f"root: missing; {data.name} needs {source(data.name).holds}")
-    return Path(os.environ.get(DATA_VARIABLE, ""), Path(data.root).expanduser())
+    try:
+        if "\0" in data.root:
+            raise ValueError("a zero byte")
+        place = Path(os.environ.get(DATA_VARIABLE, ""), Path(data.root).expanduser())
+        place.exists()
+    except (OSError, ValueError, RuntimeError) as error:  # a name too long, a zero byte, an unknown ~user
+        raise DataError(f"root: {data.root[:80]!r} is no usable path ({error})") from None
+    return place
 
 
 def check(data: Data) -> None:

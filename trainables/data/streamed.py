@@ -23,7 +23,7 @@ from trainables.data.augment import normalise_planes
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.partition import SplitIndices
 from trainables.data.raw import DataError, RawData, StreamedViews
-from trainables.data.readers.image_folders import read_rgb
+from trainables.data.readers.image_files import read_rgb
 from trainables.data.registry import root
 from trainables.data.split import Batch, MakeSplit, Split, as_tensor
 

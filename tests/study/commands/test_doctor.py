@@ -13,6 +13,7 @@ from study.doctor import machine, services
 from study.doctor.findings import DoctorContext, Finding, run_checks
 from study.workspace.folder import StudyFolder
 from study.workspace.locations import Locations
+from tests.inputs import sets
 from tests.study.commands.conftest import Command
 
 Write = Callable[..., Path]
@@ -135,3 +136,33 @@ def test_ray_starts_here_and_runs_a_task_with_these_versions(tmp_path: Path) -> 
     assert found["ray"].status == "ok"
     assert "1 node" in found["ray"].found
     assert "ray's versions" not in found
+
+
+def test_every_file_is_read_on_request_and_each_that_cannot_be_is_named(
+    tmp_path: Path, command: Command
+) -> None:
+    data = sets.imagenet(sets.edited("train/n01/2.JPEG", lambda whole: whole[:200]))(tmp_path / "data")
+    sets.image("val/n02/1.JPEG", "CMYK")(tmp_path / "data")
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from study.spec import *\n"
+        f"STUDY = StudySpec(data=Data(name='imagenet', root={str(data.root)!r}),\n"
+        "    pairs=[Pair('resnet8', 'resnet8')], methods=[KD()], training=Training(precision='float32'))\n"
+    )
+    options = ("--results", tmp_path / "results", "--space", file, "--no-ray")
+    code, out, _ = command("doctor", *options)
+    assert (code, "data files" in out) == (0, False)
+    code, out, progress = command("doctor", *options, "--read")
+    assert code == 2
+    (line,) = [line for line in out.splitlines() if "data files" in line]
+    assert "2.JPEG cannot be read" in line
+    assert "copy it again" in out
+    assert "12 of 12 read" in progress
+    (tmp_path / "data/train/n01/2.JPEG").unlink()
+    code, out, _ = command("doctor", *options, "--read")
+    assert code == 0
+    assert "each of 11 images can be read" in out
+
+
+def test_reading_files_needs_a_space(command: Command) -> None:
+    assert command("doctor", "--read")[2].startswith("error: --read: of which data? add --space")

@@ -7,6 +7,7 @@ else, so that a doctored file cannot run code. ``options.download`` fetches a mi
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,9 @@ def read(data: Data) -> RawData:
     archive, folder = ARCHIVES[data.name], _folder(data)
     path = folder / archive.meta
     names = _field(path, _load(path), archive.names)
-    classes = tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names)
+    if not isinstance(names, (list, tuple, np.ndarray)) or len(names) < 2:
+        raise _wrong(path, f"its {archive.names.decode()} is no list of 2 or more names")
+    classes = tuple(os.fsdecode(name) if isinstance(name, bytes) else str(name) for name in names)
     train = [_read_part(folder / name, archive.labels, len(classes)) for name in archive.train]
     test_images, test_labels = _read_part(folder / archive.test, archive.labels, len(classes))
     return RawData(
@@ -96,7 +99,10 @@ class _ArraysOnly(pickle.Unpickler):
 
     ALLOWED = frozenset({"_reconstruct", "ndarray", "dtype", "scalar", "_frombuffer", "encode"})
     MODULES = frozenset(
-        {"numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy._core.numeric", "_codecs"}
+        {
+            *("numpy", "numpy.core.multiarray", "numpy.core.numeric"),
+            *("numpy._core.multiarray", "numpy._core.numeric", "_codecs"),
+        }
     )
 
     def find_class(self, module: str, name: str) -> Any:
@@ -138,9 +144,15 @@ def _read_part(
         or pixels.shape[1] != 3072
     ):
         raise _wrong(path, "its images are not [N,3072] uint8")
-    labels = np.array(_field(path, content, labels_name))
-    if labels.shape != (len(pixels),) or labels.dtype.kind != "i":
+    found = _field(path, content, labels_name)
+    try:
+        labels = np.asarray(found)
+    except ValueError as error:
+        raise _wrong(path, f"its labels are no list of numbers ({error})") from error
+    if labels.shape != (len(pixels),):
         raise _wrong(path, f"it has {len(pixels)} images and {labels.shape} labels")
+    if labels.dtype.kind not in "iu" or not len(labels):
+        raise _wrong(path, f"it has {len(labels)} labels, of type {labels.dtype}, not whole numbers")
     if labels.min(initial=0) < 0 or labels.max(initial=0) >= num_classes:
         raise _wrong(path, f"a label is outside 0..{num_classes - 1}")
     images = np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))

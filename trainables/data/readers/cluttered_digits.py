@@ -57,7 +57,7 @@ def read(data: Data) -> RawData:
     """Generate all scenes: train first, then validation, which ``held_out`` marks."""
     chosen = cast(dict[str, int], options(data))
     seed, distractors = chosen["seed"], chosen["distractors"]
-    held = max(1, round(chosen["scenes"] * data.validation))
+    held = min(max(1, round(chosen["scenes"] * data.validation)), chosen["scenes"] - 1)
     train, validation, test = sources(data)
     drawn = [
         _scenes(pool, count, distractors, np.random.Generator(np.random.PCG64((seed, part))))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from trainables.config.trial import Data
 from trainables.data.raw import IMAGENET_MEAN, IMAGENET_STD, DataError, RawData, StreamedViews
 from trainables.data.readers import image_folders as folders
+from trainables.data.readers.text_tables import table
 from trainables.data.registry import root
 
 TEXTS = ("images.txt", "image_class_labels.txt", "train_test_split.txt", "classes.txt")
@@ -24,23 +25,22 @@ TEXTS = ("images.txt", "image_class_labels.txt", "train_test_split.txt", "classe
 def read(data: Data) -> RawData:
     """Paths, labels and the official split; raises :class:`DataError` for a listed image that is missing."""
     place = root(data)
-    names = [name for _, name in folders.table(place / "classes.txt", 2)]
-    listed = dict(folders.table(place / "images.txt", 2))
+    names = [name for _, name in table(place / "classes.txt", 2)]
+    listed = dict(table(place / "images.txt", 2))
     labels = _numbers(place / "image_class_labels.txt", listed, range(1, len(names) + 1)) - 1
     is_train = _numbers(place / "train_test_split.txt", listed, range(2)) == 1
     paths = np.array([f"images/{path}" for path in listed.values()])
     there = {path for folder in _image_folders(listed) for path, _ in folders.listing(place, folder)}
     for path in paths:
         if path not in there:
-            raise DataError(
-                f"root: {place / path} is listed in images.txt and missing; unpack the archive again"
-            )
+            name = folders.shown(place / path)
+            raise DataError(f"root: {name} is listed in images.txt and missing; unpack the archive again")
     return RawData(
         train_images=paths[is_train],
         train_labels=labels[is_train],
         test_images=paths[~is_train],
         test_labels=labels[~is_train],
-        classes=tuple(name.split(".", 1)[-1] for name in names),
+        classes=tuple(folders.shown(name.split(".", 1)[-1]) for name in names),
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         augmentation=StreamedViews(size=224, resize=256, squash=True),
@@ -50,7 +50,7 @@ def read(data: Data) -> RawData:
 def fingerprint(data: Data) -> str:
     """Hash of the four lists and of the images' paths and sizes."""
     place = root(data)
-    listed = dict(folders.table(place / "images.txt", 2))
+    listed = dict(table(place / "images.txt", 2))
     return folders.fingerprint(place, _image_folders(listed), TEXTS)
 
 
@@ -60,7 +60,7 @@ def _image_folders(listed: dict[str, str]) -> list[str]:
 
 def _numbers(path: Path, ids: dict[str, str], allowed: range) -> NDArray[np.int64]:
     """The number that the file gives each of ``ids``, in their order."""
-    numbers = dict(folders.table(path, 2))
+    numbers = dict(table(path, 2))
     for key in ids:
         if not numbers.get(key, "").isdecimal() or int(numbers[key]) not in allowed:
             raise DataError(

@@ -15,21 +15,24 @@ from trainables.data.registry import root
 def read(data: Data) -> RawData:
     """Paths and labels; the images are read while training."""
     place = root(data)
-    wnids = folders.class_folders(place, "train")
-    unknown = sorted(set(folders.class_folders(place, "val")) - set(wnids))
+    over = folders.PassedOver()
+    wnids = folders.class_folders(place, "train", over)
+    unknown = sorted(set(folders.class_folders(place, "val", over)) - set(wnids))
     if unknown:
-        raise DataError(f"root: {place / 'val' / unknown[0]} is a class that train/ has not; unpack it again")
-    train_paths, train_labels = folders.images_of_classes(place, [f"train/{wnid}" for wnid in wnids])
-    test_paths, test_labels = folders.images_of_classes(place, [f"val/{wnid}" for wnid in wnids])
+        where = folders.shown(place / "val" / unknown[0])
+        raise DataError(f"root: {where} is a class that train/ has not; the classes of both have to agree")
+    train_paths, train_labels = folders.images_of_classes(place, [f"train/{wnid}" for wnid in wnids], over)
+    test_paths, test_labels = folders.images_of_classes(place, [f"val/{wnid}" for wnid in wnids], over)
     return RawData(
         train_images=train_paths,
         train_labels=train_labels,
         test_images=test_paths,
         test_labels=test_labels,
-        classes=wnids,
+        classes=tuple(map(folders.shown, wnids)),
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         augmentation=StreamedViews(size=224, resize=256),
+        remarks=over.remarks(),
     )
 
 

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from trainables.config.trial import Data
 from trainables.data.raw import CropFlipViews, DataError, RawData
 from trainables.data.readers import image_folders as folders
+from trainables.data.readers.image_files import read_rgb
+from trainables.data.readers.text_tables import table
 from trainables.data.registry import root
 
 SIZE = 64
@@ -29,7 +31,8 @@ def read(data: Data) -> RawData:
     """All images, decoded; classes in the order of their WordNet ids."""
     place = root(data)
     wnids = _wnids(place)
-    train_paths, train_labels = folders.images_of_classes(place, _train_folders(wnids))
+    over = folders.PassedOver()
+    train_paths, train_labels = folders.images_of_classes(place, _train_folders(wnids), over)
     test_paths, test_labels = _annotated(place, wnids)
     return RawData(
         train_images=_decoded(place, train_paths),
@@ -40,6 +43,7 @@ def read(data: Data) -> RawData:
         mean=MEAN,
         std=STD,
         augmentation=CropFlipViews(padding=8, flip=True),
+        remarks=over.remarks(),
     )
 
 
@@ -56,7 +60,7 @@ def _train_folders(wnids: tuple[str, ...]) -> list[str]:
 
 
 def _wnids(place: Path) -> tuple[str, ...]:
-    wnids = tuple(sorted(row[0] for row in folders.table(place / "wnids.txt") if row))
+    wnids = tuple(sorted(row[0] for row in table(place / "wnids.txt")))
     if len(set(wnids)) != len(wnids) or len(wnids) < 2:
         raise DataError(
             f"root: {place / 'wnids.txt'} does not name 2 or more classes, each once; unpack it again"
@@ -68,14 +72,14 @@ def _words(place: Path, wnids: tuple[str, ...]) -> tuple[str, ...]:
     """Names of the classes: the first of each in words.txt if that is there, else the WordNet id."""
     words: dict[str, str] = {}
     if (place / "words.txt").exists():
-        words = {wnid: names.split(",")[0] for wnid, names in folders.table(place / "words.txt", 2)}
-    return tuple(words.get(wnid, wnid) for wnid in wnids)
+        words = {wnid: names.split(",")[0] for wnid, names in table(place / "words.txt", 2)}
+    return tuple(folders.shown(words.get(wnid, wnid)) for wnid in wnids)
 
 
 def _annotated(place: Path, wnids: tuple[str, ...]) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
     """Paths and labels of the official validation images, in the order of the annotations."""
     label_of = {wnid: label for label, wnid in enumerate(wnids)}
-    rows = folders.table(place / ANNOTATIONS, 3)
+    rows = table(place / ANNOTATIONS, 3)
     for number, (_, wnid, _) in enumerate(rows, 1):
         if wnid not in label_of:
             raise DataError(
@@ -93,7 +97,7 @@ def _decoded(place: Path, paths: NDArray[np.str_]) -> NDArray[np.uint8]:
 
     def decode(row: int) -> None:
         path = place / str(paths[row])
-        image = np.asarray(folders.read_rgb(path))
+        image = np.asarray(read_rgb(path))
         if image.shape != (SIZE, SIZE, 3):
             raise DataError(
                 f"root: {path} is {image.shape[1]} x {image.shape[0]}, not {SIZE} x {SIZE} pixels"

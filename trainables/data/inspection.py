@@ -1,0 +1,40 @@
+"""Reads every image file of a streamed set once, to find what is damaged before a trial does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from trainables.config.trial import Data
+from trainables.data.raw import DataError, RawData, StreamedViews
+from trainables.data.readers.image_files import read_rgb
+from trainables.data.registry import root
+
+CHUNK = 1024
+"""Files whose reading is begun before the first of them is told about."""
+
+
+def read_every(raw: RawData, data: Data) -> Iterator[DataError | None]:
+    """Give what is wrong with each image, train before test; None for one that is whole.
+
+    The images of a set that is kept in memory were all decoded when it was read.
+    """
+    if not isinstance(raw.augmentation, StreamedViews):
+        yield from [None] * (len(raw.train_images) + len(raw.test_images))
+        return
+    place = root(data)
+    with ThreadPoolExecutor(min(16, len(os.sched_getaffinity(0)))) as threads:  # decoding lets go of the lock
+        for paths in (raw.train_images, raw.test_images):
+            for start in range(0, len(paths), CHUNK):
+                yield from threads.map(partial(_fault, place), paths[start : start + CHUNK])
+
+
+def _fault(place: Path, path: str) -> DataError | None:
+    try:
+        read_rgb(place / str(path))
+    except DataError as error:
+        return error
+    return None
