@@ -71,7 +71,7 @@ RESULTS = """
 import json, sys
 from trainables.storage.run_store import RunStore
 url, *keys = sys.argv[1:]
-print(json.dumps({key: Store(url).run(key).result() for key in keys}))
+print(json.dumps({key: RunStore(url).run(key).result() for key in keys}))
 """
 
 

@@ -35,7 +35,7 @@ labels = np.arange(40, dtype=np.int64) % 4
 np.savez(folder / "made.npz", train_images=images, train_labels=labels, test_images=images,
          test_labels=labels, classes=np.array(list("abcd")))
 data = Data(name="packed", root=str(folder / "made.npz"), validation=0.2)
-store, cpu = Store(folder / "store"), torch.device("cpu")
+store, cpu = RunStore(folder / "store"), torch.device("cpu")
 training = Training(epochs=1, batch_size=16, precision="float32")
 
 def run(config):

@@ -22,7 +22,7 @@ class RegisteredCode:
     under.
 
     Attributes:
-        fingerprint: hash of the function's own text.
+        fingerprint: hash of the function's own text; empty where that could not be read.
         file_text: text of the whole file, which trial processes run.
     """
 

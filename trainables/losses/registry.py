@@ -107,7 +107,7 @@ def register_logit_loss(name: str) -> Callable[[_F], _F]:
         if known is not None and callable(known.source) and _origin(known.source) != _origin(function):
             raise LossError(f"logit loss {name!r} is already registered from {_origin(known.source)[0]}")
         LOGIT_LOSSES[name] = LossSpec(
-            "registered by the user", function, _options_of(name, function), code=_code_of(name, function)
+            "registered by the user", function, _options_of(name, function), code=_code_of(function)
         )
         return function
 
@@ -121,7 +121,11 @@ def logit_loss_fingerprint(name: str) -> str | None:
     finished trial was trained with; its fingerprint does. It was taken when the loss was registered.
     """
     code = logit_loss_spec(name).code
-    return code.fingerprint if code is not None else None
+    if code is None:
+        return None
+    if not code.fingerprint:
+        raise LossError(f"logit loss {name!r}: its source text cannot be read; write it in a file")
+    return code.fingerprint
 
 
 def check_registered_code(name: str, fingerprint: str | None) -> None:
@@ -144,12 +148,13 @@ def _origin(function: Callable[..., Any]) -> tuple[str, str]:
     return ("<space>" if place.startswith("<space ") else place, function.__qualname__)
 
 
-def _code_of(name: str, function: Callable[..., Any]) -> RegisteredCode:
+def _code_of(function: Callable[..., Any]) -> RegisteredCode:
+    """Take the text of ``function`` and of its file; empty where there is none, as of a typed-in program."""
     try:
         text = inspect.getsource(function)
         file = inspect.getsourcefile(function) or ""
-    except (OSError, TypeError) as error:
-        raise LossError(f"logit loss {name!r}: its source text cannot be read ({error})") from error
+    except (OSError, TypeError):
+        return RegisteredCode("", "")
     whole = "".join(linecache.getlines(file))
     return RegisteredCode(hashlib.sha256(text.encode()).hexdigest()[:16], whole)
 

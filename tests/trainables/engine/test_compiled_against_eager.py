@@ -78,12 +78,12 @@ def drawn_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
             return open_teacher(network, config, *others)
         return Given(region_count(with_whole(config.method.logit.scales)))
 
-    monkeypatch.setattr("trainables.training.loop.open_teacher", opened)
+    monkeypatch.setattr("trainables.training.build.open_teacher", opened)
 
 
 @pytest.fixture
 def float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("trainables.training.loop.MultiScaleHead", Double)
+    monkeypatch.setattr("trainables.training.build.MultiScaleHead", Double)
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)

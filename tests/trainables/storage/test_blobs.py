@@ -187,7 +187,7 @@ def test_a_key_is_held_by_one_process_where_there_are_locks(tmp_path: Path) -> N
     code = """
 import sys
 from trainables.storage.run_store import RunStore
-with Store(sys.argv[1]).run("k").lock():
+with RunStore(sys.argv[1]).run("k").lock():
     print("got")
 """
     with folder.lock():
@@ -218,7 +218,7 @@ from pathlib import Path
 from trainables.storage.folder import FolderStorage
 from trainables.storage.blobs import StorageError
 try:
-    Folder(Path(sys.argv[1])).write("a", b"x" * 100_000)
+    FolderStorage(Path(sys.argv[1])).write("a", b"x" * 100_000)
 except StorageError as error:
     print(error)
 """

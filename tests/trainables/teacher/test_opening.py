@@ -14,7 +14,7 @@ from trainables.engine.engine import TeacherOutputs
 from trainables.engine.head import MultiScaleHead
 from trainables.engine.process_cache import ProcessCache
 from trainables.storage.run_store import RunStore
-from trainables.teacher import opening as teacher_room
+from trainables.teacher import cached as teacher_room
 from trainables.teacher.cache_files import ViewFile
 from trainables.teacher.cache_policy import CachePolicy
 from trainables.teacher.cached import CachedTeacher
@@ -146,7 +146,7 @@ def test_training_curve_is_the_live_ones_within_rounding(
         head = MultiScaleHead(network, (1, 2, 4), full_precision=True)
         return LiveTeacher(head, config.training, CPU)
 
-    monkeypatch.setattr("trainables.training.loop.open_teacher", live)
+    monkeypatch.setattr("trainables.training.build.open_teacher", live)
     expected = Run(config, RunStore(link(store, "b")), digits).numbers
     assert remembered != expected
     for ours, theirs in zip(remembered, expected, strict=True):
