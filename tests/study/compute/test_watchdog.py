@@ -39,7 +39,7 @@ try:
     while True:
         cluster.check()
         time.sleep(0.1)
-except Halted as reason:
+except StudyHalted as reason:
     print("halted:", reason, flush=True)
 cluster.close()
 """

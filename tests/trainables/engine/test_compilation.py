@@ -57,7 +57,8 @@ def test_what_is_not_compiled_runs_eager_and_says_so_once(
         raise RuntimeError("no working C++ compiler\nand a long trace")
 
     monkeypatch.setattr(compiled_room, "compile_static", no_compiler)
-    monkeypatch.setattr("trainables.teacher.live.compile_static", no_compiler)
+    for room in ("live", "cached"):
+        monkeypatch.setattr(f"trainables.teacher.{room}.compile_static", no_compiler)
     said: list[str] = []
     config = trial(store)
     for _ in range(2):
