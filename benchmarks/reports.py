@@ -67,9 +67,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         recorder = Recorder(journal, [tracker])
         planned_trials = []
         for number in range(args.trials):
-            search.suggest(str(number))
-            planned_trials.append(search.planned_of(str(number)))
-            recorder.began(planned_trials[-1])
+            planned = search.ask(str(number))
+            assert planned is not None
+            planned_trials.append(planned)
+            recorder.began(planned)
         cpu, began = time.process_time(), time.perf_counter()
         late = replay(recorder, planned_trials, args.rate, args.seconds)
         took, spent = time.perf_counter() - began, time.process_time() - cpu

@@ -127,8 +127,8 @@ def one_trial(
 ) -> None:
     """A trial's life as the launcher sees it."""
     with timed(spent, "suggest"):
-        search.suggest(name)
-    planned = search.planned_of(name)
+        planned = search.ask(name)
+    assert planned is not None
     with timed(spent, "journal line", epochs + 2):
         journal.begin(planned)
     value = 0.0
@@ -140,7 +140,7 @@ def one_trial(
     with timed(spent, "journal line", 0):
         journal.end(planned.key, "done")
     with timed(spent, "tell Optuna the end"):
-        search.on_trial_complete(name, {"epoch": epochs, "val/top1": value})
+        search.tell(name, {"epoch": epochs, "val/top1": value})
     if mirror is not None:
         with timed(spent, "MLflow, a trial"):
             mirror.send(journal.records[planned.key])

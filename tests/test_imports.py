@@ -27,7 +27,7 @@ STUDY: dict[str, set[str]] = {
     "search": {"journal", "plan", "spec"},
     "results": {"journal", "plan", "spec", "workspace"},
     "compute": {"spec"},
-    "tune": {"compute", "plan"},
+    "tune": {"compute", "journal", "plan"},
     "report": {"results", "journal", "spec", "workspace"},
     "monitoring": {"journal", "plan", "spec", "workspace"},
     "tracking": {"report", "results", "journal", "plan", "workspace"},

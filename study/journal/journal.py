@@ -29,7 +29,7 @@ from typing import Any
 
 from study.errors import StudyHalted
 from study.journal.metrics_reader import ARRIVED, BLOCK, REPORT, read_curves
-from study.journal.record import MetricHistory, TrialRecord
+from study.journal.record import MetricHistory, TrialRecord, TrialStatus
 from study.plan.trial import PlannedTrial
 
 Line = dict[str, Any]
@@ -75,7 +75,7 @@ class Journal:
         """Keep a line about a trial for the user."""
         return self._append({"type": "remark", "key": key, "text": text})
 
-    def end(self, key: str, status: str, reason: str = "") -> Line:
+    def end(self, key: str, status: TrialStatus, reason: str = "") -> Line:
         """Note how a trial ended."""
         return self._append({"type": "end", "key": key, "status": status, "reason": reason})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, overload
+from typing import Any, Literal, get_args, overload
 
 import numpy as np
 
@@ -84,8 +84,10 @@ class MetricHistory(Sequence[Metrics]):
         return f"Epochs({list(self)!r})"
 
 
-STATUSES = ("running", "done", "stopped", "failed")
-"""What a trial can be."""
+TrialStatus = Literal["running", "done", "stopped", "failed"]
+"""What a trial can be; ``stopped`` is early: by its search's rule, or by a spent budget."""
+
+STATUSES: tuple[TrialStatus, ...] = get_args(TrialStatus)
 
 
 @dataclass(slots=True)
@@ -108,7 +110,7 @@ class TrialRecord:
     search: str
     config: dict[str, Any]
     started: float
-    status: str = "running"
+    status: TrialStatus = "running"
     reason: str = ""
     ended: float | None = None
     history: MetricHistory = field(default_factory=MetricHistory)

@@ -12,16 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from study.journal.record import TrialRecord
+from study.journal.recorder import TrialObserver
 from study.monitoring.eta import epochs_left, recent, speed
 from study.monitoring.labels import duration, settings
 from study.plan.expected import ExpectedTrials
-from study.plan.trial import PlannedTrial
+from study.plan.trial import StageName
 
 LINE_EVERY_S = 15.0
 
 
-class ProgressDisplay:
-    """Watches a study and shows where it stands.
+class ProgressDisplay(TrialObserver):
+    """Shows where a study stands while it runs.
 
     Args:
         metric: what the search maximises, such as ``val/top1``.
@@ -61,7 +62,7 @@ class ProgressDisplay:
         """Print a line above the live view."""
         self.console.print(Text(text), soft_wrap=True)
 
-    def stage(self, name: str, total: int, left: int) -> None:
+    def stage(self, name: StageName, total: int, left: int) -> None:
         """A stage begins."""
         self.stage_name, self.total, self.left = name, total, left
         self.trials[name] = left
@@ -71,7 +72,7 @@ class ProgressDisplay:
         known = f", {total - left} of them known" if left < total else ""
         self.say(f"{name}: {total} trials{known}" if total else f"{name}: nothing to do")
 
-    def began(self, planned: PlannedTrial, record: TrialRecord) -> None:
+    def began(self, record: TrialRecord) -> None:
         """A trial runs."""
         if record.status == "running":
             self.running[record.key] = record

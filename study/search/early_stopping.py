@@ -9,38 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from study.plan.trial import PlannedTrial
 from study.search.optuna_searcher import OptunaSearcher
 from study.spec.search import ASHA, HyperBand, Median
-
-
-class EarlyStopping:
-    """The rules of several searches, each for its own trials.
-
-    Epochs are judged once: those that the journal had before this launch, or that a trial reports again
-    because its process was lost, are passed over. A trial that once passed a rung has passed it.
-    """
-
-    def __init__(self, searchers: Sequence[OptunaSearcher]) -> None:
-        self._rules: dict[str, StoppingRule] = {}
-        self._known: dict[str, int] = {}
-        for searcher in searchers:
-            rule = make_rule(searcher.spec.search.stop, searcher.spec.training.epochs)
-            if rule is None:
-                continue
-            self._rules[searcher.space.label] = rule
-            for record in searcher.known:
-                values = record.history.measured(searcher.objectives.metric)
-                rule.learn(record.key, values)
-                self._known[record.key] = len(values)
-
-    def stops(self, planned: PlannedTrial, epoch: int, value: float) -> bool:
-        """Whether a trial that reports ``value`` after ``epoch`` is to end."""
-        rule = self._rules.get(planned.search)
-        if rule is None or epoch <= self._known.get(planned.key, 0):
-            return False
-        self._known[planned.key] = epoch
-        return rule.stops(planned.key, epoch, value)
 
 
 class StoppingRule(Protocol):
@@ -54,7 +24,7 @@ class StoppingRule(Protocol):
 
 
 class AshaRule:
-    """Asynchronous successive halving (Li 2020), see :class:`study.strategy.ASHA`.
+    """Asynchronous successive halving (Li 2020), see :class:`study.spec.search.ASHA`.
 
     At a rung a trial goes on when it is at least at the (1 - 1/reduction) quantile of those that came there
     before it; the first one always does.
@@ -84,7 +54,7 @@ class AshaRule:
 
 
 class HyperBandRule:
-    """Asynchronous HyperBand (Li 2020), see :class:`study.strategy.HyperBand`.
+    """Asynchronous HyperBand (Li 2020), see :class:`study.spec.search.HyperBand`.
 
     A bracket with k rungs gets trials in proportion to reduction^k / (k + 1), HyperBand's sizes (Li 2018).
     """
@@ -144,9 +114,18 @@ class MedianRule:
 
 
 def make_rule(stop: ASHA | HyperBand | Median | None, epochs: int) -> StoppingRule | None:
-    """The rule of a spec for trials of so many epochs; None where no trial is stopped."""
+    """Make the rule of a spec for trials of so many epochs; None where no trial is stopped."""
     if isinstance(stop, ASHA):
         return AshaRule(min(stop.grace, epochs), stop.reduction, epochs)
     if isinstance(stop, HyperBand):
         return HyperBandRule(stop, epochs)
     return None if stop is None else MedianRule(stop)
+
+
+def learned_rule(searcher: OptunaSearcher) -> StoppingRule | None:
+    """Make the rule of a search, which has learned from all that the journal knows of it."""
+    rule = make_rule(searcher.spec.search.stop, searcher.spec.training.epochs)
+    if rule is not None:
+        for record in searcher.known:
+            rule.learn(record.key, record.history.measured(searcher.objectives.metric))
+    return rule

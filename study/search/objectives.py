@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from study.journal.record import TrialRecord
 from study.plan.plan import Plan
 from study.spec.search import COSTS
+
+Direction = Literal["maximize", "minimize"]
 
 
 class Objectives:
@@ -25,9 +28,10 @@ class Objectives:
         self._costs = {pair.label: plan.costs(pair, wanted) for pair in plan.spec.pairs} if wanted else {}
 
     @property
-    def directions(self) -> list[str]:
-        """``max`` or ``min`` for each."""
-        return ["max", *("min" for _ in self.names[1:])]
+    def directions(self) -> list[Direction]:
+        """Give Optuna's word for each: ``maximize`` or ``minimize``."""
+        minimized: list[Direction] = ["minimize"] * (len(self.names) - 1)
+        return ["maximize", *minimized]
 
     def values(self, metrics: Mapping[str, float], pair: str) -> tuple[float, ...] | None:
         """One number an objective for a trial of ``pair`` with these metrics; None where one is missing."""

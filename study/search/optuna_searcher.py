@@ -1,4 +1,4 @@
-"""The search: Optuna studies, one an arm, handed to Ray Tune through its ``OptunaSearch``.
+"""Asks Optuna for the trials of one search and tells it how they ended; knows nothing of Ray.
 
 Optuna's storage outlives the launcher, and the journal outlives Optuna's storage. On each launch the same
 studies are opened and made to agree with the journal: trials that a crash left running are queued again, what
@@ -7,12 +7,11 @@ the journal alone knows is added, and only what is left of the budget is asked f
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Mapping
 
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
-from ray.tune.search.optuna import OptunaSearch
 
 from study.journal.record import TrialRecord
 from study.plan.search_space import SearchSpace
@@ -29,11 +28,14 @@ MOST_REPEATS = 20
 """Draws of known points in a row after which a search is taken to know its whole space."""
 
 
-class OptunaSearcher(OptunaSearch):
-    """One arm's Optuna study as a Tune searcher that suggests whole trial configurations.
+class OptunaSearcher:
+    """Asks one Optuna study for trials, each a whole configuration, and tells it what came of them.
 
-    A trial that the scheduler stopped early is PRUNED in Optuna, with the value it had reached; Ray's own
-    class would call it complete.
+    A trial that early stopping ended is PRUNED in Optuna, with the value it had reached.
+
+    Attributes:
+        study: the Optuna study, brought to what the journal says.
+        asked: the trials that run, by the id they were asked for under, each with its Optuna trial.
     """
 
     def __init__(self, space: SearchSpace, history: SearchHistory, storage: BaseStorage) -> None:
@@ -41,17 +43,14 @@ class OptunaSearcher(OptunaSearch):
         self.history = history
         self.spec = history.plan.spec
         self.objectives = history.objectives
-        self.planned_trials: dict[str, PlannedTrial] = {}
+        self.asked: dict[str, tuple[optuna.Trial, PlannedTrial]] = {}
         self._reached = ""
-        several = len(self.objectives.names) > 1
-        super().__init__(
-            space=lambda trial: None,
-            metric=list(self.objectives.names) if several else self.objectives.metric,
-            mode=self.objectives.directions if several else "max",
+        self.study = optuna.create_study(
             storage=storage,
             study_name=history.plan.search_name(space),
+            directions=self.objectives.directions,
+            load_if_exists=True,
         )
-        self.study = cast(optuna.Study, self._ot_study)
         agree(self.study, space, history)
         enqueue_paper(self.study, space, self.spec.budget.trials)
         self._grid = None
@@ -106,8 +105,8 @@ class OptunaSearcher(OptunaSearch):
         if target is not None and value >= target and not self._reached:
             self._reached = f"budget.target: {target:g} is reached by {key} with {value:.2f}"
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        """A trial configuration under ``trial``; None once the budget, or the space, is asked for."""
+    def ask(self, trial_id: str) -> PlannedTrial | None:
+        """Draw the next trial; None once the budget, or the space, is asked for."""
         if self.left <= 0:
             return None
         if self._grid and not counting.waiting(self.study.get_trials(deepcopy=False), False):
@@ -121,9 +120,8 @@ class OptunaSearcher(OptunaSearch):
             trial.set_user_attr(KEY, planned.key)
             if queued or planned.key not in self._keys:
                 self._keys.add(planned.key)
-                self._ot_trials[trial_id] = trial
-                self.planned_trials[planned.key] = planned
-                return {"trial": planned.config.to_dict()}
+                self.asked[trial_id] = trial, planned
+                return planned
             self._tell_known(trial, planned)
         self._all_known = True
         return None
@@ -138,32 +136,27 @@ class OptunaSearcher(OptunaSearch):
         else:
             self.study.tell(trial, state=TrialState.FAIL)
 
-    def planned_of(self, trial_id: str) -> PlannedTrial:
-        """The job that was suggested under ``trial_id``."""
-        return self.planned_trials[self._ot_trials[trial_id].user_attrs[KEY]]
+    def tell(self, trial_id: str, metrics: Mapping[str, float] | None, failed: bool = False) -> None:
+        """Tell Optuna of a trial's end: complete after the last epoch, pruned before it, failed.
 
-    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Nothing: samplers look at the last value alone, and a report would be a write to the database."""
+        Epochs before the last are not reported: samplers look at the last value alone, and each report would
+        be a write to the database.
 
-    def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
-    ) -> None:
-        """Tell Optuna: complete after the last epoch, pruned before it, failed on an error."""
-        if trial_id in self._completed_trials:
-            return
-        self._completed_trials.add(trial_id)
-        trial, planned = self._ot_trials[trial_id], self.planned_of(trial_id)
-        values = self.objectives.values(result or {}, planned.pair)
-        if error or not result or values is None:
+        Args:
+            metrics: of its last epoch; None where it has none.
+        """
+        trial, planned = self.asked.pop(trial_id)
+        values = self.objectives.values(metrics or {}, planned.pair)
+        if failed or not metrics or values is None:
             self.study.tell(trial, state=TrialState.FAIL)
             return
-        whole = result["epoch"] >= planned.config.training.epochs
+        whole = metrics["epoch"] >= planned.config.training.epochs
         if whole:
             self._look_at(planned.key, values[0])
         if len(values) > 1:
             self.study.tell(trial, values)
             return
-        trial.report(values[0], int(result["epoch"]))
+        trial.report(values[0], int(metrics["epoch"]))
         if whole:
             self.study.tell(trial, values[0])
         else:

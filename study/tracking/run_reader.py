@@ -11,12 +11,12 @@ import numpy as np
 
 from study.errors import UserError
 from study.journal.curves import LearningCurves
-from study.journal.record import TrialRecord
+from study.journal.record import STATUSES, TrialRecord, TrialStatus
 from study.results.loaded_study import BATCH_MS, SECONDS, WANTED, LoadedStudy
 from study.tracking.backends import NO_RUN, MetricPoints, MlflowRun, Store, open_store
 from trainables.config.serialization import suggestion
 
-STATUS = {"FINISHED": "done", "FAILED": "failed", "KILLED": "failed"}
+STATUS: dict[str, TrialStatus] = {"FINISHED": "done", "FAILED": "failed", "KILLED": "failed"}
 
 
 def read_mlflow(uri: str, studies: Iterable[str]) -> list[LoadedStudy]:
@@ -77,10 +77,16 @@ def _record(run: MlflowRun) -> TrialRecord:
         search=tags.get("arm", ""),
         config=nested(run.params),
         started=(run.started or 0) / 1000,
-        status=tags.get("trial_status") or STATUS.get(run.status, "running"),
+        status=_status(run),
         reason=tags.get("reason", ""),
         ended=run.ended / 1000 if run.ended else None,
     )
+
+
+def _status(run: MlflowRun) -> TrialStatus:
+    """Say how a trial stands, by the journal's word if the run has it, else by MLflow's."""
+    known: dict[str | None, TrialStatus] = {status: status for status in STATUSES}
+    return known.get(run.tags.get("trial_status")) or STATUS.get(run.status, "running")
 
 
 def nested(params: Mapping[str, str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from study.journal.record import TrialRecord
-from study.plan.trial import PlannedTrial
+from study.journal.recorder import TrialObserver
 from study.tracking.client import connect
 from study.tracking.run_writer import RunWriter, StudyOutcome
 from study.workspace.folder import StudyFolder
@@ -26,7 +26,7 @@ BEGIN_S = 20.0
 get a first trial going. On two cores a small one reports after about 15."""
 
 
-class MlflowUploader:
+class MlflowUploader(TrialObserver):
     """Watches a study and brings its records to MLflow, some time later."""
 
     def __init__(self, folder: StudyFolder, spec: dict[str, Any], say: Callable[[str], None]) -> None:
@@ -43,10 +43,7 @@ class MlflowUploader:
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
         self._thread.start()
 
-    def stage(self, name: str, total: int, left: int) -> None:
-        """Nothing to send."""
-
-    def began(self, planned: PlannedTrial, record: TrialRecord) -> None:
+    def began(self, record: TrialRecord) -> None:
         """Queue the trial."""
         self._queue(record)
 
@@ -54,9 +51,6 @@ class MlflowUploader:
         """Queue the trial."""
         self._going.set()
         self._queue(record)
-
-    def remarked(self, record: TrialRecord, text: str) -> None:
-        """Nothing to send."""
 
     def ended(self, record: TrialRecord) -> None:
         """Queue the trial."""

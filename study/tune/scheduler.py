@@ -1,4 +1,4 @@
-"""Ray Tune's scheduler of a launch: it stops what its phase says, and lets go of idle processes."""
+"""Starts and stops trials in a Tune run, and lets go of idle processes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler
 
+from study.tune.leaving import exits_tuner
 from study.tune.searcher import PhaseSearcher
 
 IDLE_S = 3.0
@@ -14,7 +15,7 @@ IDLE_S = 3.0
 
 
 class IdleActorScheduler(FIFOScheduler):
-    """Trials in the order in which they come; a process that has no next trial gives its devices back soon.
+    """Starts trials as they come; a process that has no next trial gives its devices back soon.
 
     Tune keeps one for as long as the search might suggest something: at the end of a budget, until the last
     trial has ended. Here it is let go after :data:`IDLE_S`. And a process that is free goes to a trial that
@@ -24,7 +25,7 @@ class IdleActorScheduler(FIFOScheduler):
     _busy = float("inf")
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """The next trial, see Ray; called many times a second."""
+        """Choose the next trial, see Ray; called many times a second."""
         controller = tune_controller._tune_controller
         if not controller._actor_cache.num_cached_objects:
             self._busy = time.monotonic()
@@ -37,12 +38,14 @@ class IdleActorScheduler(FIFOScheduler):
 
 
 class StudyScheduler(IdleActorScheduler):
-    """Trials in the order in which they come; their phase says which end early."""
+    """Stops trials early where the phase they are of says so."""
 
-    def __init__(self, feed: PhaseSearcher) -> None:
+    def __init__(self, searcher: PhaseSearcher) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._feed = feed
+        self._searcher = searcher
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Stop or continue, see Ray."""
-        return str(self.STOP if self._feed.stops(trial.trial_id, result) else self.CONTINUE)
+        """Stop or continue, see Ray; the epoch that a trial tells its failure by is none."""
+        with exits_tuner():
+            stops = result.get("epoch") and self._searcher.source.stops(trial.trial_id, result)
+        return str(self.STOP if stops else self.CONTINUE)

@@ -1,6 +1,6 @@
-"""Runs jobs on Ray Tune: builds the Tuner, listens to it, and tells the study what happened.
+"""Runs trials on Ray Tune: builds the Tuner, listens to it, and tells the study what happened.
 
-The only file that knows ``trainables.driver``. Ray is started or reached when the first trial needs it.
+The only file that knows ``trainables.ray_worker``. Ray is started or reached when the first trial needs it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from study.compute import gpu_packing as packing
 from study.compute.cluster import Cluster
 from study.compute.fair_share import fair_share
 from study.errors import StudyHalted
+from study.journal.recorder import Recorder
 from study.plan.plan import Plan
-from study.tune.callback import TrialListener, TuneCallback, TunerExit
+from study.tune.callback import TuneCallback
 from study.tune.failures import LOSSES, database_fault
+from study.tune.leaving import TunerExit
 from study.tune.phases import Phase
 from study.tune.scheduler import StudyScheduler
 from study.tune.searcher import PhaseSearcher
@@ -31,13 +33,13 @@ from trainables.storage.run_store import RunStore
 
 
 class StudyTuner:
-    """Runs the jobs of one plan on a cluster."""
+    """Runs the trials of one plan on a cluster."""
 
-    def __init__(self, plan: Plan, store: RunStore, cluster: Cluster, listener: TrialListener) -> None:
+    def __init__(self, plan: Plan, store: RunStore, cluster: Cluster, recorder: Recorder) -> None:
         self.plan = plan
         self.store = store
         self.cluster = cluster
-        self.listener = listener
+        self.recorder = recorder
 
     def run(self, phases: Iterator[Phase]) -> None:
         """Run the trials of one phase after the other; without any, Ray is left alone."""
@@ -71,7 +73,7 @@ class StudyTuner:
         workers = wanted.workers_per_trial
         fit = max(1, self.cluster.nodes().trials(cpus, gpus) // workers)
         at_once = wanted.max_concurrent or fit
-        self.listener.slots(at_once, workers * cpus, workers * gpus)
+        self.recorder.slots(at_once, workers * cpus, workers * gpus)
         given = TrialResources(
             store=self.store.root,
             raw=ray.put(self.plan.raw),
@@ -83,15 +85,15 @@ class StudyTuner:
             room=CachePolicy(budget=wanted.views),
             engine=wanted.engine,
         )
-        feed = PhaseSearcher(first, phases, fair_share(at_once, self.cluster.studies))
+        searcher = PhaseSearcher(first, phases, fair_share(at_once, self.cluster.studies))
         most_failed = self.plan.spec.budget.max_failures
-        relay = TuneCallback(feed.planned, feed.cut, self.listener, most_failed, self.cluster.check)
+        callback = TuneCallback(searcher, self.recorder, most_failed, self.cluster.check)
         scratch = Path(tempfile.mkdtemp(prefix="sdd-tune-"))
         tuner = tune.Tuner(
             trainable(given),
             tune_config=tune.TuneConfig(
-                search_alg=feed,
-                scheduler=StudyScheduler(feed),
+                search_alg=searcher,
+                scheduler=StudyScheduler(searcher),
                 num_samples=-1,
                 max_concurrent_trials=at_once,
                 reuse_actors=True,
@@ -100,7 +102,7 @@ class StudyTuner:
                 name="study",
                 storage_path=str(scratch),
                 verbose=0,
-                callbacks=[relay],
+                callbacks=[callback],
                 failure_config=tune.FailureConfig(max_failures=LOSSES),
             ),
         )
@@ -114,7 +116,7 @@ class StudyTuner:
             raise leave.reason from leave.reason.__cause__
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        return feed.held
+        return searcher.held
 
 
 def import_without_mlflow() -> None:

@@ -124,8 +124,9 @@ def first_job(plan: Plan, teacher: Teacher) -> PlannedTrial:
         return plan.confirm_trials(plan.fixed_config(pair, plan.spec.methods[0], teacher), pair.label, "")[0]
     history = SearchHistory(plan, {pair.label: teacher for pair in plan.spec.pairs}, {})
     searcher = OptunaSearcher(plan.search_spaces[0], history, InMemoryStorage())
-    assert searcher.suggest("first") is not None
-    return next(iter(searcher.planned_trials.values()))
+    planned = searcher.ask("first")
+    assert planned is not None
+    return planned
 
 
 @pytest.mark.usefixtures("unchecked")

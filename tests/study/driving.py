@@ -8,6 +8,7 @@ from pathlib import Path
 from optuna.storages import BaseStorage
 
 from study.journal.journal import Journal
+from study.journal.record import TrialStatus
 from study.plan.plan import Plan
 from study.plan.trial import PlannedTrial
 from study.search.budget import BudgetMeter
@@ -38,22 +39,20 @@ class Driven:
 
     def ask(self, trial_id: str) -> TrialConfig | None:
         """The configuration suggested under ``trial_id``, which begins; None where none is left."""
-        suggested = self.search.suggest(trial_id)
-        if not isinstance(suggested, dict):
+        planned = self.search.ask(trial_id)
+        if planned is None:
             return None
-        config = TrialConfig.from_dict(suggested["trial"])
-        self.planned_trials[trial_id] = self.search.planned(config.trial_key)
-        self.journal.begin(self.planned_trials[trial_id])
-        return config
+        self.planned_trials[trial_id] = planned
+        self.journal.begin(planned)
+        return TrialConfig.from_dict(planned.config.to_dict())
 
     def report(self, trial_id: str, *values: float) -> None:
         """Epochs 1, 2, ... of a trial."""
         for epoch, value in enumerate(values, 1):
             metrics = {"epoch": epoch, self.metric: value}
-            self.search.on_trial_result(trial_id, metrics)
             self.journal.report(self.planned_trials[trial_id].key, metrics)
 
-    def end(self, trial_id: str, *values: float, status: str = "done") -> None:
+    def end(self, trial_id: str, *values: float, status: TrialStatus = "done") -> None:
         """Its epochs and its end."""
         self.report(trial_id, *values)
         last = (
@@ -61,20 +60,18 @@ class Driven:
             if values
             else None
         )
-        self.search.on_trial_complete(trial_id, last, error=status == "failed")
+        self.search.tell(trial_id, last, status == "failed")
         self.journal.end(self.planned_trials[trial_id].key, status)
 
     def epoch(self, trial_id: str, epoch: int, value: float, seconds: float = 0.0) -> bool:
-        """An epoch of a trial, in Tune's order: scheduler, searcher, journal; whether the trial goes on."""
+        """An epoch of a trial, in Tune's order: scheduler, journal; whether the trial goes on."""
         planned = self.planned_trials[trial_id]
         metrics = {"epoch": epoch, self.metric: value, "time/epoch_s": seconds}
         stopped = self.search.stops(trial_id, metrics)
-        if not stopped:
-            self.search.on_trial_result(trial_id, metrics)
         self.journal.report(planned.key, metrics)
         whole = epoch == planned.config.training.epochs
         if stopped or whole:
-            self.search.on_trial_complete(trial_id, metrics)
+            self.search.tell(trial_id, metrics)
             self.journal.end(
                 planned.key, "done" if whole else "stopped", self.search.cut.get(planned.key, "")
             )

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
-from ray.tune.search import Searcher
 
 from study.loading import load_space
 from study.plan.plan import Plan
@@ -112,7 +111,7 @@ def test_what_the_journal_knows_and_optuna_was_not_told_is_not_run_again(plan: P
 def test_what_optuna_was_told_and_the_journal_does_not_know_is_run_again(plan: Plan, launch: Launch) -> None:
     first = launch(plan)
     config = first.ask("0")
-    first.search.on_trial_complete("0", {"epoch": 2, "training_iteration": 2, "val/top1": 50.0})
+    first.search.tell("0", {"epoch": 2, "training_iteration": 2, "val/top1": 50.0})
     first.close()  # before the journal has its end
     again = launch(plan)
     assert again.search.left == 6
@@ -155,14 +154,14 @@ def test_while_trials_run_the_search_waits_for_what_may_be_enqueued(
     monkeypatch.setattr("study.search.study_search.LOOK_AGAIN_S", 0.0)
     driven = launch(resolve(load_space(space(), ["budget.trials=1"])))
     driven.ask("0")
-    assert driven.search.suggest("1") is None
+    assert driven.search.ask("1") is None
     point = {"pair": "resnet8-resnet8", "base": "kd", "alpha": 3.0, "scales": "1,2"}
     driven.searchers[0].study.enqueue_trial(point, user_attrs={BY_HAND: True})
     assert driven.ask("1") is not None
     driven.end("0", 1.0, 2.0)
-    assert driven.search.suggest("2") is None
+    assert driven.search.ask("2") is None
     driven.end("1", 1.0, 2.0)
-    assert driven.search.suggest("2") == Searcher.FINISHED
+    assert driven.search.ask("2") is None
 
 
 def test_arms_take_turns_in_a_launch_and_in_the_next(space: Write, launch: Launch) -> None:

@@ -13,7 +13,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from study.journal.record import MetricHistory, TrialRecord
+from study.journal.record import MetricHistory, TrialRecord, TrialStatus
 from study.loading import load_space
 from study.plan.plan import Plan
 from study.plan.resolve import resolve
@@ -81,7 +81,7 @@ def test_another_objective_is_another_search(space: Write) -> None:
     assert one.search_spaces[0].fingerprint != two.search_spaces[0].fingerprint
 
 
-def record(key: str, pair: str, value: float, status: str = "done", loss: float = 1.0) -> TrialRecord:
+def record(key: str, pair: str, value: float, status: TrialStatus = "done", loss: float = 1.0) -> TrialRecord:
     return TrialRecord(
         key=key,
         config={},
@@ -124,7 +124,7 @@ def test_three_objectives_have_a_front_too(plan: Plan) -> None:
         record("e", small, 50.0, loss=3.0),  # worse than d
     ]
     assert [r.key for r in three.ranked(trials)] == ["a", "b", "d"]
-    assert three.directions == ["max", "min", "min"]
+    assert three.directions == ["maximize", "minimize", "minimize"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from ray.tune.search import Searcher
 from study.compute.fair_share import fair_share
 from study.errors import StageFailed
 from study.plan.trial import PlannedTrial
-from study.tune.callback import TunerExit
+from study.tune.leaving import TunerExit
 from study.tune.phases import Phase, TrialList
 from study.tune.searcher import PhaseSearcher
 from tests.study.tracking.test_uploader import record
