@@ -13,7 +13,6 @@ import torch
 from study.loading import load_space
 from study.plan.plan import Plan
 from study.plan.resolve import resolve
-from study.spec.methods import at_paper
 from trainables.data import prepare
 from trainables.losses.catalog import LOGIT_LOSSES
 from trainables.models import build
@@ -40,7 +39,7 @@ def test_the_pages_loss_is_searched_and_decoupled(plan: Plan) -> None:
     assert names == ["base", "alpha", "logit_mse.temperature"]
     chosen = space.method.with_values({"base": "logit_mse", "alpha": 1.0, "logit_mse.temperature": 3.0})
     assert chosen.method().label == "SD-LOGIT_MSE"
-    alone = at_paper(dataclasses.replace(space.method, base="logit_mse"))
+    alone = dataclasses.replace(space.method, base="logit_mse").at_paper()
     assert alone.options == {"logit_mse": {"temperature": 2.0}}  # the default in its signature
     (source,) = plan.user_code
     assert "register_logit_loss" in source

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study.spec.define_by_run import variants
 from study.spec.domains import options_of
 from trainables.config.serialization import ConfigError
 from trainables.distributed.checks import check_shared
@@ -51,7 +50,7 @@ def check_counts(plan: Plan) -> None:
                     f"{training.batch_norm_parts} parts of 2 or more"
                 )
     for index, method in enumerate(spec.methods):
-        for variant in variants(method):
+        for variant in method.variants():
             for number, term in enumerate(variant.features):
                 try:
                     check_feature_loss(term.name, term.options, size)
@@ -86,7 +85,7 @@ def check_scales(plan: Plan) -> None:
             except ValueError as error:
                 raise ConfigError(f"pairs.{number}.{role}: {error}") from None
             for index, method in enumerate(plan.spec.methods):
-                sets = (scales for variant in variants(method) for scales in options_of(variant.scales))
+                sets = (scales for variant in method.variants() for scales in options_of(variant.scales))
                 finest = max((max(scales) for scales in sets if scales), default=1)
                 if finest > 2 * side:
                     raise ConfigError(
@@ -107,7 +106,7 @@ def check_workers(plan: Plan) -> None:
     try:
         for pair in spec.pairs:
             for training in (pair.student_training(spec.training), spec.teacher_training or spec.training):
-                rows = [variant for method in spec.methods for variant in variants(method)]
+                rows = [variant for method in spec.methods for variant in method.variants()]
                 features = [added.name for row in rows for added in row.features]
                 check_shared(features, training, workers, images)
     except ConfigError as error:

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from study.spec import methods
-from study.spec.define_by_run import AnyMethod, at_paper
-from study.spec.methods import Distillation
+from study.spec.distillation import Distillation, SearchableMethod
 from study.spec.study import Pair, StudySpec
-from trainables.config.serialization import to_plain
-from trainables.config.trial import Data, Method, Teacher, Training, TrialConfig
+from trainables.config.trial import Data, Method, Teacher, Training, TrialConfig, without_later_fields
 from trainables.data.raw import RawData, StreamedViews
 
 if TYPE_CHECKING:
@@ -80,14 +78,15 @@ class Plan:
                 )
         return search_spaces
 
-    def _fingerprint(self, method: AnyMethod, pairs: tuple[Pair, ...]) -> str:
+    def _fingerprint(self, method: SearchableMethod, pairs: tuple[Pair, ...]) -> str:
         """See :class:`SearchSpace`; teachers count by the run that trains them, or by their file's name."""
         search, data = self.spec.search, dataclasses.replace(self.data, root=None)
         each = [
             [pair, pair.student_training(self.spec.training), pair.weights or self.teacher_trial(pair).key]
             for pair in pairs
         ]
-        text = json.dumps(to_plain([method, search.objectives, search.seed, data, each]), sort_keys=True)
+        named = without_later_fields([method, search.objectives, search.seed, data, each])
+        text = json.dumps(named, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def search_name(self, space: SearchSpace) -> str:
@@ -131,9 +130,9 @@ class Plan:
         role: Role = "paper" if config == self.fixed_config(pair, space.method, teacher) else ""
         return PlannedTrial(config, "search", pair.label, config.method.label, role=role, search=space.label)
 
-    def fixed_config(self, pair: Pair, method: AnyMethod, teacher: Teacher) -> TrialConfig:
+    def fixed_config(self, pair: Pair, method: SearchableMethod, teacher: Teacher) -> TrialConfig:
         """The configuration of a method without domains, or with those at the paper's values."""
-        fixed = at_paper(method, pair.case(self.data.name))
+        fixed = method.at_paper(pair.case(self.data.name))
         return self._student(pair, fixed, teacher, self.spec.search.seed)
 
     def undecoupled(self, pair: Pair, config: TrialConfig, teacher: Teacher) -> TrialConfig | None:

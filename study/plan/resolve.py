@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from study.plan.checks import check_fits
 from study.plan.precision import decided, left_open
-from study.spec.define_by_run import variants
 from study.spec.domains import options_of
 from study.spec.study import StudySpec
 from trainables.config.serialization import ConfigError
@@ -51,7 +50,7 @@ def _user_code(spec: StudySpec) -> tuple[str, ...]:
     bases = {
         str(base)
         for method in spec.methods
-        for variant in variants(method)
+        for variant in method.variants()
         for base in options_of(variant.base)
         if base is not None
     }

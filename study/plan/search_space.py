@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from study.spec.define_by_run import AnyMethod
+from study.spec.distillation import Distillation, SearchableMethod
 from study.spec.domains import Choice, OptunaTrial
-from study.spec.methods import Distillation
 from study.spec.study import Pair
 
 
@@ -19,7 +18,7 @@ class SearchSpace:
             changes, the Optuna study is another one.
     """
 
-    method: AnyMethod
+    method: SearchableMethod
     pairs: tuple[Pair, ...]
     label: str
     data: str

@@ -14,6 +14,9 @@ from study.journal.curves import LearningCurves
 from study.journal.record import TrialRecord
 from study.results.loaded_study import WANTED, LoadedStudy, all_names
 from study.spec import published as paper
+from study.spec.domains import label
+from study.spec.knobs import ABSENT, Knob
+from study.spec.settings import KNOBS
 
 TRIAL_COLUMNS = [
     "trial_key",
@@ -25,10 +28,7 @@ TRIAL_COLUMNS = [
     "student",
     "method",
     "role",
-    "base",
-    "scales",
-    "alpha",
-    "beta",
+    *(row.name for row in KNOBS if row.column == "first"),
     "seed",
     "epochs",
     "epochs_planned",
@@ -39,7 +39,7 @@ TRIAL_COLUMNS = [
     "seconds",
     "reason",
     "data",
-    "consistent_weight",
+    *(row.name for row in KNOBS if row.column == "later"),
     "test/top5",
     "test/top5_best",
     "test/top1_chosen",
@@ -142,7 +142,6 @@ def _frame(source: LoadedStudy) -> pd.DataFrame:
 def _row(study: str, record: TrialRecord) -> dict[str, Any]:
     """What is known of a trial before its first epoch, and how it ended."""
     config = record.config
-    logit = config["method"]["logit"] or {}
     return {
         "trial_key": record.key,
         "study": study,
@@ -153,21 +152,25 @@ def _row(study: str, record: TrialRecord) -> dict[str, Any]:
         "student": config["student"],
         "method": record.method,
         "role": record.role,
-        "base": logit.get("base", ""),
-        "scales": ",".join(map(str, logit.get("scales", []))),
-        "alpha": logit.get("alpha"),
-        "beta": logit.get("complementary_weight"),
+        **{row.name: _cell(row, config) for row in KNOBS if row.column},
         "seed": config["seed"],
         "epochs_planned": config["training"]["epochs"],
         "reason": record.reason,
         "data": data_label(config["data"]),
-        "consistent_weight": logit.get("consistent_weight"),
         "watched": config["test"] == "every",
         "started": _milliseconds(record.started),
         "ended": _milliseconds(record.ended),
         "published": record.role in ("paper", "baseline") or is_published(config),
         "settings": settings_hash(config),
     }
+
+
+def _cell(row: Knob, config: Mapping[str, Any]) -> Any:
+    """A knob's value in a table: numbers as they are, all else as text."""
+    value = row.read(config)
+    if row.kind in (int, float):
+        return None if value is ABSENT else value
+    return "" if value is ABSENT else label(tuple(value) if isinstance(value, list) else value)
 
 
 def _milliseconds(when: float | None) -> float | None:

@@ -16,12 +16,12 @@ from study.journal.journal import JournalOutline
 from study.journal.record import TrialRecord
 from study.plan.plan import Plan
 from study.spec import published as paper
-from study.spec.methods import Added, Distillation
+from study.spec.distillation import Distillation
 from study.spec.source_code import WIDTH, _classes, without_study, written
 from study.spec.study import Confirm, Pair, Resources, Search, StudySpec
 from study.workspace.folder import StudyFolder
 from trainables.config.serialization import ConfigError, from_plain
-from trainables.config.trial import FeatureTerm, LogitTerm, Method, Teacher, Training, TrialConfig
+from trainables.config.trial import Teacher, Training, TrialConfig
 from trainables.losses.user_losses import run_sources
 
 
@@ -47,7 +47,7 @@ def pin(
     pinned = StudySpec(
         data=dataclasses.replace(config.data, fingerprint=None),
         pairs=(pair,),
-        methods=(distillation(config.method),),
+        methods=(Distillation.of(config.method),),
         training=config.training,
         teacher_training=teacher_training,
         search=Search(seed=config.seed if record.stage == "search" else 0),
@@ -63,33 +63,6 @@ def pin(
     imports = f"from study.spec import {', '.join(names)}"
     body = f"STUDY = {written(pinned, len('STUDY = '))}"
     return "\n\n".join(filter(None, [head, imports, code, body])) + "\n"
-
-
-def distillation(method: Method) -> Distillation:
-    """A method of the control plane, without domains, that resolves to ``method``."""
-    features = tuple(_added(term) for term in method.features)
-    logit = method.logit
-    if logit is None:
-        return Distillation(base=None, ce_weight=method.ce_weight, features=features)
-    return Distillation(
-        base=logit.base,
-        options={logit.base: dict(logit.options)} if logit.options else {},
-        ce_weight=method.ce_weight,
-        features=features,
-        beta=logit.complementary_weight,
-        **{name: getattr(logit, name) for name in SAME},
-    )
-
-
-SAME = ("alpha", "scales", "consistent_weight", "reduction", "agreement", "warmup_epochs")
-"""Fields that a method and the logit term it resolves to have in common."""
-assert set(SAME) <= {field.name for field in dataclasses.fields(LogitTerm)}
-
-
-def _added(term: FeatureTerm) -> Added:
-    return Added(
-        name=term.name, weight=term.weight, options=dict(term.options), warmup_epochs=term.warmup_epochs
-    )
 
 
 def _confirm(spec: Mapping[str, Any], config: TrialConfig) -> Confirm:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from study.errors import UserError
 from study.spec import domains
 from study.spec.domains import Choice, Domain, label
-from study.spec.methods import Distillation
 from trainables.config.serialization import suggestion, to_plain
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def searches(plan: Plan) -> list[dict[str, Any]]:
             "pairs": [pair.label for pair in space.pairs],
             "method": space.label.partition("/")[2],
             "bases": [str(base) for base in domains.options_of(space.method.base) if base is not None],
-            "raw": not isinstance(space.method, Distillation),
+            "raw": space.method.stores_options,
             "domains": {
                 name: {"base": base, "kind": type(domain).__name__, **to_plain(domain)}
                 for name, base, domain in space.method.domains()

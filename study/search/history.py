@@ -20,7 +20,7 @@ from study.plan.trial import PlannedTrial
 from study.search.attributes import KEY, PAPER
 from study.search.objectives import Objectives
 from study.spec.domains import OptunaTrial
-from study.spec.methods import Distillation, settings_of
+from study.spec.settings import settings_of
 from trainables.config.trial import Teacher
 
 STATES = {"done": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -95,10 +95,4 @@ class SearchHistory:
 
 def point_of(space: SearchSpace, record: TrialRecord) -> dict[str, Any]:
     """The record's point; a knob that was fixed when it ran and is searched now is read from its settings."""
-    point = {"pair": record.pair, **record.point}
-    if isinstance(space.method, Distillation):
-        known = settings_of(record.config["method"])
-        for name, _, domain in space.method.domains():
-            if name in known:
-                point[name] = domain.stored(known[name])
-    return {name: value for name, value in point.items() if value is not None}
+    return {"pair": record.pair, **record.point, **space.method.point_at(settings_of(record.config))}

@@ -67,12 +67,10 @@ class OptunaSearcher:
         """The journal's records of the trials that the Optuna study has."""
         return [record for key, record in self.history.records.items() if key in self._keys]
 
-    @property
     def used(self) -> int:
         """Trials that took a place of the budget."""
         return counting.used(self.study.get_trials(deepcopy=False))
 
-    @property
     def left(self) -> int:
         """Trials that are still to be asked for; those enqueued by hand come on top of the budget."""
         trials = self.study.get_trials(deepcopy=False)
@@ -92,9 +90,9 @@ class OptunaSearcher:
 
     def exhausted(self) -> str:
         """That all trials of the budget, or all points there are, are asked for; empty otherwise."""
-        if self.left:
+        if self.left():
             return ""
-        used, most = self.used, self.spec.budget.trials
+        used, most = self.used(), self.spec.budget.trials
         if used >= most:
             return f"budget.trials: {used} of {most} are done"
         return f"all of the {'grid' if self._grid is not None else 'space'} is known after {used} trials"
@@ -107,7 +105,7 @@ class OptunaSearcher:
 
     def ask(self, trial_id: str) -> PlannedTrial | None:
         """Draw the next trial; None once the budget, or the space, is asked for."""
-        if self.left <= 0:
+        if self.left() <= 0:
             return None
         if self._grid and not counting.waiting(self.study.get_trials(deepcopy=False), False):
             self.study.enqueue_trial(self._grid.popleft())

@@ -14,7 +14,6 @@ from study.plan.search_space import SearchSpace
 from study.search import attributes as counting
 from study.search.attributes import AGAIN, KEY, PAPER, REPEAT
 from study.search.history import SearchHistory, ended
-from study.spec.define_by_run import paper_point
 from study.spec.grid import points
 
 
@@ -69,7 +68,7 @@ def enqueue_paper(study: Study, space: SearchSpace, trials: int) -> None:
     room = trials - counting.taken(known)
     domain = space.pair_domain
     for pair in space.pairs:
-        point = paper_point(space.method, pair.case(space.data))
+        point = space.method.paper_point(pair.case(space.data))
         if point is not None and pair.label not in pairs and room > 0:
             first = {"pair": domain.stored(pair)} if domain else {}
             study.enqueue_trial({**first, **point}, user_attrs={PAPER: pair.label})

@@ -41,15 +41,13 @@ class StudySearch:
                 for record in searcher.known:
                     self._judged[record.key] = len(record.history.measured(self.metric))
 
-    @property
     def left(self) -> int:
         """Trials that are still to be asked for."""
         return 0 if self._over() else sum(self._left(searcher) for searcher in self.searchers)
 
-    @property
     def used(self) -> int:
         """Trials that took a place of the budget."""
-        return sum(searcher.used for searcher in self.searchers)
+        return sum(searcher.used() for searcher in self.searchers)
 
     def ask(self, trial_id: str) -> PlannedTrial | None:
         """Draw the next trial; None while, or once, there is none."""
@@ -99,4 +97,4 @@ class StudySearch:
         return self.spending.over()
 
     def _left(self, searcher: OptunaSearcher) -> int:
-        return 0 if searcher.reached() else searcher.left
+        return 0 if searcher.reached() else searcher.left()

@@ -18,16 +18,16 @@ import dataclasses
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from study.spec import methods
+from study.spec.distillation import Distillation, Point
 from study.spec.domains import Choice, Domain, Float, Int, OptunaTrial, label
 from study.spec.grid import BranchingTrial, walk
-from study.spec.methods import Distillation, Point, settings_of
 from study.spec.published import ANY_CASE, PaperCase
+from study.spec.settings import settings_of
 from trainables.config.serialization import ConfigError, to_plain
 from trainables.config.trial import require
 
@@ -68,7 +68,7 @@ class DefineByRun:
         """Always."""
         return True
 
-    def domains(self) -> Iterator[tuple[str, None, Domain]]:
+    def domains(self) -> Iterator[tuple[str, str | None, Domain]]:
         """(name, None, domain) of everything the function asks for in some corner."""
         for name, domain in _explored(self.function)[1].items():
             yield name, None, domain
@@ -78,47 +78,39 @@ class DefineByRun:
         method: Distillation = self.function(trial)
         return method
 
+    @property
+    def stores_options(self) -> bool:
+        """Always: what the function asks for is what Optuna gets."""
+        return True
+
     def variants(self) -> tuple[Distillation, ...]:
         """The methods at the corners of the space."""
         return _explored(self.function)[0]
 
+    def at_paper(self, case: PaperCase = ANY_CASE) -> Distillation:
+        """Its base loss, kd where it may be that, decoupled as published; the features stay."""
+        bases = [variant.base for variant in self.variants()]
+        first = self.variants()[bases.index("kd") if "kd" in bases else 0]
+        features = tuple(dataclasses.replace(added, weight=None) for added in first.features)
+        return Distillation(base=first.base, features=features)
+
+    def paper_point(self, case: PaperCase = ANY_CASE) -> Point | None:
+        """Found where the function asks under the names of fields: alpha, beta, scales, base, ..."""
+        published = self.at_paper(case).method(case)
+        trial = _FixedAnswers(settings_of({"method": to_plain(published)}))
+        try:
+            found = self.suggest(trial)
+        except LookupError:
+            return None
+        return trial.params if found.method(case) == published else None
+
+    def point_at(self, settings: Mapping[str, Any]) -> Point:
+        """Nothing: what the function does with the values it asks for is its own affair."""
+        return {}
+
 
 AnyMethod = Distillation | DefineByRun
-"""What a study's list of methods may hold."""
-
-
-def variants(method: AnyMethod) -> tuple[Distillation, ...]:
-    """The method itself, or those at the corners of its function's space."""
-    return (method,) if isinstance(method, Distillation) else method.variants()
-
-
-def at_paper(method: AnyMethod, case: PaperCase = ANY_CASE) -> Distillation:
-    """``method`` with everything that is searched at the paper's value in ``case``.
-
-    Of a function that is its base loss, kd where it may be that, decoupled as published; the features stay.
-    """
-    if isinstance(method, Distillation):
-        return methods.at_paper(method, case)
-    bases = [variant.base for variant in method.variants()]
-    first = method.variants()[bases.index("kd") if "kd" in bases else 0]
-    features = tuple(dataclasses.replace(added, weight=None) for added in first.features)
-    return Distillation(base=first.base, features=features)
-
-
-def paper_point(method: AnyMethod, case: PaperCase) -> Point | None:
-    """The point of the paper's configuration in the space of ``method``; None where it lies outside.
-
-    Of a function it is found where the domains have the names of fields: alpha, beta, scales, base, ...
-    """
-    published = at_paper(method, case)
-    if isinstance(method, Distillation):
-        return methods.stored_point(method, published)
-    trial = _FixedAnswers(settings_of(to_plain(published.method(case))))
-    try:
-        found = method.suggest(trial)
-    except LookupError:
-        return None
-    return trial.params if found.method(case) == published.method(case) else None
+"""What a study's list of methods may hold; each is a :class:`SearchableMethod`."""
 
 
 class _CornerTrial(BranchingTrial):

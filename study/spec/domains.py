@@ -109,7 +109,7 @@ class Choice:
     def stored(self, value: Any) -> str | None:
         """The label of ``value``; None when it is not among the options."""
         value = tuple(value) if isinstance(value, list) else value
-        return label(value) if value in self.options else None
+        return next((label(option) for option in self.options if _same(option, value)), None)
 
 
 Domain = Float | Int | Choice
@@ -139,6 +139,11 @@ def label(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(getattr(value, "label", value))
+
+
+def _same(option: Any, value: Any) -> bool:
+    """Whether two values are equal; 1 and 1.0 are, 1 and True are not."""
+    return isinstance(option, bool) is isinstance(value, bool) and bool(option == value)
 
 
 def _is_number(value: Any) -> bool:

@@ -16,6 +16,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from trainables.config.trial import Scalar, Training
 
@@ -140,6 +141,13 @@ def base_loss(name: str, case: PaperCase = ANY_CASE) -> PublishedLoss:
             warmup = found.warmup_epochs if row.warmup_epochs is None else row.warmup_epochs
             found = dataclasses.replace(found, options={**found.options, **row.options}, warmup_epochs=warmup)
     return found
+
+
+def settings(base: str, case: PaperCase = ANY_CASE) -> dict[str, Any]:
+    """Published values of knobs that depend on the base loss or on the case, by the knob's name."""
+    found = base_loss(base, case)
+    own = {item.name: getattr(found, item.name) for item in dataclasses.fields(found)}
+    return {**{name: value for name, value in own.items() if name != "options"}, "scales": scales(case)}
 
 
 def scales(case: PaperCase) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from study.spec.methods import Distillation
+from study.spec.distillation import Distillation
 
 WIDTH = 110
 

@@ -14,8 +14,10 @@ from typing import Any, Literal
 
 from study.spec import published as paper
 from study.spec.define_by_run import AnyMethod, DefineByRun
+from study.spec.distillation import Distillation
 from study.spec.domains import Choice, Domain, Float, Int, LogFloat
-from study.spec.methods import DKD, KD, NKD, PAPER_METHODS, SDD, Added, Distillation, Feature, Supervised
+from study.spec.features import Added
+from study.spec.methods import DKD, KD, NKD, PAPER_METHODS, SDD, Feature, Supervised
 from study.spec.search import ASHA, Budget, HyperBand, Median, Search
 from trainables.config.trial import Data, Scalar, Training, require
 

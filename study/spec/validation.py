@@ -8,24 +8,16 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from study.spec.define_by_run import variants
+from study.spec.distillation import METHOD_KNOBS, Distillation
 from study.spec.domains import options_of
+from study.spec.features import OWN, Added
 from study.spec.grid import check_finite
-from study.spec.methods import Distillation
 from study.spec.study import StudySpec
 from trainables import data
-from trainables.config.serialization import ConfigError, convert
-from trainables.losses import check_feature_loss, check_logit_loss, check_scale_decoupled
+from trainables.config.serialization import ConfigError, convert, field_types
+from trainables.config.trial import FeatureTerm
+from trainables.losses import check_feature_loss, check_logit_loss
 from trainables.models.names import check_name
-
-NUMBERS = {
-    "alpha": float,
-    "ce_weight": float,
-    "warmup_epochs": int,
-    "beta": float,
-    "consistent_weight": float,
-}
-"""Fields of a method that hold a number, or a domain of such numbers."""
 
 
 @contextmanager
@@ -50,7 +42,7 @@ def check_names(spec: StudySpec) -> None:
         if pair.weights is not None and not Path(pair.weights).is_file():
             raise ConfigError(f"pairs.{index}.weights: no file {pair.weights}")
     for index, method in enumerate(spec.methods):
-        for variant in variants(method):
+        for variant in method.variants():
             check_method(variant, f"methods.{index}")
         if spec.search.sampler == "grid":
             check_finite(method.suggest, f"methods.{index}")
@@ -65,22 +57,24 @@ def check_method(method: Distillation, place: str) -> None:
                 with at(f"{place}.base: "):
                     check_logit_loss(str(base), dict(zip(options, values, strict=True)))
     for number, term in enumerate(method.features):
-        with at(f"{place}.features.{number}: "):
-            check_feature_loss(term.name, term.options)
-    for name, kind in NUMBERS.items():
-        for extreme in extremes(getattr(method, name)):
-            if extreme is not None and convert(kind, extreme, f"{place}.{name}") < 0:
-                raise ConfigError(f"{place}.{name}: {extreme} is below 0")
-    weights = {
-        "consistent_weight": method.consistent_weight,
-        "complementary_weight": method.beta,
-        "reduction": method.reduction,
-        "agreement": method.agreement,
-    }
-    for name, value in weights.items():
-        for extreme in extremes(value):
-            with at(f"{place}: "):
-                check_scale_decoupled({name: extreme})
+        _check_feature(term, f"{place}.features.{number}")
+    for row in METHOD_KNOBS:
+        for extreme in extremes(getattr(method, row.name)):
+            if extreme is not None:
+                row.checked(extreme, f"{place}.{row.name}")
+
+
+def _check_feature(term: Added, place: str) -> None:
+    """Raise :class:`ConfigError` unless the loss exists and takes each end of what is searched of it."""
+    for values in product(*map(extremes, term.options.values())):
+        with at(f"{place}: "):
+            check_feature_loss(term.name, dict(zip(term.options, values, strict=True)))
+    for name in OWN:
+        for extreme in extremes(getattr(term, name)):
+            if extreme is not None:
+                with at(f"{place}."):
+                    FeatureTerm(**{"name": term.name, "weight": 0.0, name: extreme})
+                    convert(field_types(FeatureTerm)[name], extreme, name)
 
 
 def extremes(value: Any) -> list[Any]:

@@ -26,8 +26,8 @@ def search(context: StageContext) -> Iterator[Phase]:
     budget = BudgetMeter(spec.budget, recorder.records, recorder.journal.notes)
     searchers = [OptunaSearcher(space, history, storage) for space in plan.search_spaces]
     searching = StudySearch(searchers, budget)
-    left = searching.left
-    recorder.stage("search", searching.used + left, left)
+    left = searching.left()
+    recorder.stage("search", searching.used() + left, left)
     if left:
         measured = spec.resources.gpus_per_trial == "measure"
         yield Phase(searching, (lambda: _measure(context)) if measured else None)

@@ -20,7 +20,6 @@ from study.search.history import SearchHistory
 from study.search.optuna_searcher import OptunaSearcher
 from study.spec import Data, Pair, StudySpec
 from study.spec import published as paper
-from study.spec.methods import at_paper
 from trainables.config import Teacher
 from trainables.data import prepare
 from trainables.data.registry import SOURCES
@@ -174,7 +173,7 @@ def test_every_pair_of_a_space_resolves(name: str, request: pytest.FixtureReques
     plan = resolve(spec)
     for pair in spec.pairs:
         for method in spec.searched:
-            fixed = at_paper(method, pair.case(spec.data.name))
+            fixed = method.at_paper(pair.case(spec.data.name))
             assert not fixed.searched
         assert plan.teacher_trial(pair).config.student == pair.teacher
 

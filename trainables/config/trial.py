@@ -26,6 +26,8 @@ NOT_IN_KEY: Mapping[str, Any] = {"in_key": False}
 """Field metadata: the field says where a thing is, not what it is, and stays out of the trial key."""
 SINCE_LATER: Mapping[str, Any] = {"in_key": "unless default"}
 """Field metadata: at its default the field stays out of the key, as it did before it was there."""
+NAMED_SEARCHES: Mapping[str, Any] = {"in_search_name": True}
+"""Field metadata: names of searches always held the field, see :func:`without_later_fields`."""
 
 
 def require(condition: bool, message: str) -> None:
@@ -98,7 +100,7 @@ class Training:
     lr_decay: float = 0.1
     lr_warmup_epochs: int = 0
     precision: Literal["auto", "float32", "tf32", "bf16"] = "auto"
-    batch_norm_parts: int = field(default=1, metadata=SINCE_LATER)
+    batch_norm_parts: int = field(default=1, metadata={**SINCE_LATER, **NAMED_SEARCHES})
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, f"epochs: {self.epochs} is fewer than 1")
@@ -272,6 +274,29 @@ def _keyed(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def without_later_fields(value: Any) -> Any:
+    """``value`` as :func:`to_plain` gives it, less the fields of :data:`SINCE_LATER` at their defaults.
+
+    Names of searches are hashes of it: a field that is new must not give every search a new name.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        every = dataclasses.fields(value)
+        kept = [item for item in every if item.metadata.get("in_search_name") or _changed(item, value)]
+        return {item.name: without_later_fields(getattr(value, item.name)) for item in kept}
+    if isinstance(value, Mapping):
+        return {str(key): without_later_fields(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [without_later_fields(item) for item in value]
+    return to_plain(value)
+
+
+def _changed(item: dataclasses.Field[Any], of: Any) -> bool:
+    """False for a field of :data:`SINCE_LATER` that is at its default."""
+    if item.metadata.get("in_key") != "unless default":
+        return True
+    factory = item.default_factory
+    return bool(getattr(of, item.name) != (item.default if factory is dataclasses.MISSING else factory()))
+
+
 def _in_key(item: dataclasses.Field[Any], of: Any) -> bool:
-    counts = item.metadata.get("in_key", True)
-    return getattr(of, item.name) != item.default if counts == "unless default" else bool(counts)
+    return bool(item.metadata.get("in_key", True)) and _changed(item, of)

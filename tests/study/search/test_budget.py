@@ -95,7 +95,7 @@ def test_a_spent_budget_ends_running_trials_and_more_of_it_goes_on(space: Write,
     first.close()
 
     same = Driven(plan, tmp_path, storage)
-    assert same.search.left == 0
+    assert same.search.left() == 0
     assert same.ask("a") is None
     same.close()
     more = Driven(
@@ -103,7 +103,7 @@ def test_a_spent_budget_ends_running_trials_and_more_of_it_goes_on(space: Write,
         tmp_path,
         storage,
     )
-    assert more.search.left == 3
+    assert more.search.left() == 3
     asked = [more.ask(f"b{n}") for n in range(3)]
     assert key in [c.trial_key for c in asked if c]
 

@@ -84,7 +84,7 @@ def test_a_lost_or_damaged_database_is_made_anew(
     aside = list(tmp_path.glob("optuna.damaged-*.db"))
     assert len(aside) == len(again.said) == (damage in ("torn", "overwritten"))
     assert all("Optuna's database is damaged" in line and aside[0].name in line for line in again.said)
-    assert again.search.left == 3  # 8, of which 5 have ended and one goes on
+    assert again.search.left() == 3  # 8, of which 5 have ended and one goes on
     assert keys([again.ask("b")]) == [before.planned_trials["5"].key]
     rest = keys([again.ask("c0"), again.ask("c1")])
     assert not set(rest) & {planned.key for planned in before.planned_trials.values()}
@@ -130,7 +130,7 @@ def test_trials_of_another_setting_do_not_fit(space: Write, tmp_path: Path, over
     run(resolve(load_space(space(), ["budget.trials=6"])), tmp_path)
     other = Driven(resolve(load_space(space(), ["budget.trials=6", override])), tmp_path, InMemoryStorage())
     assert told(other) == []
-    assert other.search.left == 6
+    assert other.search.left() == 6
     assert other.history.of(other.searchers[0].space) == []
 
 

@@ -81,7 +81,7 @@ def test_a_crash_costs_nothing_and_the_orphans_come_first(plan: Plan, launch: La
     first.end("0", 40.0, 50.0)
     first.close()  # the launcher dies with trials 1 to 3 running
     again = launch(plan)
-    assert again.search.left == 5
+    assert again.search.left() == 5
     assert keys([again.ask(f"b{n}") for n in range(3)]) == keys(configs[1:])
     new = keys([again.ask(f"c{n}") for n in range(2)])
     assert not set(keys(configs)) & set(new)
@@ -89,7 +89,7 @@ def test_a_crash_costs_nothing_and_the_orphans_come_first(plan: Plan, launch: La
     for trial_id in ("b0", "b1", "b2", "c0", "c1"):
         again.end(trial_id, 0.5, 1.0)
     again.close()
-    assert launch(plan).search.left == 0
+    assert launch(plan).search.left() == 0
 
 
 def test_what_the_journal_knows_and_optuna_was_not_told_is_not_run_again(plan: Plan, launch: Launch) -> None:
@@ -100,7 +100,7 @@ def test_what_the_journal_knows_and_optuna_was_not_told_is_not_run_again(plan: P
     first.journal.end(first.planned_trials["0"].key, "done")  # the launcher dies before Optuna hears of it
     first.close()
     again = launch(plan)
-    assert again.search.left == 5
+    assert again.search.left() == 5
     assert [(t.state, t.value) for t in again.searchers[0].study.trials[2:]] == [
         (TrialState.COMPLETE, 50.0),
         (TrialState.WAITING, None),
@@ -114,7 +114,7 @@ def test_what_optuna_was_told_and_the_journal_does_not_know_is_run_again(plan: P
     first.search.tell("0", {"epoch": 2, "training_iteration": 2, "val/top1": 50.0})
     first.close()  # before the journal has its end
     again = launch(plan)
-    assert again.search.left == 6
+    assert again.search.left() == 6
     asked = [again.ask("b0"), again.ask("b1")]
     assert keys([config])[0] in keys(asked)
 
@@ -127,7 +127,7 @@ def test_more_trials_extend_a_search(space: Write, launch: Launch) -> None:
     assert first.ask("3") is None
     first.close()
     again = launch(resolve(load_space(space(), ["budget.trials=5"])))
-    assert again.search.left == 2
+    assert again.search.left() == 2
     after = keys([again.ask(f"b{n}") for n in range(2)])
     assert not set(before) & set(after)
     assert again.ask("c") is None
@@ -137,13 +137,13 @@ def test_trials_enqueued_by_hand_come_on_top_of_the_budget(space: Write, launch:
     driven = launch(resolve(load_space(space(), ["budget.trials=3"])))
     point = {"pair": "resnet8-resnet8", "base": "kd", "alpha": 3.0, "scales": "1,2"}
     driven.searchers[0].study.enqueue_trial(point, user_attrs={BY_HAND: True})
-    assert driven.search.left == 4
+    assert driven.search.left() == 4
     asked = [driven.ask(str(n)) for n in range(4)]
     assert 3.0 in [c.method.logit.alpha for c in asked if c and c.method.logit]
     assert driven.ask("4") is None
     driven.close()
     again = launch(driven.history.plan)  # all four were running, one of them by hand
-    assert again.search.left == 4
+    assert again.search.left() == 4
     assert sorted(keys([again.ask(f"b{n}") for n in range(4)])) == sorted(keys(asked))
     assert again.ask("c") is None
 

@@ -76,7 +76,7 @@ def test_every_sampler_keeps_the_budget_and_goes_on_after_a_crash(
     undisturbed = Driven(plan, tmp_path / "undisturbed", InMemoryStorage())
     whole = run(undisturbed)
     assert list(whole.values()) == [4] * TRIALS
-    assert undisturbed.search.left == 0
+    assert undisturbed.search.left() == 0
     assert undisturbed.search.ended() == {"pairs/SDD": "budget.trials: 8 of 8 are done"}
     for lose in (True,) if sampler == "gp" else (False, True):  # gp takes a second a trial
         again = launches(plan, tmp_path / str(lose), lose)

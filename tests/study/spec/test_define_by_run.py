@@ -13,7 +13,6 @@ from study.errors import SpecError
 from study.loading import load_space
 from study.plan.plan import Plan
 from study.plan.resolve import resolve
-from study.spec.define_by_run import paper_point, variants
 from study.spec.methods import Distillation
 from study.spec.published import PaperCase
 from tests.study.conftest import SPACE
@@ -53,7 +52,7 @@ def test_a_function_is_a_method_with_domains(plan: Plan) -> None:
         "deep": "Choice('no', 'yes')",
         "alpha": "Float(low=0.25, high=4, log=True, step=None)",
     }
-    found = [(m.base, m.scales, m.alpha) for m in variants(method)]
+    found = [(m.base, m.scales, m.alpha) for m in method.variants()]
     assert len(found) == 6
     assert ("dkd", (1, 2, 4), 4.0) in found
     assert ("kd", (1, 2), 0.25) in found
@@ -68,7 +67,7 @@ def test_it_is_searched_and_goes_on_after_a_crash_without_a_database(plan: Plan,
         first.end(str(n), 40.0, 50.0)
     first.close()
     again = Driven(plan, tmp_path, InMemoryStorage())
-    assert again.search.left == 6
+    assert again.search.left() == 6
     assert keys([again.ask("a"), again.ask("b")]) == keys(configs[2:])
     scales = {
         (planned.config.method.logit.base, planned.point.get("deep"), planned.config.method.logit.scales)
@@ -81,7 +80,7 @@ def test_it_is_searched_and_goes_on_after_a_crash_without_a_database(plan: Plan,
 
 def test_the_papers_configuration_is_found_by_the_names_of_fields(plan: Plan) -> None:
     case = PaperCase("resnet8", "resnet8", "cluttered_digits")
-    assert paper_point(plan.spec.methods[1], case) == {"base": "kd", "alpha": 0.9}
+    assert plan.spec.methods[1].paper_point(case) == {"base": "kd", "alpha": 0.9}
     logit = plan.fixed_config(plan.spec.pairs[1], plan.spec.methods[1], TEACHER).method.logit
     assert logit is not None
     assert (logit.base, logit.alpha, logit.complementary_weight, logit.scales) == ("kd", 0.9, 2.0, (1, 2))

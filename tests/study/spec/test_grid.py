@@ -42,7 +42,7 @@ def test_the_search_is_the_grid_and_the_papers_configuration(space: Write, tmp_p
     plan = resolve(load_space(file, ["budget.trials=100", "search.sampler=grid", "search.stop=None"]))
     driven = Driven(plan, tmp_path, InMemoryStorage())
     # two pairs, two bases, two alphas, two scale sets; the paper's alpha 0.9 is not among them
-    assert driven.search.left == 16
+    assert driven.search.left() == 16
     asked = 0
     while driven.ask(str(asked)) is not None:
         driven.end(str(asked), 1.0, 2.0)

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from study.spec.distillation import Distillation
 from study.spec.domains import Choice, Domain, Float, Int, LogFloat
-from study.spec.methods import DKD, KD, NKD, SDD, Distillation, Feature, Supervised, at_paper, stored_point
+from study.spec.methods import DKD, KD, NKD, SDD, Feature, Supervised
 from study.spec.published import PaperCase
 from trainables.config import ConfigError, Method
 from trainables.engine.criterion import Criterion
@@ -163,10 +164,10 @@ def test_the_papers_point_is_stored_where_it_lies_inside() -> None:
         plus=SDD(base="dkd", scales=Choice((1, 2), (1, 4)), options={"dkd": {"beta": Float(2, 10)}}),
         weight=LogFloat(300, 30000),
     )
-    point = stored_point(method, at_paper(method, case))
+    point = method.paper_point(case)
     assert point == {"scales": "1,2", "dkd.beta": 6.0, "sp.weight": 3000.0}
     outside = SDD(beta=Float(3, 8))
-    assert stored_point(outside, at_paper(outside, case)) is None
+    assert outside.paper_point(case) is None
 
 
 def test_the_base_losses_alone_leave_regions_out() -> None:

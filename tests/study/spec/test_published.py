@@ -6,7 +6,7 @@ import pytest
 
 from study.spec import Choice, Float, Int, LogFloat, Pair
 from study.spec import published as paper
-from study.spec.methods import DKD, KD, NKD, SDD, at_paper
+from study.spec.methods import DKD, KD, NKD, SDD
 from study.spec.published import PaperCase
 from trainables.config import Training
 
@@ -103,7 +103,7 @@ def test_at_paper_sets_every_domain_to_the_published_value() -> None:
         options={"dkd": {"beta": Float(2, 10)}, "nkd": {"gamma": Float(1, 2)}},
     )
     case = PaperCase("vgg13", "MobileNetV2", "cifar100")
-    fixed = at_paper(searched, case)
+    fixed = searched.at_paper(case)
     assert not fixed.searched
     assert fixed.method(case) == SDD(base="dkd").method(case)
 

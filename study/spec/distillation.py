@@ -1,0 +1,228 @@
+"""A method whose fields hold values or domains, and what every method of a study can be asked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from study.spec import published as paper
+from study.spec.domains import Choice, Domain, OptunaTrial, is_domain, options_of
+from study.spec.features import Added
+from study.spec.knobs import declared, knob
+from study.spec.published import ANY_CASE, PaperCase
+from trainables.config.trial import LogitTerm, Method, require
+from trainables.losses import check_logit_loss, logit_loss_fingerprint
+
+Point = dict[str, Any]
+"""Values of a search's domains by name, as Optuna stores them."""
+
+
+class SearchableMethod(Protocol):
+    """What a study asks of each of its methods, whether it is given by fields or by a function of a trial."""
+
+    @property
+    def label(self) -> str:
+        """The row's name."""
+
+    @property
+    def base(self) -> Any:
+        """The base loss, a choice of several, or None for no logit loss."""
+
+    @property
+    def searched(self) -> bool:
+        """Whether anything of it is searched."""
+
+    @property
+    def stores_options(self) -> bool:
+        """Whether Optuna stores the options of a choice themselves, not their labels."""
+
+    def domains(self) -> Iterator[tuple[str, str | None, Domain]]:
+        """(name, base it belongs to or None, domain) of all that may be asked for."""
+
+    def suggest(self, trial: OptunaTrial) -> Distillation:
+        """The method at the point that ``trial`` suggests; no domain is left in it."""
+
+    def variants(self) -> tuple[Distillation, ...]:
+        """Methods that together have all there is to check: itself, or those of a function's corners."""
+
+    def at_paper(self, case: PaperCase = ANY_CASE) -> Distillation:
+        """The method with all that is searched at the paper's value in ``case``."""
+
+    def paper_point(self, case: PaperCase = ANY_CASE) -> Point | None:
+        """The point of :meth:`at_paper` in the space; None where it lies outside."""
+
+    def point_at(self, settings: Mapping[str, Any]) -> Point:
+        """What is known of a point from the settings of a trial, see :mod:`study.spec.settings`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distillation:
+    """ce_weight * L_CE + alpha * (consistent_weight * D_con + beta * D_com) + features (eq. 10, 11).
+
+    Each field declared with :func:`knob` may hold a domain; its line here is all that declares it.
+
+    Attributes:
+        base: kd, dkd, nkd or a registered loss; None for no logit loss.
+        alpha, ce_weight, warmup_epochs: None means the published value of the base, for the pair and data.
+        scales: the set M; None means the paper's for the pair.
+        beta: weight of the complementary term.
+        options: parameters of the base losses, by base: ``{"dkd": {"beta": Float(2, 10)}}``; what is not
+            named keeps its published value, and domains of a base are asked for only when it is chosen.
+        features: feature losses that are added.
+    """
+
+    base: str | Choice | None = knob("kd", column="first")
+    alpha: float | Domain | None = knob(None, column="first")
+    beta: float | Domain = knob(paper.BETA, field="complementary_weight", column="first")
+    scales: tuple[int, ...] | Choice | None = knob(None, column="first")
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    ce_weight: float | Domain | None = knob(None, holder=Method)
+    consistent_weight: float | Domain = knob(1.0, column="later")
+    reduction: str | Choice = knob("mean")
+    agreement: str | Choice = knob("released")
+    warmup_epochs: int | Domain | None = knob(None)
+    features: tuple[Added, ...] = ()
+
+    def __post_init__(self) -> None:
+        bases = list(options_of(self.base))
+        for base in self.options:
+            require(
+                base in bases,
+                f"options: '{base}' is not a base of this method ({', '.join(map(str, bases))})",
+            )
+        for scales in options_of(self.scales):
+            if scales is not None:
+                LogitTerm(scales=scales)  # refuses a set that is none
+
+    @classmethod
+    def of(cls, method: Method) -> Distillation:
+        """The method without domains that resolves to ``method`` in any case."""
+        features = tuple(map(Added.of, method.features))
+        logit = method.logit
+        holders: dict[type, Any] = {Method: method, LogitTerm: logit}
+        known: dict[str, Any] = {
+            row.name: getattr(holders[row.holder], row.field)
+            for row in METHOD_KNOBS
+            if holders[row.holder] is not None
+        }
+        if logit is None:
+            return cls(**{**known, "base": None}, features=features)
+        return cls(
+            **known, options={logit.base: dict(logit.options)} if logit.options else {}, features=features
+        )
+
+    @property
+    def label(self) -> str:
+        """The row's name where it is fixed: SD-KD, KD, FITNET; SDD where the base is searched."""
+        if is_domain(self.base):
+            return "SDD"
+        return self.at_paper().method().label
+
+    @property
+    def searched(self) -> bool:
+        """Whether any field holds a domain."""
+        return any(True for _ in self.domains())
+
+    @property
+    def stores_options(self) -> bool:
+        """Never: Optuna gets labels."""
+        return False
+
+    def slots(self) -> Iterator[tuple[str, str | None, Any]]:
+        """(name in a search, base it belongs to or None, value) of all that may be searched."""
+        for row in METHOD_KNOBS:
+            yield row.name, None, getattr(self, row.name)
+        for base, options in self.options.items():
+            for name, value in options.items():
+                yield f"{base}.{name}", base, value
+        for added in self.features:
+            for name, value in added.slots():
+                yield name, None, value
+
+    def domains(self) -> Iterator[tuple[str, str | None, Domain]]:
+        """(name, base it belongs to or None, domain) of all that is searched."""
+        return ((name, base, value) for name, base, value in self.slots() if is_domain(value))
+
+    def suggest(self, trial: OptunaTrial) -> Distillation:
+        """The method with each domain replaced by what ``trial`` suggests."""
+        values: dict[str, Any] = {}
+        for name, base, domain in self.domains():
+            if base is None or base == values.get("base", self.base):
+                values[name] = domain.suggest(trial, name)
+        return self.with_values(values)
+
+    def with_values(self, values: Mapping[str, Any]) -> Distillation:
+        """The method with values put in by name; ``dkd.beta`` is a base's, ``sp.weight`` a feature loss's."""
+        known = {name for name, _, _ in self.slots()}
+        unknown = [name for name in values if name not in known]
+        require(not unknown, f"{', '.join(unknown)}: not a knob of this method")
+        fields = {row.name: values.get(row.name, getattr(self, row.name)) for row in METHOD_KNOBS}
+        options = {
+            base: {name: values.get(f"{base}.{name}", value) for name, value in of_base.items()}
+            for base, of_base in self.options.items()
+            if is_domain(fields["base"]) or base == fields["base"]
+        }
+        features = tuple(added.with_values(values) for added in self.features)
+        return dataclasses.replace(self, **fields, options=options, features=features)
+
+    def variants(self) -> tuple[Distillation, ...]:
+        """The method itself."""
+        return (self,)
+
+    def method(self, case: PaperCase = ANY_CASE) -> Method:
+        """The configuration of the data plane in ``case``; no field may hold a domain any more."""
+        published = paper.settings(str(self.base), case)
+        terms: dict[type, dict[str, Any]] = {Method: {}, LogitTerm: {}}
+        for row in METHOD_KNOBS:
+            value = getattr(self, row.name)
+            terms[row.holder][row.field] = published.get(row.name) if value is None else value
+        features = tuple(added.term() for added in self.features)
+        if self.base is None:
+            return Method(**terms[Method], features=features)
+        base = str(self.base)
+        options = {**paper.base_loss(base, case).options, **self.options.get(base, {})}
+        terms[LogitTerm] |= {
+            "options": check_logit_loss(base, options),
+            "code": logit_loss_fingerprint(base),
+        }
+        logit = LogitTerm(**terms[LogitTerm])
+        return Method(**terms[Method], logit=logit, features=features)
+
+    def at_paper(self, case: PaperCase = ANY_CASE) -> Distillation:
+        """The method with every domain at the paper's value in ``case``."""
+        bases = list(options_of(self.base))
+        base = "kd" if "kd" in bases else bases[0]
+        known: dict[str, Any] = {row.name: row.default for row in METHOD_KNOBS}
+        known |= {**paper.settings(str(base), case), "base": base}
+        for added in self.features:
+            known |= added.published()
+        if base is not None:
+            options = check_logit_loss(str(base), paper.base_loss(str(base), case).options)
+            known |= {f"{base}.{option}": value for option, value in options.items()}
+        return self.with_values(
+            {name: known[name] for name, of_base, _ in self.domains() if of_base in (None, base)}
+        )
+
+    def paper_point(self, case: PaperCase = ANY_CASE) -> Point | None:
+        """The point of the paper's configuration in the space; None where it lies outside."""
+        published = self.at_paper(case)
+        values = {name: value for name, _, value in published.slots()}
+        point: Point = {
+            name: domain.stored(values[name])
+            for name, base, domain in self.domains()
+            if base in (None, published.base)
+        }
+        return None if None in point.values() else point
+
+    def point_at(self, settings: Mapping[str, Any]) -> Point:
+        """The values in ``settings`` of what is searched, where they lie in their domains."""
+        found = {
+            name: domain.stored(settings[name]) for name, _, domain in self.domains() if name in settings
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+METHOD_KNOBS = declared(Distillation)
+"""The knobs of a method, in the order in which a search asks for them."""

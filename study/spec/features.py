@@ -1,0 +1,69 @@
+"""A feature loss that a method adds, with whatever of it is searched."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from study.spec.domains import Domain, options_of
+from trainables.config.trial import FeatureTerm, require
+from trainables.losses import feature_loss_spec
+
+OWN = ("weight", "warmup_epochs")
+"""Fields that every feature loss has, beside options of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """A feature loss that a method adds; see :func:`study.spec.methods.Feature`.
+
+    Attributes:
+        weight: None means the published value.
+        options: the loss's own parameters; each may hold a domain.
+        warmup_epochs: the weight rises linearly over this many epochs.
+    """
+
+    name: str
+    weight: float | Domain | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    warmup_epochs: int | Domain = 0
+
+    def __post_init__(self) -> None:
+        for name in OWN:
+            low = next(options_of(getattr(self, name)), getattr(getattr(self, name), "low", None))
+            require(not isinstance(low, (int, float)) or low >= 0, f"{name}: {low} is below 0")
+
+    def slots(self) -> Iterator[tuple[str, Any]]:
+        """(name in a search, value) of all that may be searched: ``crd.weight``, ``crd.temperature``."""
+        for name in OWN:
+            yield f"{self.name}.{name}", getattr(self, name)
+        for option, value in self.options.items():
+            yield f"{self.name}.{option}", value
+
+    def with_values(self, values: Mapping[str, Any]) -> Added:
+        """The loss with what ``values`` has of it, by names of :meth:`slots`, put in."""
+        own = {name: values.get(f"{self.name}.{name}", getattr(self, name)) for name in OWN}
+        options = {name: values.get(f"{self.name}.{name}", value) for name, value in self.options.items()}
+        return dataclasses.replace(self, **own, options=options)
+
+    def published(self) -> dict[str, Any]:
+        """The published value of each of :meth:`slots`."""
+        spec = feature_loss_spec(self.name)
+        known: dict[str, Any] = {"weight": spec.default_weight, "warmup_epochs": 0}
+        known |= {name: option.default for name, option in spec.options.items()}
+        return {f"{self.name}.{name}": value for name, value in known.items()}
+
+    def term(self) -> FeatureTerm:
+        """The configuration of the data plane; nothing may hold a domain any more."""
+        weight: Any = feature_loss_spec(self.name).default_weight if self.weight is None else self.weight
+        warmup: Any = self.warmup_epochs
+        return FeatureTerm(name=self.name, weight=float(weight), options=self.options, warmup_epochs=warmup)
+
+    @classmethod
+    def of(cls, term: FeatureTerm) -> Added:
+        """The loss whose :meth:`term` is ``term``."""
+        return cls(
+            name=term.name, weight=term.weight, options=dict(term.options), warmup_epochs=term.warmup_epochs
+        )
