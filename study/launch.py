@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from study.commands.common import user_path
 from study.errors import DONE, INTERRUPTED, TRIALS_FAILED, WRONG_INPUT, SpecError, StudyHalted, UserError
 from study.loading import load_space
 from study.plan import precision
@@ -79,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="override one field of the spec; repeatable",
     )
     parser.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="results folder (./results)"
+        "--results", type=user_path, default=Path("results"), metavar="DIR", help="results folder (./results)"
     )
     places.add_arguments(parser)
     parser.add_argument("--name", metavar="NAME", help="name of the study (the space file's)")

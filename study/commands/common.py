@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,15 @@ from study.workspace.folder import StudyFolder, find_study
 from trainables.config.serialization import to_plain
 
 
+def user_path(text: str) -> Path:
+    """A path as it was typed, a leading ``~`` followed: shells leave the one in ``--results=~/x``."""
+    return Path(os.path.expanduser(text))
+
+
 def add_results(parser: argparse.ArgumentParser) -> None:
     """``--results`` and ``--json``."""
     parser.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="results folder (./results)"
+        "--results", type=user_path, default=Path("results"), metavar="DIR", help="results folder (./results)"
     )
     parser.add_argument(
         "--submit", metavar="URL", help="ask on a cluster's head, by the job server at URL, for results there"

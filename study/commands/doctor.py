@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from study.commands.common import add_results, answer
+from study.commands.common import add_results, answer, user_path
 from study.errors import DONE, WRONG_INPUT, UserError
 from study.workspace.locations import Locations
 from study.workspace.locations import add_arguments as add_places
@@ -46,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--read", action="store_true", help="with --space: read each image file of its data")
     parser.add_argument("--address", metavar="ADDR", help="Ray cluster, such as auto; a local one by default")
-    parser.add_argument("--cluster", type=Path, metavar="FILE", help="check a cluster file and its cluster")
+    parser.add_argument(
+        "--cluster", type=user_path, metavar="FILE", help="check a cluster file and its cluster"
+    )
     parser.add_argument("--no-ray", action="store_true", help="leave Ray out, which takes seconds to start")
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from study.commands.common import add_results, answer
+from study.commands.common import add_results, answer, user_path
 from study.errors import DONE, UserError
 from study.workspace.folder import find_study
 
@@ -21,7 +20,7 @@ JSON: {"file", "rows"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``export``."""
     parser.add_argument("--study", required=True, metavar="NAME")
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE.csv")
+    parser.add_argument("--out", required=True, type=user_path, metavar="FILE.csv")
     parser.add_argument(
         "--metrics", action="store_true", help="every metric of every epoch instead of one row a trial"
     )

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study.commands.common import add_results, answer
+from study.commands.common import add_results, answer, user_path
 from study.errors import DONE
 from study.workspace.folder import StudyFolder
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--study", action="append", required=True, metavar="NAME", help="study to report on; repeatable"
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the report goes")
+    parser.add_argument("--out", required=True, type=user_path, metavar="DIR", help="where the report goes")
     add_results(parser)
     parser.add_argument(
         "--tracking-uri", metavar="URI", help="read the trials from MLflow instead of the results folder"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from study.commands.common import add_results, answer
+from study.commands.common import add_results, answer, user_path
 from study.errors import DONE, UserError
 from study.workspace.locations import Locations, add_store
 from trainables.config.trial import Data
@@ -32,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file a weight file as a teacher",
         description="Reads RepDistiller's and mdistiller's files, or any state dict; checks every key.",
     )
-    adding.add_argument("file", type=Path, metavar="FILE")
+    adding.add_argument("file", type=user_path, metavar="FILE")
     adding.add_argument("--name", required=True, metavar="NETWORK", help="such as resnet32x4")
     adding.add_argument("--classes", type=int, metavar="K", help=f"classes (the data's, or {CLASSES})")
     adding.add_argument(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study.spec.domains import options_of
@@ -63,9 +62,9 @@ def check_weights(plan: Plan) -> None:
     from trainables.teacher.importing import read_teacher
 
     for number, pair in enumerate(plan.spec.pairs):
-        if pair.weights is not None:
+        if pair.weight_file is not None:
             try:
-                read_teacher(Path(pair.weights), pair.teacher, plan.num_classes, plan.image_size)
+                read_teacher(pair.weight_file, pair.teacher, plan.num_classes, plan.image_size)
             except ValueError as error:
                 raise ConfigError(f"pairs.{number}.weights: {error}") from None
 

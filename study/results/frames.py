@@ -51,13 +51,14 @@ TRIAL_COLUMNS = [
     "published",
     "settings",
     "asked",
+    "weights",
 ]
 """Columns of ``trials.csv``, one row a trial; accuracies in percent, seconds of training without waiting.
 
 ``*_best``: highest over the epochs. ``*_chosen``: at the epoch with the highest ``val/top1``. ``watched``:
 the test split was measured after every epoch. ``started``, ``ended``: seconds since 1970. ``published``: the
 method's settings are the paper's. ``settings``: hash of all that decides the result but the seed. ``asked``:
-seeds the study asked for.
+seeds the study asked for. ``weights``: hash of the teacher's weights, of a given teacher its own.
 """
 
 
@@ -162,6 +163,7 @@ def _row(study: str, record: TrialRecord) -> dict[str, Any]:
         "ended": _milliseconds(record.ended),
         "published": record.role in ("paper", "baseline") or is_published(config),
         "settings": settings_hash(config),
+        "weights": (config["teacher"] or {}).get("weights") or config.get("weights") or "",
     }
 
 

@@ -6,6 +6,7 @@ The file is checked before it is handed out: what it describes has the key of th
 from __future__ import annotations
 
 import dataclasses
+import os
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -89,7 +90,8 @@ def _pair(
     own = {"lr": config.training.lr} if published and config.training.lr == Training().lr else {}
     pair = Pair(written["teacher"], written["student"], training=own)
     if written.get("weights") is not None:
-        file = weight_file(folder, written["weights"], config.teacher.weights if config.teacher else None)
+        given = os.path.expanduser(written["weights"])
+        file = weight_file(folder, given, config.teacher.weights if config.teacher else None)
         return dataclasses.replace(pair, weights=str(file)), None
     for other in outline.records.values():
         if other.stage == "teachers" and other.pair == pair.teacher:

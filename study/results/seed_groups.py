@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ class SeedGroup:
         searched: the search found it, and it is not the paper's.
         data: see ``study.report.frames.data_label``.
         asked: seeds that were asked for.
+        weights: hash of its teacher's weights, of a given teacher its own; empty where there are none.
         runs: one row a run, a seed once.
     """
 
@@ -46,6 +48,7 @@ class SeedGroup:
     data: str
     epochs: int
     asked: int
+    weights: str
     runs: pd.DataFrame
 
     def values(self, metric: str, protocol: str) -> tuple[float, ...]:
@@ -76,6 +79,20 @@ def confirmed(runs: RunFrames) -> list[SeedGroup]:
     return found
 
 
+def teachers_of(teachers: Sequence[SeedGroup], students: Sequence[SeedGroup]) -> list[SeedGroup]:
+    """Those of ``teachers``, all of one network, that the students learnt from.
+
+    A given teacher is known by its weights. What a trained one's are its own run does not tell: it is left
+    out where the students' teachers were all given.
+    """
+    learnt_from = {item.weights for item in students} - {""}
+    given = [item for item in teachers if item.weights]
+    known = [item for item in given if item.weights in learnt_from]
+    if learnt_from and learnt_from <= {item.weights for item in known}:
+        return known
+    return [*known, *(item for item in teachers if not item.weights)] or list(teachers)
+
+
 def _configuration(group: pd.DataFrame) -> SeedGroup:
     first: Any = group.iloc[0]
     published = bool(group["published"].any())
@@ -95,6 +112,7 @@ def _configuration(group: pd.DataFrame) -> SeedGroup:
         data=first["data"],
         epochs=int(first["epochs_planned"]),
         asked=int(group["asked"].max()),
+        weights=first["weights"],
         runs=group,
     )
 

@@ -7,9 +7,11 @@ has a default that suits the paper where the paper has one. Nothing here imports
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from inspect import isfunction
+from pathlib import Path
 from typing import Any, Literal
 
 from study.spec import published as paper
@@ -64,6 +66,11 @@ class Pair:
     student: str
     weights: str | None = None
     training: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def weight_file(self) -> Path | None:
+        """The file of ``weights``, a leading ``~`` followed."""
+        return None if self.weights is None else Path(os.path.expanduser(self.weights))
 
     @property
     def label(self) -> str:

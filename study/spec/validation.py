@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 from study.spec.distillation import METHOD_KNOBS, Distillation
@@ -39,7 +38,7 @@ def check_names(spec: StudySpec) -> None:
                 check_name(name)
         with at(f"pairs.{index}.training."):
             pair.student_training(spec.training)
-        if pair.weights is not None and not Path(pair.weights).is_file():
+        if pair.weight_file is not None and not pair.weight_file.is_file():
             raise ConfigError(f"pairs.{index}.weights: no file {pair.weights}")
     for index, method in enumerate(spec.methods):
         for variant in method.variants():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from study.errors import StageFailed
 from study.plan.trial import PlannedTrial
@@ -34,10 +33,10 @@ def train_teachers(context: StageContext) -> Iterator[Phase]:
 def _teacher_trial(context: StageContext, pair: Pair) -> PlannedTrial:
     """Plan what trains the teacher of ``pair``, or measures it where its weights are given."""
     plan = context.plan
-    if pair.weights is None:
+    if pair.weight_file is None:
         return plan.teacher_trial(pair)
-    state = read_teacher(Path(pair.weights), pair.teacher, plan.num_classes, plan.image_size)
-    about = {"file": Path(pair.weights).name}
+    state = read_teacher(pair.weight_file, pair.teacher, plan.num_classes, plan.image_size)
+    about = {"file": pair.weight_file.name}
     return plan.given_teacher_trial(file_teacher(context.folder.store, pair.teacher, state, about))
 
 

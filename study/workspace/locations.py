@@ -144,6 +144,6 @@ def without_password(url: str) -> str:
 def _store(url: str | None) -> str | None:
     """A store's URL, with a folder's path made absolute."""
     try:
-        return open_storage(url).url if url else None
+        return open_storage(os.path.expanduser(url)).url if url else None
     except StorageError as error:
         raise LocationError(f"--store: {error}") from None

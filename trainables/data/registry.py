@@ -139,9 +139,9 @@ def root(data: Data) -> Path:
     try:
         if "\0" in data.root:
             raise ValueError("a zero byte")
-        place = Path(os.environ.get(DATA_VARIABLE, ""), Path(data.root).expanduser())
+        place = Path(os.path.expanduser(os.environ.get(DATA_VARIABLE, "")), os.path.expanduser(data.root))
         place.exists()
-    except (OSError, ValueError, RuntimeError) as error:  # a name too long, a zero byte, an unknown ~user
+    except (OSError, ValueError) as error:  # a name too long, a zero byte
         raise DataError(f"root: {data.root[:80]!r} is no usable path ({error})") from None
     return place
 

@@ -29,10 +29,13 @@ def read_teacher(file: Path, name: str, num_classes: int, image_size: int) -> St
         ModelError: the file cannot be read, or does not hold this network's weights.
     """
     from trainables import models
+    from trainables.models.state_dicts import fitted
     from trainables.models.weights import load_into, load_published
 
     state = load_published(file)
-    load_into(models.build(name, num_classes, image_size=image_size), state)
+    network = models.build(name, num_classes, image_size=image_size)
+    state = fitted(state, network.state_dict())
+    load_into(network, state)
     return state
 
 

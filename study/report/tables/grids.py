@@ -15,7 +15,7 @@ from study.report.tables.paper_tables import (
     canonical,
     layouts,
 )
-from study.results.seed_groups import PROTOCOLS, SeedGroup, settings_label
+from study.results.seed_groups import PROTOCOLS, SeedGroup, settings_label, teachers_of
 
 SEARCHED = "searched"
 PAPER_PROTOCOL = (
@@ -130,7 +130,9 @@ def _plain(line: TableLine) -> bool:
 
 def _candidates(index: Index, line: TableLine, column: TableColumn) -> list[SeedGroup]:
     if line.method == "teacher":
-        return index.get(("", column.teacher, "teacher"), [])
+        pair = (column.teacher, column.student)
+        students = [item for key, items in index.items() if key[:2] == pair for item in items]
+        return teachers_of(index.get(("", column.teacher, "teacher"), []), students)
     if line.method == "student":
         return index.get(("", column.student, "ce"), [])
     of_method = index.get((column.teacher, column.student, canonical(line.method)), [])
@@ -157,7 +159,10 @@ def study_grid(found: Sequence[SeedGroup], protocols: Sequence[str], metric: str
     for pair in pairs:
         teacher, student, data, epochs = pair
         head = [
-            [i for i in found if (i.method, i.student, i.data) == ("teacher", teacher, data)],
+            teachers_of(
+                [i for i in found if (i.method, i.student, i.data) == ("teacher", teacher, data)],
+                [i for (of, _), items in cells.items() if of == pair for i in items],
+            ),
             [i for i in found if (i.method, i.student, i.data, i.epochs) == ("CE", student, data, epochs)],
         ]
         label = f"{teacher}-{student}" + (f", {data}, {epochs} epochs" if several_kinds else "")

@@ -15,8 +15,9 @@ from study.report.tables.summary import shown, summary
 from study.results.frames import RunFrames, from_records, gather
 from study.results.loaded_study import LoadedStudy, all_names
 from study.results.seed_groups import confirmed as configurations
-from study.spec.methods import KD, SDD
+from study.spec.methods import KD, SDD, Supervised
 from tests.study.made import CIFAR, PAIR, config, confirmed, failed, record, records, teacher
+from trainables.config import Teacher, TrialConfig
 
 COLUMN = "wrn_40_2-vgg8"
 
@@ -171,3 +172,41 @@ def test_the_summary_has_every_configuration() -> None:
     assert cells["SD-KD (paper)", "{1,2,4} alpha 0.9 beta 2"] == ["74.53 ± 0.18", "2 of 3", "+0.48", "0.084"]
     assert cells["SD-KD", "{1,2,4} alpha 1.5 beta 3"] == ["75.00 ± 0.10", "3", "+0.95", "0.0035"]
     assert len(table) == 6
+
+
+def given(name: str, weights: str, top1: float) -> TrialRecord:
+    """A teacher whose weights were given, measured."""
+    about = config(("", name), Supervised(), 0, epochs=1, fit="all", test="end", weights=weights)
+    return record(about, [{"test/top1": top1}], stage="teachers", role="given")
+
+
+def taught_by(weights: str, student: str, top1: float) -> list[TrialRecord]:
+    """Students of a pair with ``wrn_40_2``, whose weights are these."""
+    made = confirmed(("wrn_40_2", student), KD(), (top1, top1 + 1))
+    configs = [TrialConfig.from_dict(item.config) for item in made]
+    taught = [dataclasses.replace(c, teacher=Teacher(name="wrn_40_2", weights=weights)) for c in configs]
+    return [
+        dataclasses.replace(item, key=about.trial_key, config=about.to_dict())
+        for item, about in zip(made, taught, strict=True)
+    ]
+
+
+def test_each_pair_shows_the_teacher_its_students_learnt_from() -> None:
+    """Two pairs with one teacher's network from two files, beside one that was trained."""
+    kept = [
+        given("wrn_40_2", "aa" * 32, 75.0),
+        given("wrn_40_2", "bb" * 32, 60.0),
+        teacher("wrn_40_2", 70.0),
+        *taught_by("aa" * 32, "vgg8", 74.0),
+        *taught_by("bb" * 32, "resnet20", 59.0),
+        *taught_by("cc" * 32, "wrn_16_2", 69.0),
+    ]
+    table = study_grid(configurations(runs(kept)), ["last"])
+    shown = {row.label: (row.cells[0].mean, row.cells[0].marks) for row in table.rows}
+    measured = ("weights that were given, measured here and not trained",)
+    assert shown == {
+        "wrn_40_2-vgg8": (75.0, measured),
+        "wrn_40_2-resnet20": (60.0, measured),
+        "wrn_40_2-wrn_16_2": (70.0, ()),
+    }
+    assert cell(grid("1", kept), "teacher").mean == 75.0
