@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import made
-from benchmarks.machine import device, machine, save, seconds, table
+from benchmarks.machine import machine, save, seconds, table
 from trainables.data import prepare
-from trainables.engine.engine import best_precision
+from trainables.engine.device import best_device, best_precision
 from trainables.engine.evaluation import EVALUATION_BATCH, evaluate
+from trainables.engine.runtime import CachePolicy, Runtime, TrialInputs
 from trainables.storage.run_store import RunStore
-from trainables.teacher.cache_policy import CachePolicy
 from trainables.training.build import build_engine
 from trainables.training.timing import EpochTimer
 
@@ -32,7 +32,7 @@ ALL = CachePolicy(budget=64 << 30)
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Measure the epochs of ``args``, and print a table."""
-    on = device()
+    on = best_device()
     precision = args.precision or best_precision(on)
     raw = made.raw(args.images, args.evaluated)
     whole: dict[str, Any] = {"benchmark": "epoch", "machine": machine(), "pair": args.pair, "batch": 64}
@@ -42,14 +42,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         config = made.trial(Path(folder), teacher, student, (1, 2), precision)
         data = prepare(raw, config.data, on)
         began = time.perf_counter()
-        engine = build_engine(config, RunStore(Path(folder)), data, on, engine=args.engine, room=ALL)
+        runtime = Runtime(on, compile_mode=args.engine, cache_policy=ALL)
+        engine = build_engine(TrialInputs(config, RunStore(Path(folder)), data), runtime)
         whole |= {"built_s": time.perf_counter() - began, "results": []}
         for name, epoch in [*((f"epoch {n + 1}", n + 1) for n in range(args.epochs)), ("remembered", 1)]:
             times = EpochTimer(engine)
             seconds(lambda epoch=epoch: engine.train_epoch(data.train, epoch, 0), on)  # type: ignore[misc]
             times.trained(data.train.steps(64))
             batches = data.test.batches(EVALUATION_BATCH, epoch=None)
-            evaluate(engine.student.network, batches, "test", config.training, on)
+            evaluate(engine.student.network, batches, "test", config.training, runtime)
             spent = times.evaluated()
             rate = args.images / (spent["time/train_s"] + spent["time/teacher_s"])
             whole["results"].append({"epoch": name, "images_per_s": rate, **spent})

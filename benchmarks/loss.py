@@ -16,9 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.machine import device, machine, save, seconds, summary, table
+from benchmarks.machine import machine, save, seconds, summary, table
 from benchmarks.reference import decoupled_kd
-from trainables.engine.compilation import attempt, compile_static
+from trainables.engine.compilation import compile_static, try_compile
+from trainables.engine.device import best_device
 from trainables.losses import logit_loss, scale_decoupled
 
 BATCH, TEMPERATURE, BETA = 64, 4.0, 2.0
@@ -37,7 +38,7 @@ def theirs(student: Tensor, teacher: Tensor, target: Tensor) -> Tensor:
 
 def measure(classes: int, regions: int, repeats: int, *, compiled: bool) -> dict[str, Any]:
     """Microseconds of forward and backward."""
-    on = device()
+    on = best_device()
     draw = torch.Generator().manual_seed(0)
     student, teacher = (torch.randn(BATCH, regions, classes, generator=draw).to(on) for _ in range(2))
     target = torch.randint(classes, (BATCH,), generator=draw).to(on)
@@ -53,7 +54,7 @@ def measure(classes: int, regions: int, repeats: int, *, compiled: bool) -> dict
 
     runs: dict[str, Callable[[], None]] = {"reference": step(theirs), "eager": step(ours)}
     if compiled:
-        made = attempt("the loss", lambda: step(compile_static(ours, on, graphs=True)), print)
+        made = try_compile("the loss", lambda: step(compile_static(ours, on, graphs=True)), print)
         runs |= {"compiled": made} if made is not None else {}
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):

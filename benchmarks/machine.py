@@ -16,11 +16,6 @@ from typing import Any
 import torch
 
 
-def device() -> torch.device:
-    """The GPU, where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def machine() -> dict[str, Any]:
     """Hardware and versions, and how busy the machine was beside the measurement."""
     about: dict[str, Any] = {

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.large import opened, planned_trials
-from benchmarks.machine import device, machine, save, table
+from benchmarks.machine import machine, save, table
 from benchmarks.studies import finish, launch, start, write_space
 from study.journal.journal import read_lines
 from study.loading import load_space
@@ -117,18 +117,20 @@ def plain_lines(plan: Plan, folder: Path, trials: int) -> Lines:
     import torch
 
     from trainables.data import prepare
-    from trainables.teacher.cache_policy import CachePolicy
+    from trainables.engine.device import best_device
+    from trainables.engine.runtime import CachePolicy, Runtime
     from trainables.training.loop import run_trial
 
     torch.set_num_threads(1)
     found = StudyFolder(folder / "plain", "study")
-    data, lines = prepare(plan.raw, plan.data, device()), Lines()
+    runtime = Runtime(best_device(), cache_policy=CachePolicy("off"))
+    data, lines = prepare(plan.raw, plan.data, runtime.device), Lines()
     for planned in itertools.islice(planned_trials(plan, found), trials):
 
         def report(metrics: dict[str, float], key: str = planned.key) -> None:
             lines.append({"type": "report", "key": key, "metrics": metrics, "time": time.time()})
 
-        run_trial(planned.config, found.store, lambda *_: data, report, device(), room=CachePolicy("off"))
+        run_trial(planned.config, found.store, lambda *_: data, report, runtime)
     return lines
 
 

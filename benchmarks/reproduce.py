@@ -25,12 +25,13 @@ from typing import Any
 import torch
 
 from benchmarks import epoch, loss, step
-from benchmarks.machine import device, machine, save, table
+from benchmarks.machine import machine, save, table
 from trainables.config import Data, LogitTerm, Method, Teacher, Training, TrialConfig
 from trainables.data import fingerprint, load_raw, prepare
-from trainables.engine.engine import best_precision
+from trainables.data.dataset import DataSet
+from trainables.engine.device import best_device, best_precision
 from trainables.engine.evaluation import Metrics
-from trainables.engine.process_cache import ProcessCache
+from trainables.engine.runtime import Runtime
 from trainables.storage.run_store import RunStore
 from trainables.training.loop import run_trial
 
@@ -55,14 +56,15 @@ class Reproduction:
         self.deadline = time.monotonic() + 60 * args.minutes
         self.out: Path = args.out
         self.store = RunStore(args.out / "store")
-        self.on = device()
-        self.warm = ProcessCache()
+        self.runtime = Runtime(best_device())
         data = Data(name="packed", root=str(args.data))
         self.raw = load_raw(data)
         self.data = dataclasses.replace(data, fingerprint=fingerprint(data))
         decay = tuple(sorted({round(args.epochs * part / 240) for part in (150, 180, 210)}))
         self.training = Training(
-            epochs=args.epochs, milestones=decay, precision=args.precision or best_precision(self.on)
+            epochs=args.epochs,
+            milestones=decay,
+            precision=args.precision or best_precision(self.runtime.device),
         )
         self.rows: list[dict[str, Any]] = []
 
@@ -92,11 +94,13 @@ class Reproduction:
         return run_trial(
             config,
             self.store,
-            lambda config, on: self.warm.get("data", "", lambda: prepare(self.raw, config.data, on)),
+            self._data,
             report,
-            self.on,
-            warm=self.warm,
+            self.runtime,
         )
+
+    def _data(self, config: TrialConfig, on: torch.device) -> DataSet:
+        return self.runtime.process_cache.get("data", "", lambda: prepare(self.raw, config.data, on))
 
     def all(self) -> None:
         """The teacher, then the methods, seed by seed."""

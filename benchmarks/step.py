@@ -23,15 +23,15 @@ import torch
 
 import trainables.models as models
 from benchmarks import made
-from benchmarks.machine import device, machine, save, seconds, summary, table
+from benchmarks.machine import machine, save, seconds, summary, table
 from benchmarks.reference import Reference
 from trainables.data import RawData, prepare
-from trainables.engine.compilation import Mode
-from trainables.engine.engine import Engine, best_precision
+from trainables.engine.device import best_device, best_precision
+from trainables.engine.engine import Engine
 from trainables.engine.process_cache import ProcessCache
+from trainables.engine.runtime import CachePolicy, CompileMode, Runtime, TrialInputs
 from trainables.models.profile import multiply_adds
 from trainables.storage.run_store import RunStore
-from trainables.teacher.cache_policy import CachePolicy
 from trainables.training.build import build_engine
 
 PAIRS = {
@@ -47,27 +47,17 @@ class Ours:
     """An engine on made images; :meth:`run` trains one epoch of ``steps`` whole batches.
 
     Args:
-        warm: shared by the engines of a pair, so that they run the same compiled step.
+        runtime: with the process cache that the engines of a pair share, so that they run the same step.
     """
 
-    def __init__(
-        self,
-        pair: str,
-        raw: RawData,
-        store: Path,
-        room: CachePolicy,
-        mode: Mode,
-        precision: str,
-        warm: ProcessCache,
-    ) -> None:
-        on = device()
+    def __init__(self, pair: str, raw: RawData, store: Path, precision: str, runtime: Runtime) -> None:
         teacher, student = pair.split("-")
         config = made.trial(store, teacher, student, PAIRS.get(pair, (1, 2, 4)), precision)
         began = time.perf_counter()
-        self.data = warm.get("data", len(raw.train_images), lambda: prepare(raw, config.data, on))
-        self.engine: Engine = build_engine(
-            config, RunStore(store), self.data, on, room=room, engine=mode, warm=warm
+        self.data = runtime.process_cache.get(
+            "data", len(raw.train_images), lambda: prepare(raw, config.data, runtime.device)
         )
+        self.engine: Engine = build_engine(TrialInputs(config, RunStore(store), self.data), runtime)
         self.built_s = time.perf_counter() - began
 
     def run(self) -> None:
@@ -77,17 +67,24 @@ class Ours:
 
 def measure(pair: str, args: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds a step of the three, by turns."""
-    on, batch = device(), 64
+    on, batch = best_device(), 64
     raw = made.raw(args.steps * batch, 100)
     teacher, student = pair.split("-")
     with tempfile.TemporaryDirectory() as folder:
         reference = Reference(
             raw, args.steps * batch, teacher, student, PAIRS.get(pair, (1, 2, 4)), on, workers=args.workers
         )
-        warm = ProcessCache()
+        mode: CompileMode = args.engine
+        cache = ProcessCache()
         live, views = (
-            Ours(pair, raw, Path(folder), room, args.engine, args.precision, warm)
-            for room in (CachePolicy("off"), CachePolicy())
+            Ours(
+                pair,
+                raw,
+                Path(folder),
+                args.precision,
+                Runtime(on, compile_mode=mode, cache_policy=policy, process_cache=cache),
+            )
+            for policy in (CachePolicy("off"), CachePolicy())
         )
         runs = {"reference": lambda: reference.run(args.steps), "live": live.run, "remembered": views.run}
         first = {name: seconds(run, on) for name, run in runs.items()}  # warm up; fill the views
@@ -134,7 +131,7 @@ def row(result: dict[str, Any], rate: float) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Measure the pairs of ``args``, and print a table."""
-    on = device()
+    on = best_device()
     args.precision = args.precision or best_precision(on)
     whole: dict[str, Any] = {"benchmark": "step", "machine": machine(), "batch": 64, "steps": args.steps}
     whole |= {"rounds": args.rounds, "precision": args.precision, "reference_workers": args.workers}

@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import device, machine, save, table
+from benchmarks.machine import machine, save, table
 from benchmarks.studies import finish, launch, start, write_space
 
 WAYS = ("plain", "live", "remembered", "packed")
@@ -48,22 +48,24 @@ def plain_loop(path: Path, results: Path) -> None:
     from study.loading import load_space
     from study.plan.resolve import resolve
     from trainables.data import prepare
+    from trainables.engine.device import best_device
+    from trainables.engine.runtime import CachePolicy, Runtime
     from trainables.storage.run_store import RunStore
-    from trainables.teacher.cache_policy import CachePolicy
     from trainables.teacher.importing import file_teacher, read_teacher
     from trainables.training.loop import run_trial
 
-    plan, store, on = resolve(load_space(path)), RunStore(results), device()
+    plan, store = resolve(load_space(path)), RunStore(results)
+    runtime = Runtime(best_device(), cache_policy=CachePolicy("off"))
     (pair,), (space,) = plan.spec.pairs, plan.search_spaces
     state = read_teacher(Path(str(pair.weights)), pair.teacher, plan.num_classes, plan.image_size)
     teacher = file_teacher(store, pair.teacher, state, {})
-    data = prepare(plan.raw, plan.data, on)
+    data = prepare(plan.raw, plan.data, runtime.device)
     torch.set_num_threads(plan.spec.resources.cpus_per_trial)
     search = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(plan.spec.budget.trials):
         trial = search.ask()
         config = plan.search_trial(space, pair, space.method.suggest(trial), teacher).config
-        result = run_trial(config, store, lambda *_: data, lambda metrics: None, on, room=CachePolicy("off"))
+        result = run_trial(config, store, lambda *_: data, lambda metrics: None, runtime)
         search.tell(trial, result["history"][-1]["val/top1"])
 
 

@@ -22,8 +22,9 @@ from torch import distributed, multiprocessing
 from benchmarks.machine import machine, save, table
 from trainables.config import Data, Training, TrialConfig
 from trainables.data import load
-from trainables.distributed.process_group import ALONE, DistributedGroup
+from trainables.distributed.process_group import SINGLE_PROCESS, DistributedGroup
 from trainables.engine.evaluation import Metrics
+from trainables.engine.runtime import Runtime
 from trainables.storage.run_store import RunStore
 from trainables.training.loop import run_trial
 
@@ -57,17 +58,15 @@ def member(rank: int, args: argparse.Namespace, workers: int, folder: str) -> No
         rank=rank,
         world_size=workers,
     )
-    group = DistributedGroup() if workers > 1 else ALONE
+    group = DistributedGroup() if workers > 1 else SINGLE_PROCESS
     run_trial(
         trial(args),
         RunStore(Path(folder)),
         lambda config, on: load(config.data, on),
         lambda metrics: None,
-        device,
-        engine="eager",
-        group=group,
+        Runtime(device, compile_mode="eager", group=group),
     )
-    group.gather(None)  # nobody leaves before the record is filed
+    group.all_gather(None)  # nobody leaves before the record is filed
     distributed.destroy_process_group()
 
 

@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
         if args.dry_run:
             from study.plan.describe import describe
 
-            plan = resolved(spec, args, lambda: precision.kept(folder) or device_.best_here())
+            plan = resolved(spec, args, lambda: precision.kept(folder) or device_.best_precision())
             check_stages(stages, plan, folder)
             Console(highlight=False).print(describe(plan, folder), soft_wrap=True, markup=False)
             return DONE

@@ -14,6 +14,7 @@ from study.loading import load_space
 from study.plan.plan import Plan
 from study.plan.resolve import resolve
 from trainables.data import prepare
+from trainables.engine.runtime import Runtime
 from trainables.losses.catalog import LOGIT_LOSSES
 from trainables.models import build
 from trainables.storage.run_store import RunStore
@@ -60,7 +61,7 @@ def test_the_pages_loss_trains(plan: Plan, tmp_path: Path) -> None:
         store,
         lambda c, d: prepare(plan.raw, plan.data, d),
         lambda m: None,
-        torch.device("cpu"),
+        Runtime(torch.device("cpu")),
     )
     assert result["history"][0]["train/loss_logit"] > 0
 

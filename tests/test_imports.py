@@ -47,13 +47,13 @@ TRAINABLES: dict[str, set[str]] = {
     "models": {"config"},
     "losses": {"config", "models"},
     "distributed": {"config", "losses"},
-    "engine": {"config", "data", "models", "losses", "distributed"},
+    "engine": {"config", "storage", "data", "models", "losses", "distributed"},
     "teacher": {"config", "storage", "data", "models", "engine"},
     "training": {"config", "storage", "data", "models", "losses", "distributed", "engine", "teacher"},
     "ray_worker": {
         *("config", "storage", "data", "losses", "distributed", "engine", "teacher", "training"),
     },
-    "serving": {"data", "models"},
+    "serving": {"data", "models", "engine"},
 }
 """The same for ``trainables``; ``errors`` is for each of its rooms."""
 

@@ -1,4 +1,4 @@
-"""A trained student behind MLflow's ``pyfunc`` interface: pixels in, logits out.
+"""Serves a trained student behind MLflow's ``pyfunc`` interface: pixels in, logits out.
 
 The folder it is loaded from holds ``student.pt`` and ``about.json``; this package travels with it, so that
 torch, torchvision and numpy are all a server needs.
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from trainables import models
 from trainables.data.augment import normalise
+from trainables.engine.device import best_device
 from trainables.models.weights import load_into, load_published
 
 WEIGHTS, ABOUT = "student.pt", "about.json"
@@ -37,11 +38,11 @@ def write(folder: Path, student: Path, about: Mapping[str, Any]) -> None:
 
 
 class ServedStudent:
-    """The network in float32, on a GPU where there is one."""
+    """Runs the network in float32, on a GPU where there is one."""
 
     def __init__(self, folder: Path) -> None:
         self.about: dict[str, Any] = json.loads((folder / ABOUT).read_text())
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = best_device()
         network = models.build(
             self.about["name"], self.about["num_classes"], image_size=self.about["image_size"]
         )
@@ -62,5 +63,5 @@ class ServedStudent:
 
 
 def _load_pyfunc(path: str) -> ServedStudent:
-    """What MLflow calls."""
+    """Load the student of a folder; MLflow calls this."""
     return ServedStudent(Path(path))

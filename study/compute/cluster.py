@@ -24,7 +24,7 @@ from study.compute.local_ray import start
 from study.compute.watchdog import Watchdog
 from study.errors import ClusterError, in_one_line
 from study.spec.study import Resources
-from trainables.engine.device import best_here
+from trainables.engine.device import best_precision
 
 if TYPE_CHECKING:
     from trainables.engine.device import Precision
@@ -139,9 +139,9 @@ class Cluster:
     def precision(self) -> Precision:
         """The best for all GPUs of the cluster; where there are none, for this machine."""
         if self.address is None:
-            return best_here()
+            return best_precision()
         self.connect()
-        return fleet.gpu_precision(self._joined()) or best_here()
+        return fleet.gpu_precision(self._joined()) or best_precision()
 
     def _joined(self) -> fleet.Nodes:
         """The nodes, once there is one that can run trials."""

@@ -1,4 +1,4 @@
-"""How many trials share a device: measured, not guessed.
+"""Measures how many trials share a device best.
 
 One trial, then 2, 4, 8 at once train for some seconds on one device, each in a process of its own. As long as
 their images per second in all rise by a tenth and memory is left, twice as many are tried.
@@ -15,20 +15,20 @@ from ray.exceptions import RayError
 
 from trainables.config.trial import TrialConfig
 from trainables.data.raw import RawData
-from trainables.engine.compilation import Mode
+from trainables.engine.runtime import CompileMode
 
-MOST = 8
+MAX_TRIALS = 8
 """Trials on one device at the most."""
-GAIN = 1.1
+MIN_SPEEDUP = 1.1
 """Twice as many trials have to be so many times faster in all."""
-SPARE = 0.1
+MIN_FREE_MEMORY = 0.1
 """Share of the device's memory that has to be left: trials of other networks may take more."""
 WARM_UP_S, MEASURED_S = 5.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class PackingMeasurement:
-    """So many trials at once on one device.
+    """Carries what so many trials at once on one device reach.
 
     Attributes:
         images_per_s: of all of them together.
@@ -40,36 +40,45 @@ class PackingMeasurement:
     free: float
 
 
-Attempt = Callable[[int], PackingMeasurement | None]
+Measure = Callable[[int], PackingMeasurement | None]
 """Measures so many trials at once; None where they do not fit."""
 
 
-def most_that_pay(attempt: Attempt) -> list[PackingMeasurement]:
-    """What was measured, 1 trial first; the last one is the number to use. Empty where not even one fits."""
+def find_best_packing(measure: Measure) -> list[PackingMeasurement]:
+    """Return what was measured, 1 trial first; the last one is the number to use.
+
+    Empty where not even one fits.
+    """
     found: list[PackingMeasurement] = []
     trials = 1
-    while trials <= MOST:
-        packed = attempt(trials)
-        if packed is None or (found and not pays(found[-1], packed)):
+    while trials <= MAX_TRIALS:
+        packed = measure(trials)
+        if packed is None or (found and not is_worthwhile(found[-1], packed)):
             break
         found.append(packed)
         trials *= 2
     return found
 
 
-def pays(fewer: PackingMeasurement, more: PackingMeasurement) -> bool:
-    """Whether ``more`` trials at once are worth it."""
-    return more.images_per_s >= GAIN * fewer.images_per_s and more.free >= SPARE
+def is_worthwhile(fewer: PackingMeasurement, more: PackingMeasurement) -> bool:
+    """Return whether ``more`` trials at once are worth it."""
+    return more.images_per_s >= MIN_SPEEDUP * fewer.images_per_s and more.free >= MIN_FREE_MEMORY
 
 
-def told(found: Sequence[PackingMeasurement]) -> str:
-    """What was measured, in one line."""
+def summary(found: Sequence[PackingMeasurement]) -> str:
+    """Return what was measured, in one line."""
     each = ", ".join(f"{item.trials} at {item.images_per_s:.0f} images/s" for item in found)
     return f"trials on one device: {found[-1].trials} ({each})"
 
 
-def together(
-    trials: int, gpus: float, config: TrialConfig, store: str, raw: RawData, cpus: int, engine: Mode
+def measure_packing(
+    trials: int,
+    gpus: float,
+    config: TrialConfig,
+    store: str,
+    raw: RawData,
+    cpus: int,
+    compile_mode: CompileMode,
 ) -> PackingMeasurement | None:
     """Train ``trials`` trials like ``config`` at once, each on ``cpus`` cores and ``gpus`` of a GPU."""
     from trainables.training.throughput import Throughput, ThroughputProbe
@@ -77,7 +86,7 @@ def together(
     if ray.cluster_resources().get("CPU", 0) < trials * cpus:  # type: ignore[no-untyped-call]
         return None
     kind: Any = ray.remote(num_cpus=cpus, num_gpus=gpus)(ThroughputProbe)
-    probes = [kind.remote(config.to_dict(), store, raw, cpus, engine) for _ in range(trials)]
+    probes = [kind.remote(config.to_dict(), store, raw, cpus, compile_mode) for _ in range(trials)]
     try:
         ray.get([probe.train.remote(WARM_UP_S) for probe in probes])
         rates: list[Throughput] = ray.get([probe.train.remote(MEASURED_S) for probe in probes])

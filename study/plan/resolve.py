@@ -11,7 +11,7 @@ from study.plan.precision import decided, left_open
 from study.spec.domains import options_of
 from study.spec.study import StudySpec
 from trainables.config.serialization import ConfigError
-from trainables.engine.device import best_here
+from trainables.engine.device import best_precision
 from trainables.losses.user_losses import registered_sources
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 from study.plan.plan import Plan
 
 
-def resolve(spec: StudySpec, precision: Callable[[], Precision] = best_here) -> Plan:
+def resolve(spec: StudySpec, precision: Callable[[], Precision] = best_precision) -> Plan:
     """Look up what ``spec`` names and check that it fits together; creates nothing.
 
     Args:

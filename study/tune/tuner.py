@@ -56,16 +56,16 @@ class StudyTuner:
         if self.cluster.nodes().largest("GPU") < 1:
             return
         where = (str(self.store.root), self.plan.raw, wanted.cpus_per_trial, wanted.engine)
-        if found := packing.most_that_pay(
-            lambda trials: packing.together(trials, 1 / trials, config, *where)
+        if found := packing.find_best_packing(
+            lambda trials: packing.measure_packing(trials, 1 / trials, config, *where)
         ):
             self.cluster.share = 1.0 / found[-1].trials
-            say(packing.told(found))
+            say(packing.summary(found))
 
     def _run(self, first: Phase, phases: Iterator[Phase]) -> Phase | None:
         """Run phases until one wants something done first, which is returned."""
+        from trainables.engine.runtime import CachePolicy
         from trainables.ray_worker.trainable import TrialResources, trainable
-        from trainables.teacher.cache_policy import CachePolicy
 
         self.cluster.connect()
         cpus, gpus = self.cluster.per_worker(self.plan.spec.resources)
@@ -82,8 +82,8 @@ class StudyTuner:
             cpus=cpus,
             gpus=gpus,
             safe="safe" in ray.cluster_resources(),  # type: ignore[no-untyped-call]
-            room=CachePolicy(budget=wanted.views),
-            engine=wanted.engine,
+            cache_policy=CachePolicy(budget=wanted.views),
+            compile_mode=wanted.engine,
         )
         searcher = PhaseSearcher(first, phases, fair_share(at_once, self.cluster.studies))
         most_failed = self.plan.spec.budget.max_failures

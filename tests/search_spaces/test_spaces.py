@@ -23,6 +23,7 @@ from study.spec import published as paper
 from trainables.config import Teacher
 from trainables.data import prepare
 from trainables.data.registry import SOURCES
+from trainables.engine.runtime import Runtime
 from trainables.models import build
 from trainables.storage.run_store import RunStore
 from trainables.teacher.importing import file_teacher
@@ -160,7 +161,7 @@ def test_the_first_trial_is_the_papers_and_trains(
         store,
         lambda config, device: prepare(plan.raw, plan.data, device, workers=0),
         reports.append,
-        torch.device("cpu"),
+        Runtime(torch.device("cpu")),
     )
     assert reports[-1]["train/loss_logit"] > 0
     assert "val/top1" in reports[-1]

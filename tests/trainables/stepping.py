@@ -12,9 +12,9 @@ import pytest
 from tests.trainables.trials import CPU, SD_DKD, file_teacher, tiny
 from trainables.config import Method, TrialConfig
 from trainables.data.dataset import DataSet
-from trainables.engine.compilation import Mode
 from trainables.engine.engine import Engine
 from trainables.engine.process_cache import ProcessCache
+from trainables.engine.runtime import CompileMode, Runtime, TrialInputs
 from trainables.storage.run_store import RunStore
 from trainables.training.build import build_engine
 
@@ -32,12 +32,13 @@ def losses(
     config: TrialConfig,
     store: RunStore,
     data: DataSet,
-    mode: Mode,
-    warm: ProcessCache | None = None,
+    mode: CompileMode,
+    cache: ProcessCache | None = None,
     steps: int = 20,
 ) -> list[float]:
     """The loss at each step."""
-    engine = build_engine(config, store, data, CPU, engine=mode, warm=warm)
+    runtime = Runtime(CPU, compile_mode=mode, process_cache=cache or ProcessCache())
+    engine = build_engine(TrialInputs(config, store, data), runtime)
     assert (engine.compiled is not None) == (mode == "compiled")
     endless = (value for epoch in itertools.count(1) for value in one_epoch(engine, data, epoch))
     return list(itertools.islice(endless, steps))
@@ -47,7 +48,7 @@ def one_epoch(engine: Engine, data: DataSet, epoch: int) -> Iterator[float]:
     engine.student.train()
     size = engine.training.batch_size
     if engine.teacher is not None:
-        engine.teacher.begin(data.train, data.train.plan(size, epoch=epoch))
+        engine.teacher.begin_epoch(data.train, data.train.plan(size, epoch=epoch))
     for batch in data.train.batches(size, epoch=epoch):
         terms, _ = engine.step(batch, epoch)
         yield sum(value.item() for value in terms.values())

@@ -25,6 +25,7 @@ for module in pkgutil.walk_packages(trainables.__path__, "trainables."):
 
 from trainables.config import Data, LogitTerm, Method, Teacher, Training, TrialConfig
 from trainables.data import load
+from trainables.engine.runtime import Runtime
 from trainables.training.loop import run_trial
 from trainables.storage.run_store import RunStore
 
@@ -35,11 +36,11 @@ labels = np.arange(40, dtype=np.int64) % 4
 np.savez(folder / "made.npz", train_images=images, train_labels=labels, test_images=images,
          test_labels=labels, classes=np.array(list("abcd")))
 data = Data(name="packed", root=str(folder / "made.npz"), validation=0.2)
-store, cpu = RunStore(folder / "store"), torch.device("cpu")
+store, runtime = RunStore(folder / "store"), Runtime(torch.device("cpu"))
 training = Training(epochs=1, batch_size=16, precision="float32")
 
 def run(config):
-    return run_trial(config, store, lambda c, device: load(c.data, device), lambda metrics: None, cpu)
+    return run_trial(config, store, lambda c, device: load(c.data, device), lambda metrics: None, runtime)
 
 teacher = run(TrialConfig(data=data, student="resnet8", training=training))
 file = store.run(teacher["trial_key"]).student

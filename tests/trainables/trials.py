@@ -15,6 +15,7 @@ from trainables.config import Data, FeatureTerm, LogitTerm, Method, Teacher, Tra
 from trainables.data import load
 from trainables.data.dataset import DataSet
 from trainables.engine.evaluation import Metrics
+from trainables.engine.runtime import Runtime
 from trainables.models.weights import state_sha256
 from trainables.storage.run_store import RunStore
 from trainables.training.loop import run_trial
@@ -53,7 +54,10 @@ def file_teacher(store: RunStore, name: str = "wrn_10_1", seed: int = 7) -> Teac
 
 
 class Run:
-    """One call of ``run_trial``: what it reported and said, and its result."""
+    """One call of ``run_trial``: what it reported and logged, and its result.
+
+    ``runtime`` holds fields of its :class:`~trainables.engine.runtime.Runtime`.
+    """
 
     def __init__(
         self,
@@ -62,15 +66,19 @@ class Run:
         data: DataSet,
         *,
         stop_after: int | None = None,
-        **more: Any,
+        **runtime: Any,
     ) -> None:
         self.reports: list[Metrics] = []
-        self.said: list[str] = []
+        self.logged: list[str] = []
         self.result: dict[str, Any] | None = None
         self.stop_after = stop_after
         with contextlib.suppress(Stopped):
             self.result = run_trial(
-                config, store, lambda c, d: data, self._report, CPU, self.said.append, **more
+                config,
+                store,
+                lambda config, device: data,
+                self._report,
+                Runtime(CPU, log=self.logged.append, **runtime),
             )
 
     def _report(self, metrics: Metrics) -> None:

@@ -1,4 +1,4 @@
-"""Batch normalisation by the statistics of the whole batch, or of parts of it, wherever its images lie.
+"""Normalises batches by the statistics of the whole batch, or of parts of it, wherever its images lie.
 
 With P parts, image i of a batch belongs to part i mod P, and is normalised by the mean and variance of that
 part ("ghost batches", Hoffer et al. 2017). P = 1 is the usual normalisation; W workers add up the sums of all
@@ -24,7 +24,7 @@ from trainables.distributed.process_group import ProcessGroup
 
 
 def batch_statistics(parts: int, group: ProcessGroup) -> AbstractContextManager[Any]:
-    """A context in which training networks normalise by ``parts`` of the batch that ``group`` shares."""
+    """Return a context in which training networks normalise by ``parts`` of the batch ``group`` shares."""
     return nullcontext() if parts == group.size == 1 else _BatchStatistics(parts, group)
 
 
@@ -110,7 +110,7 @@ class _Synchronised(torch.autograd.Function):
         variance, mean = variance.double(), mean.double()
         sums = torch.cat([mean * here, (variance + mean.square()) * here, mean.new_tensor([here])])
         channels = x.shape[1]
-        sums = group.sum(sums)
+        sums = group.all_reduce(sums)
         count = sums[-1]
         mean = sums[:channels] / count
         variance = (sums[channels:-1] / count - mean.square()).clamp_min(0)
@@ -132,7 +132,7 @@ class _Synchronised(torch.autograd.Function):
             gradient, x, scale, mean, variance, None, None, False, ctx.eps, [False, True, True]
         )
         channels = x.shape[1]
-        sums = ctx.group.sum(torch.cat([of_bias, of_weight]).double()) / count
+        sums = ctx.group.all_reduce(torch.cat([of_bias, of_weight]).double()) / count
         mean_gradient, mean_slope = sums[:channels].float(), sums[channels:].float()
         inverse = (variance + ctx.eps).rsqrt()
         factor, slope = scale * inverse, scale * inverse.square() * mean_slope

@@ -1,4 +1,4 @@
-"""Compiled steps and teachers: made once in a process, used by each trial that differs in numbers alone.
+"""Compiles steps and teachers once in a process, for all trials that differ in numbers alone.
 
 Compilation changes how numbers are rounded, and nothing else; whether a trial is compiled follows from its
 configuration and device (:func:`worth_compiling`), so on one machine its numbers do not depend on what ran
@@ -10,45 +10,44 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from trainables.config.scales import region_count
 from trainables.config.trial import Training, TrialConfig
+from trainables.data.dataset import DataSet
 from trainables.engine.criterion import Criterion
 from trainables.engine.device import autocast
 from trainables.engine.head import HeadOutputs, MultiScaleHead
-from trainables.engine.process_cache import ProcessCache
+from trainables.engine.runtime import CompileMode, Runtime
 from trainables.errors import first_line
 from trainables.losses.logits import LogitLoss
 
 T = TypeVar("T")
-Mode = Literal["auto", "eager", "compiled"]
-"""``auto``: compiled where a trial is long enough to win back the time that compilation takes."""
 
-COMPILE_FROM = {"cuda": 2_000, "cpu": 20_000}
+MIN_COMPILED_STEPS = {"cuda": 2_000, "cpu": 20_000}
 """Steps of a trial from which ``auto`` compiles, by device."""
 
 _failures: set[str] = set()
 """What could not be compiled in this process, so that it is said, and tried, once."""
 
-_spent: list[float] = []
+_durations: list[float] = []
 """Seconds of each compilation since :func:`compilation_seconds` was last asked."""
 
 
-def worth_compiling(mode: Mode, training: Training, steps: int, device: torch.device) -> bool:
-    """Whether a trial of so many ``steps`` an epoch runs compiled."""
+def worth_compiling(mode: CompileMode, training: Training, steps: int, device: torch.device) -> bool:
+    """Return whether a trial of so many ``steps`` an epoch runs compiled."""
     if mode != "auto":
         return mode == "compiled"
-    return training.epochs * steps >= COMPILE_FROM.get(device.type, 20_000)
+    return training.epochs * steps >= MIN_COMPILED_STEPS.get(device.type, 20_000)
 
 
 def compile_static(
     function: Callable[..., Any], device: torch.device, *, graphs: bool, frozen: bool = False
 ) -> Callable[..., Any]:
-    """``function`` compiled for static shapes; as CUDA graphs where asked for and possible.
+    """Return ``function`` compiled for static shapes; as CUDA graphs where asked for and possible.
 
     Dynamo counts compiled variants by code object, and one code object serves all networks here, so its limit
     is set far above what a process keeps.
@@ -63,8 +62,8 @@ def compile_static(
     return compiled
 
 
-def attempt(what: str, make: Callable[[], T], say: Callable[[str], None]) -> T | None:
-    """What ``make`` gives; None, said once, where there is no compiler or compilation fails."""
+def try_compile(what: str, make: Callable[[], T], log: Callable[[str], None]) -> T | None:
+    """Return what ``make`` gives; None, logged once, where there is no compiler or compilation fails."""
     if what in _failures:
         return None
     began = time.perf_counter()
@@ -72,21 +71,21 @@ def attempt(what: str, make: Callable[[], T], say: Callable[[str], None]) -> T |
         return make()
     except Exception as error:  # a missing compiler, or a compiler's error, surfaces as many types
         _failures.add(what)
-        say(f"{what} is not compiled and runs eager: {first_line(error)}")
+        log(f"{what} is not compiled and runs eager: {first_line(error)}")
         return None
     finally:
-        _spent.append(time.perf_counter() - began)
+        _durations.append(time.perf_counter() - began)
 
 
 def compilation_seconds() -> float:
-    """Seconds that this process has compiled for since it was last asked."""
-    seconds = sum(_spent)
-    _spent.clear()
+    """Return the seconds that this process has compiled for since it was last asked."""
+    seconds = sum(_durations)
+    _durations.clear()
     return seconds
 
 
 class CompiledStep:
-    """Forward pass and loss, compiled, for all trials of one kind (:func:`kind_of_step`).
+    """Runs forward pass and loss, compiled, for all trials of one :func:`step_signature`.
 
     The student's weights are loaded into the same modules for each trial; weights of the loss, and options of
     a built-in base loss, are scalars on the device. Feature losses and the user's own losses run eager.
@@ -103,14 +102,14 @@ class CompiledStep:
         self._criterion = copy.copy(criterion)
         self._weights = {name: torch.zeros((), device=device) for name in criterion.weights(1)}
         self._options: dict[str, Tensor] = {}
-        self._filled: tuple[int, int] | None = None
+        self._weights_of: tuple[int, int] | None = None
         if self.fuses_loss and criterion.base is not None:
-            self._criterion.base = self._open(criterion.base)
-        function = self._with_loss if self.fuses_loss else self._alone
+            self._criterion.base = self._with_tensor_options(criterion.base)
+        function = self._forward_and_loss if self.fuses_loss else self._forward
         self._run = compile_static(function, device, graphs=self.fuses_loss)
 
-    def _open(self, base: LogitLoss) -> LogitLoss:
-        """``base`` with its real-valued options as scalars on the device."""
+    def _with_tensor_options(self, base: LogitLoss) -> LogitLoss:
+        """Return ``base`` with its real-valued options as scalars on the device."""
         opened = copy.copy(base)
         self._options = {
             name: torch.zeros((), device=self.device)
@@ -120,13 +119,13 @@ class CompiledStep:
         opened.options = {**base.options, **self._options}  # type: ignore[dict-item]
         return opened
 
-    def _with_loss(self, images: Tensor, teacher: Tensor | None, target: Tensor) -> tuple[Any, ...]:
-        outputs = self._alone(images)
+    def _forward_and_loss(self, images: Tensor, teacher: Tensor | None, target: Tensor) -> tuple[Any, ...]:
+        outputs = self._forward(images)
         from_teacher = HeadOutputs(teacher, None) if teacher is not None else None
         terms = self._criterion.terms(outputs, from_teacher, target, target, self._weights)
         return terms, outputs.logits
 
-    def _alone(self, images: Tensor) -> HeadOutputs:
+    def _forward(self, images: Tensor) -> HeadOutputs:
         with autocast(self.training, self.device):
             outputs: HeadOutputs = self.student(images)
         return outputs
@@ -153,11 +152,11 @@ class CompiledStep:
         self.student.zero_grad(set_to_none=True)
         self.student.load_state_dict(before)
 
-    def adopt(self, student: MultiScaleHead) -> MultiScaleHead:
-        """The modules that were compiled, with the weights of ``student``."""
+    def load_student(self, student: MultiScaleHead) -> MultiScaleHead:
+        """Return the modules that were compiled, with the weights of ``student``."""
         if student is not self.student:
             self.student.load_state_dict(student.state_dict())
-        self._filled = None
+        self._weights_of = None
         return self.student
 
     def __call__(
@@ -169,19 +168,19 @@ class CompiledStep:
         criterion: Criterion,
         epoch: int,
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """The terms of ``criterion`` in ``epoch`` and the student's logits [B, K]."""
+        """Return the terms of ``criterion`` in ``epoch`` and the student's logits [B, K]."""
         if not self.fuses_loss:
             outputs = self._run(images)
             return criterion(outputs, teacher, target, index, epoch), outputs.logits
-        self._fill(criterion, epoch)
+        self._load_weights(criterion, epoch)
         regions = teacher.regions.contiguous() if teacher is not None else None
         terms, logits = self._run(images, regions, target)
         return terms, logits
 
-    def _fill(self, criterion: Criterion, epoch: int) -> None:
-        if self._filled == (id(criterion), epoch):
+    def _load_weights(self, criterion: Criterion, epoch: int) -> None:
+        if self._weights_of == (id(criterion), epoch):
             return
-        self._filled = (id(criterion), epoch)
+        self._weights_of = (id(criterion), epoch)
         for name, value in criterion.weights(epoch).items():
             self._weights[name].fill_(value)
         for name, scalar in self._options.items():
@@ -189,40 +188,34 @@ class CompiledStep:
             scalar.fill_(float(criterion.base.options[name]))  # type: ignore[arg-type]
 
 
-def step_for(
-    config: TrialConfig,
-    student: MultiScaleHead,
-    criterion: Criterion,
-    image_size: tuple[int, int],
-    num_classes: int,
-    device: torch.device,
-    warm: ProcessCache,
-    say: Callable[[str], None],
+def compiled_step(
+    config: TrialConfig, data: DataSet, student: MultiScaleHead, criterion: Criterion, runtime: Runtime
 ) -> CompiledStep | None:
-    """The compiled step of ``config``, from an earlier trial or made; None where it cannot be compiled."""
-    kind = kind_of_step(config, image_size, num_classes, device)
+    """Return the step of ``config``, compiled for an earlier trial or now; None where that fails."""
+    device = runtime.device
 
     def make() -> CompiledStep:
         step = CompiledStep(student, criterion, config.training, device)
         regions = None
         if config.teacher is not None:
             count = region_count(student.scales)
-            regions = torch.zeros(config.training.batch_size, count, num_classes, device=device)
-        step.warm_up(image_size, regions)
+            regions = torch.zeros(config.training.batch_size, count, data.num_classes, device=device)
+        step.warm_up(data.image_size, regions)
         return step
 
-    return warm.get("step", kind, lambda: attempt(f"the step of {config.student}", make, say), most=8)
+    def attempt() -> CompiledStep | None:
+        return try_compile(f"the step of {config.student}", make, runtime.log)
+
+    return runtime.process_cache.get("step", step_signature(config, data, device), attempt, capacity=8)
 
 
-def kind_of_step(
-    config: TrialConfig, image_size: tuple[int, int], num_classes: int, device: torch.device
-) -> str:
-    """All of ``config`` that is built into the code of its step; the rest are numbers that it is given."""
+def step_signature(config: TrialConfig, data: DataSet, device: torch.device) -> str:
+    """Return all of ``config`` that is built into its step's code; the rest are numbers that it is given."""
     term, training = config.method.logit, config.training
     loss: list[Any] = []
     if term is not None:
         fixed = {name: value for name, value in term.options.items() if not isinstance(value, float | int)}
         flags = {name: value for name, value in term.options.items() if isinstance(value, bool)}
         loss = [term.base, term.code, fixed, flags, term.scales, term.reduction, term.agreement]
-    precise = [config.student, image_size, num_classes, training.batch_size, training.precision, str(device)]
-    return repr([precise, config.teacher is not None, loss, bool(config.method.features)])
+    shapes = [data.image_size, data.num_classes, training.batch_size, training.precision, str(device)]
+    return repr([config.student, *shapes, config.teacher is not None, loss, bool(config.method.features)])

@@ -1,56 +1,40 @@
-"""The C library's allocator, told to keep what a step frees: the next step wants as much again."""
+"""Chooses the device a process computes on, and the precision that is best there.
+
+The one such choice: trials, imported teachers, served students and benchmarks all ask here. Importing this
+file does not import torch, so that a launch can ask for a name of a precision before torch is there.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from trainables.config.trial import Training
-import ctypes
-import sys
-from typing import Literal
-
-import torch
-
-from trainables.config.trial import Training
-
-
-def best_here() -> Precision:
-    """The best of this machine's devices."""
     import torch
 
-    return best_precision(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    from trainables.config.trial import Training
+
+Precision = Literal["float32", "bf16"]
+"""What the precision ``auto`` may come to."""
 
 
 def best_device() -> torch.device:
-    """The GPU that Ray gave this process, or the CPU."""
+    """Return the first GPU this process may use, or the CPU."""
+    import torch
+
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1
-"""``mallopt`` parameters of glibc's malloc.h."""
+def best_precision(device: torch.device | None = None) -> Precision:
+    """Return bf16 where ``device`` has matrix units for it, else float32.
 
+    GPUs have them from Ampere on, CPUs with AMX or AVX512-BF16.
 
-def keep_freed_memory() -> bool:
-    """Let freed blocks stay with this process; whether the C library is one that can be told so.
-
-    By default glibc hands large blocks back to the kernel when they are freed, which clears every page of the
-    next one: thousands of page faults in each training step on a CPU. Numbers are not touched by this.
+    Args:
+        device: the one asked about; :func:`best_device` if None.
     """
-    if sys.platform != "linux":
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
-    if mallopt is None:
-        return False
-    return bool(mallopt(MMAP_THRESHOLD, 2**30) and mallopt(TRIM_THRESHOLD, 2**31 - 1))
+    import torch
 
-
-Precision = Literal["float32", "bf16"]
-"""What ``auto`` may come to."""
-
-
-def best_precision(device: torch.device) -> Precision:
-    """bf16 where the device has matrix units for it (GPUs from Ampere on, CPUs with AMX or AVX512-BF16)."""
+    device = device or best_device()
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
@@ -58,11 +42,15 @@ def best_precision(device: torch.device) -> Precision:
 
 
 def autocast(training: Training, device: torch.device) -> torch.autocast:
-    """The context forward passes run in: bf16 where the configuration says so."""
+    """Return the context that forward passes run in: bf16 where the configuration says so."""
+    import torch
+
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=training.precision == "bf16")
 
 
 def set_matrix_units(training: Training) -> None:
     """Let a GPU's matrix units round float32 factors to TF32 where the configuration says ``tf32`` only."""
+    import torch
+
     torch.backends.cudnn.allow_tf32 = training.precision == "tf32"
     torch.backends.cuda.matmul.allow_tf32 = training.precision == "tf32"

@@ -11,12 +11,19 @@ from torch.nn import functional
 from trainables.config.trial import Training, TrialConfig
 from trainables.data.dataset import DataSet
 from trainables.data.split import Batch
-from trainables.distributed.process_group import ALONE, ProcessGroup
+from trainables.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from trainables.engine.device import autocast
+from trainables.engine.runtime import Runtime
+
+Metrics = dict[str, float]
+"""Values of one epoch by name."""
+
+EVALUATION_BATCH = 500
+"""Images of a batch without gradients."""
 
 
 class MetricTotals:
-    """Sums over an epoch, kept on the device and read once, at its end."""
+    """Sums values over an epoch, on the device, to be read once, at its end."""
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
@@ -29,11 +36,11 @@ class MetricTotals:
             value = value.detach().float()
             self.sums[name] = self.sums[name] + value if name in self.sums else value
 
-    def means(self, group: ProcessGroup = ALONE) -> dict[str, float]:
-        """Means over all images of the group."""
+    def means(self, group: ProcessGroup = SINGLE_PROCESS) -> Metrics:
+        """Return means over all images of the group."""
         names = list(self.sums)
         values = torch.stack([self.sums[name].double() for name in names]).tolist() if names else []
-        shares = group.gather((self.count, dict(zip(names, values, strict=True))))
+        shares = group.all_gather((self.count, dict(zip(names, values, strict=True))))
         count = sum(images for images, _ in shares)
         names = list(dict.fromkeys(name for _, sums in shares for name in sums))
         return {name: sum(sums.get(name, 0.0) for _, sums in shares) / count for name in names}
@@ -41,20 +48,17 @@ class MetricTotals:
 
 @torch.no_grad()
 def evaluate(
-    network: nn.Module,
-    batches: Iterable[Batch],
-    split: str,
-    training: Training,
-    device: torch.device,
-    group: ProcessGroup = ALONE,
-) -> dict[str, float]:
-    """Means over all images of the group, of which these are a share.
+    network: nn.Module, batches: Iterable[Batch], split: str, training: Training, runtime: Runtime
+) -> Metrics:
+    """Return means over all images of the group, of which ``batches`` are this process's share.
 
-    ``split/loss`` (cross-entropy), ``split/top1`` and, from six classes on, ``split/top5``, in percent."""
+    They are ``split/loss`` (cross-entropy), ``split/top1`` and, from six classes on, ``split/top5``, in
+    percent.
+    """
     network.eval()
     totals = MetricTotals()
     for batch in batches:
-        with autocast(training, device):
+        with autocast(training, runtime.device):
             logits = network(batch.images.contiguous(memory_format=torch.channels_last)).float()
         target = batch.target
         values = {
@@ -64,27 +68,18 @@ def evaluate(
         if logits.shape[1] > 5:
             values["top5"] = (logits.topk(5, dim=1).indices == target[:, None]).any(1).sum() * 100.0
         totals.add(len(target), **{f"{split}/{name}": value for name, value in values.items()})
-    return totals.means(group)
+    return totals.means(runtime.group)
 
 
-Metrics = dict[str, float]
-EVALUATION_BATCH = 500
-
-
-def measure(
-    config: TrialConfig,
-    student: nn.Module,
-    data: DataSet,
-    epoch: int,
-    device: torch.device,
-    group: ProcessGroup,
+def evaluate_due(
+    config: TrialConfig, student: nn.Module, data: DataSet, epoch: int, runtime: Runtime
 ) -> Metrics:
-    """What is due after ``epoch``: losses, and accuracies in percent; see ``trainables.engine.evaluate``."""
+    """Return losses and accuracies of the splits that are due after ``epoch``; see :func:`evaluate`."""
     due = {"val": data.validation} if config.fit == "train" else {}
     if config.test == "every" or (config.test == "end" and epoch == config.training.epochs):
         due["test"] = data.test
     metrics: Metrics = {}
     for name, split in due.items():
-        batches = split.batches(EVALUATION_BATCH, epoch=None, worker=group.share)
-        metrics |= evaluate(student, batches, name, config.training, device, group)
+        batches = split.batches(EVALUATION_BATCH, epoch=None, worker=runtime.group.share)
+        metrics |= evaluate(student, batches, name, config.training, runtime)
     return metrics

@@ -1,4 +1,4 @@
-"""What a process keeps from one trial to the next: data, teachers, compiled steps."""
+"""Keeps what a process made for one trial for the next: data, teachers, compiled steps."""
 
 from __future__ import annotations
 
@@ -10,21 +10,35 @@ T = TypeVar("T")
 
 
 class ProcessCache:
-    """Things that took long to make, each under a key with all that decides it.
+    """Keeps objects that took long to make, each under a key with all that decides it.
 
-    A trial that finds a thing here computes the same numbers as one that has to make it.
+    A trial that finds an object here computes the same numbers as one that has to make it.
+
+    Example:
+        >>> cache = ProcessCache()
+        >>> cache.get("squares", 3, lambda: 3 * 3)
+        9
+        >>> cache.get("squares", 3, lambda: 1 / 0)
+        9
     """
 
     def __init__(self) -> None:
-        self._kept: dict[str, OrderedDict[Hashable, Any]] = {}
+        self._entries: dict[str, OrderedDict[Hashable, Any]] = {}
 
-    def get(self, kind: str, key: Hashable, make: Callable[[], T], most: int = 1) -> T:
-        """The thing of that ``kind`` and ``key``; made if it is not here. The ``most`` last used are kept."""
-        things = self._kept.setdefault(kind, OrderedDict())
-        if key in things:
-            things.move_to_end(key)
+    def get(self, kind: str, key: Hashable, make: Callable[[], T], *, capacity: int = 1) -> T:
+        """Return the object of that ``kind`` and ``key``, made if it is not here.
+
+        The ``capacity`` last used ones of a kind are kept.
+        """
+        entries = self._entries.setdefault(kind, OrderedDict())
+        if key in entries:
+            entries.move_to_end(key)
         else:
-            while len(things) >= most:  # before the new one is made: two may not fit on a device
-                things.popitem(last=False)
-            things[key] = make()
-        return cast(T, things[key])
+            while len(entries) >= capacity:  # before the new one is made: two may not fit on a device
+                entries.popitem(last=False)
+            entries[key] = make()
+        return cast(T, entries[key])
+
+    def count(self, kind: str) -> int:
+        """Return how many objects of a ``kind`` are kept."""
+        return len(self._entries.get(kind, ()))

@@ -1,4 +1,4 @@
-"""What a trial tells the study beside its metrics: remarks for the user, and why it ends.
+"""Carries what a trial tells the study beside its metrics: remarks for the user, and why it ends.
 
 Both travel in reports, which is the one way from a trial to its study: a process on another node prints into
 a log that nobody reads.
@@ -30,8 +30,8 @@ class ReportChannel:
         self._report = report
         self._waiting: list[str] = []
 
-    def say(self, line: str) -> None:
-        """Keep a remark."""
+    def log(self, line: str) -> None:
+        """Keep a remark for the next report."""
         self._waiting.append(line)
 
     def report(self, metrics: dict[str, Any]) -> None:
@@ -41,7 +41,7 @@ class ReportChannel:
 
 
 def failure_report(error: Exception) -> dict[str, Any]:
-    """The last report of a trial that ends with ``error``; it is of no epoch."""
+    """Return the last report of a trial that ends with ``error``; it is of no epoch."""
     if isinstance(error, StorageError):
         return {"epoch": 0, FAULT: str(error)}
     lines = str(error).strip().splitlines()

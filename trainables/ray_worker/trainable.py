@@ -1,11 +1,10 @@
-"""One Tune trial -> Ray Train -> :func:`trainables.loop.run_trial`.
+"""Runs one Tune trial on Ray Train, through :func:`trainables.training.loop.run_trial`.
 
 A trial of one worker runs in the process of its Tune actor, through Ray Train's in-process mode
 (``ScalingConfig(num_workers=0)``), and the actor is reused for the next trial: no start, no imports, and data
 and teacher stay where they are. What is kept is keyed by all that decides it. A trial of several workers is
-trained by a worker group, see :mod:`trainables.worker_group`.
-
-The only two files here that import Ray are these.
+trained by a worker group, see
+:mod:`trainables.ray_worker.worker_group`.
 """
 
 from __future__ import annotations
@@ -30,32 +29,31 @@ from ray.train.torch import TorchTrainer
 from trainables.config.trial import Data, TrialConfig
 from trainables.data import RawData, prepare
 from trainables.data.dataset import DataSet
-from trainables.distributed.process_group import ALONE, DistributedGroup, ProcessGroup, peer_lost
-from trainables.engine.compilation import Mode
+from trainables.distributed.process_group import SINGLE_PROCESS, DistributedGroup, ProcessGroup, peer_lost
 from trainables.engine.device import best_device
 from trainables.engine.evaluation import Metrics
 from trainables.engine.process_cache import ProcessCache
+from trainables.engine.runtime import CachePolicy, CompileMode, Runtime
 from trainables.losses.user_losses import run_sources
 from trainables.ray_worker.messages import ReportChannel, failure_report
-from trainables.ray_worker.worker_group import PeerLost, bundles, train_together
+from trainables.ray_worker.worker_group import PeerLost, bundles, run_worker_group
 from trainables.storage.run_store import RunStore
-from trainables.teacher.cache_policy import CachePolicy
 from trainables.training.loop import Report, run_trial
 
 LEAVING = "SDD_LEAVING"
 """Environment variable: a file that is there once this machine is about to go (cluster/spot.py)."""
 
-_warm = ProcessCache()
+_process_cache = ProcessCache()
 """What this process keeps from trial to trial."""
 
 
 class MissingDevice(Exception):
-    """The trial was given a GPU that is not there."""
+    """Says that the trial was given a GPU that is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResources:
-    """What a study gives each of its trials; none of it decides a trial's result, but for rounding.
+    """Carries what a study gives each of its trials; none of it decides a trial's result, but for rounding.
 
     Attributes:
         store: root of the store of runs, a folder or a URL, reachable from every node.
@@ -65,8 +63,8 @@ class TrialResources:
         cpus, gpus: of one worker; it computes with ``cpus`` threads.
         safe: whether the cluster has nodes that offer ``safe``, where the processes of trials of several
             workers belong, while their workers may be anywhere.
-        room: for the teacher's remembered outputs.
-        engine: whether steps are compiled.
+        cache_policy: room for the teacher's remembered outputs.
+        compile_mode: whether steps are compiled.
     """
 
     store: Path | str
@@ -76,24 +74,24 @@ class TrialResources:
     cpus: int = 1
     gpus: float = 0.0
     safe: bool = False
-    room: CachePolicy = field(default_factory=CachePolicy)
-    engine: Mode = "auto"
+    cache_policy: CachePolicy = field(default_factory=CachePolicy)
+    compile_mode: CompileMode = "auto"
 
     @property
     def share(self) -> dict[str, float]:
-        """Resources of one worker."""
+        """Return the resources of one worker."""
         return {"CPU": self.cpus, "GPU": self.gpus}
 
     @property
     def resources(self) -> tune.PlacementGroupFactory:
-        """All that a trial takes of the cluster."""
+        """Return all that a trial takes of the cluster."""
         if self.workers == 1:
             return tune.PlacementGroupFactory([self.share])
         return tune.PlacementGroupFactory(bundles(self.workers, self.share, self.safe))
 
 
 def trainable(given: TrialResources) -> Callable[[dict[str, Any]], None]:
-    """A Tune trainable for ``{"trial": TrialConfig.to_dict()}``, with its resources."""
+    """Return a Tune trainable for ``{"trial": TrialConfig.to_dict()}``, with its resources."""
     resourced: Callable[[dict[str, Any]], None] = tune.with_resources(
         tune.with_parameters(train, given=given), given.resources
     )
@@ -102,12 +100,12 @@ def trainable(given: TrialResources) -> Callable[[dict[str, Any]], None]:
 
 def train(config: dict[str, Any], given: TrialResources) -> None:
     """Run the trial in ``config["trial"]`` on Ray Train: in this process, or by a worker group."""
-    with telling_why():
+    with failure_reported():
         _train(config, given)
 
 
 @contextmanager
-def telling_why() -> Iterator[None]:
+def failure_reported() -> Iterator[None]:
     """Report why the trial ends before an exception ends it.
 
     Tune begins again what ended without a word: a process that was killed, or lost with its node. Ray's own
@@ -125,7 +123,7 @@ def _train(config: dict[str, Any], given: TrialResources) -> None:
     run_sources(given.user_code)
     if given.workers == 1:
         TorchTrainer(
-            lambda trial: _run(trial, given, report_or_leave, ALONE),
+            lambda trial: _run(trial, given, report_or_exit, SINGLE_PROCESS),
             train_loop_config=config["trial"],
             scaling_config=ScalingConfig(num_workers=0),
         ).fit()
@@ -133,16 +131,15 @@ def _train(config: dict[str, Any], given: TrialResources) -> None:
     trial = TrialConfig.from_dict(config["trial"])
     result = RunStore(given.store).run(trial.trial_key).result()
     if result is None:
-        train_together(
-            partial(_work_together, given), config["trial"], given.workers, given.share, tune.report
-        )
+        work = partial(_run_member, given)
+        run_worker_group(work, config["trial"], given.workers, given.share, tune.report)
     else:
         for metrics in result["history"]:
             tune.report(metrics)
 
 
-def _work_together(given: TrialResources, trial: Mapping[str, Any]) -> None:
-    """What one worker of a group does."""
+def _run_member(given: TrialResources, trial: Mapping[str, Any]) -> None:
+    """Run the trial as one worker of a group."""
     run_sources(given.user_code)
     try:
         _run(trial, given, ray.train.report, DistributedGroup())
@@ -156,22 +153,25 @@ def _run(trial: Mapping[str, Any], given: TrialResources, report: Report, group:
     torch.set_num_threads(given.cpus)
     if given.gpus and not torch.cuda.is_available():
         raise MissingDevice(f"{platform.node()} promises a GPU and torch finds none; see nvidia-smi there")
-    telling = ReportChannel(report)
+    channel = ReportChannel(report)
+    runtime = Runtime(
+        ray.train.torch.get_device() if group.size > 1 else best_device(),
+        compile_mode=given.compile_mode,
+        cache_policy=given.cache_policy,
+        process_cache=_process_cache,
+        group=group,
+        log=channel.log,
+    )
     run_trial(
         TrialConfig.from_dict(trial),
         RunStore(given.store),
         lambda config, device: _data(given.raw, config.data, device),
-        telling.report,
-        ray.train.torch.get_device() if group.size > 1 else best_device(),
-        telling.say,
-        room=given.room,
-        engine=given.engine,
-        warm=_warm,
-        group=group,
+        channel.report,
+        runtime,
     )
 
 
-def report_or_leave(metrics: Metrics) -> None:
+def report_or_exit(metrics: Metrics) -> None:
     """Report; on a machine about to be taken away, end here: the epoch is checkpointed, and Tune goes on with
     the trial elsewhere, as with any process that is lost.
     """
@@ -182,4 +182,4 @@ def report_or_leave(metrics: Metrics) -> None:
 
 
 def _data(raw: ray.ObjectRef[RawData], data: Data, device: torch.device) -> DataSet:
-    return _warm.get("data", f"{data!r} {device}", lambda: prepare(ray.get(raw), data, device))
+    return _process_cache.get("data", f"{data!r} {device}", lambda: prepare(ray.get(raw), data, device))

@@ -1,4 +1,4 @@
-"""Several workers train one trial: a Ray Train worker group inside the resources that Tune gave the trial.
+"""Trains one trial on several workers: a Ray Train worker group in the resources Tune gave the trial.
 
 Ray Train makes a placement group of its own for its workers. Of a trial that is stopped, or whose process
 dies, it is freed by an actor that asks the state API, which needs the dashboard and cannot tell two Ray
@@ -7,7 +7,7 @@ group of the Tune trial (:func:`bundles`), so that Tune waits for their devices 
 and frees them with it in every case, workers and all.
 
 The overridden parts of Ray Train V2 are its own seams (``worker_group_cls``, ``_create_placement_group``),
-but not public; ``tests/trainables/test_worker_group.py`` holds what is relied on.
+but not public; ``tests/trainables/ray_worker/test_worker_group.py`` holds what is relied on.
 """
 
 from __future__ import annotations
@@ -40,29 +40,29 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 Metrics = dict[str, float]
 Report = Callable[[Metrics], None]
 
-POLL_S = 0.2
+POLL_INTERVAL_S = 0.2
 """Seconds between two looks at the workers (Ray's default is 2); a report waits for the next."""
 
-LOSSES = 3
+MAX_CONSECUTIVE_LOSSES = 3
 """Times in a row, without an epoch between them, that lost workers are replaced before the trial fails."""
 
-LEAVE_S = "5"
+SHUTDOWN_TIMEOUT_S = "5"
 """Seconds that workers get to leave their process group, which they cannot while they wait for a lost one."""
 
 
 class PeerLost(Exception):
-    """Another worker of the group has ended; the whole group begins again from the checkpoint."""
+    """Says that another worker of the group has ended; the whole group begins again from the checkpoint."""
 
 
 def bundles(workers: int, share: dict[str, float], safe: bool) -> list[dict[str, float]]:
-    """Resources of a trial of several workers: the trial's own process, then each worker.
+    """Return the resources of a trial of several workers: the trial's own process, then each worker.
 
     The trial's process computes nothing. On a cluster with ``safe`` nodes it stays on one of them.
     """
     return [{"safe": 0.001} if safe else {}, *[share] * workers]
 
 
-def train_together(
+def run_worker_group(
     work: Callable[[Mapping[str, Any]], None],
     settings: Mapping[str, Any],
     workers: int,
@@ -78,8 +78,8 @@ def train_together(
     Raises:
         Exception: what a worker raised, or :class:`ray.train.WorkerGroupError` if workers keep getting lost.
     """
-    once = _once(report)
-    for left in reversed(range(LOSSES + 1)):
+    once = _report_once(report)
+    for left in reversed(range(MAX_CONSECUTIVE_LOSSES + 1)):
         trainer = _Trainer(
             work,
             train_loop_config=dict(settings),
@@ -89,7 +89,8 @@ def train_together(
             # NCCL refuses two workers on one device
             torch_config=TorchConfig(backend="nccl" if share["GPU"] == 1 else "gloo"),
             run_config=RunConfig(
-                storage_path=str(Path.cwd()), failure_config=FailureConfig(max_failures=LOSSES)
+                storage_path=str(Path.cwd()),
+                failure_config=FailureConfig(max_failures=MAX_CONSECUTIVE_LOSSES),
             ),
         )
         trainer.report = once
@@ -97,20 +98,20 @@ def train_together(
             trainer.fit()
             return
         except WorkerGroupError as error:
-            raise next(iter(own_faults(error)), error) from None
+            raise next(iter(worker_exceptions(error)), error) from None
         except RayActorError:  # the controller, and its workers with it
             if not left:
                 raise
 
 
-def own_faults(error: BaseException) -> list[BaseException]:
-    """What workers raised of themselves, rather than for the loss of another."""
+def worker_exceptions(error: BaseException) -> list[BaseException]:
+    """Return what workers raised of themselves, rather than for the loss of another."""
     failures = error.worker_failures.values() if isinstance(error, WorkerGroupError) else ()
     raised = [failure._base_exc for failure in failures if isinstance(failure, UserExceptionWithTraceback)]
     return [fault for fault in raised if not isinstance(fault, PeerLost)]
 
 
-def _once(report: Report) -> Report:
+def _report_once(report: Report) -> Report:
     reported = 0.0
 
     def first_time(metrics: Metrics) -> None:
@@ -122,24 +123,24 @@ def _once(report: Report) -> Report:
     return first_time
 
 
-def _of_the_trial() -> PlacementGroup:
+def _trial_placement_group() -> PlacementGroup:
     group = get_current_placement_group()
     assert group is not None, "a worker group lives in the placement group of a Tune trial"
     return group
 
 
-class _Borrowed(DefaultPlacementGroupHandle):
-    """The trial's placement group, which is not the worker group's to remove."""
+class _TrialPlacementGroup(DefaultPlacementGroupHandle):
+    """Hands the workers the trial's placement group, which is not theirs to remove."""
 
     def shutdown(self) -> None:
-        """Leave it."""
+        """Leave the group to the trial."""
 
 
 class _Workers(WorkerGroup):
-    """Workers in the last bundles of the trial's placement group."""
+    """Puts workers in the last bundles of the trial's placement group."""
 
-    def _create_placement_group(self, *_: Any) -> _Borrowed:
-        return _Borrowed(_of_the_trial())
+    def _create_placement_group(self, *_: Any) -> _TrialPlacementGroup:
+        return _TrialPlacementGroup(_trial_placement_group())
 
     def _create_workers(self, num_workers: int, placement_group: Any, *rest: Any, **more: Any) -> Any:
         first = placement_group.bundle_count - num_workers
@@ -147,21 +148,21 @@ class _Workers(WorkerGroup):
         return super()._create_workers(num_workers, placement_group, *rest, **more)
 
 
-class _LostWorkers(DefaultFailurePolicy):
+class _LostWorkerPolicy(DefaultFailurePolicy):
     """Begins again after the loss of a worker, not after an exception that would come again."""
 
     def make_decision(self, training_failed_error: Any) -> FailureDecision:
-        if own_faults(training_failed_error):
+        if worker_exceptions(training_failed_error):
             return FailureDecision.RAISE
         return super().make_decision(training_failed_error)
 
-    def went_on(self) -> None:
-        """An epoch is done: losses before it count no more."""
+    def reset(self) -> None:
+        """Count losses from none again: an epoch is done."""
         self._worker_group_failures = 0
 
 
-class _AsGiven(FixedScalingPolicy):
-    """So many workers, of which the autoscaler knows from the trial's placement group."""
+class _FixedWorkers(FixedScalingPolicy):
+    """Asks for no resources: of these workers the autoscaler knows from the trial's placement group."""
 
     def _send_resource_request(self) -> None:
         pass
@@ -170,43 +171,43 @@ class _AsGiven(FixedScalingPolicy):
 
 
 class _Reports(ReportCallback):
-    """What the workers reported and nobody fetched yet."""
+    """Keeps what the workers reported until it is fetched."""
 
-    def __init__(self, policy: _LostWorkers) -> None:
+    def __init__(self, policy: _LostWorkerPolicy) -> None:
         self.waiting: list[Metrics] = []
         self._policy = policy
         self._latest = 0.0
 
     def after_report(self, training_report: Any, metrics: list[Metrics]) -> None:
-        """Rank 0 speaks for all; epochs that are replayed after a loss are none that the trial got on by."""
+        """Keep rank 0's, which are all workers'; an epoch that is replayed after a loss is no progress."""
         self.waiting.append(metrics[0])
         if metrics[0]["epoch"] > self._latest:
             self._latest = metrics[0]["epoch"]
-            self._policy.went_on()
+            self._policy.reset()
 
 
 class _Controller(TrainController):
-    """Ray Train's controller, with the workers in the trial's placement group and reports to fetch."""
+    """Extends Ray Train's controller: workers in the trial's placement group, reports to be fetched."""
 
     worker_group_cls = _Workers
 
     def __init__(self, callbacks: list[Any], train_run_context: Any, **settings: Any) -> None:
-        os.environ.setdefault("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", LEAVE_S)
-        policy = _LostWorkers(train_run_context.run_config.failure_config)
+        os.environ.setdefault("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", SHUTDOWN_TIMEOUT_S)
+        policy = _LostWorkerPolicy(train_run_context.run_config.failure_config)
         self._reports = _Reports(policy)
         super().__init__(
             callbacks=[*callbacks, self._reports],
             failure_policy=policy,
-            scaling_policy=_AsGiven(train_run_context.scaling_config),
+            scaling_policy=_FixedWorkers(train_run_context.scaling_config),
             train_run_context=train_run_context,
             **settings,
         )
-        self._health_check_interval_s = POLL_S
+        self._health_check_interval_s = POLL_INTERVAL_S
 
     async def reports(self) -> list[Metrics]:
-        """Metrics reported since the last call, waited for; none once everything is over."""
+        """Return metrics reported since the last call, waited for; none once everything is over."""
         while not self._reports.waiting and not self.get_state().is_terminal():
-            await asyncio.sleep(POLL_S / 4)
+            await asyncio.sleep(POLL_INTERVAL_S / 4)
         taken, self._reports.waiting = self._reports.waiting, []
         return taken
 
@@ -217,7 +218,7 @@ class _Trainer(TorchTrainer):
     report: Report
 
     def _create_default_callbacks(self) -> list[Any]:
-        """Ray's, without those that start an actor of which there is no need."""
+        """Return Ray's, without those that start an actor of which there is no need."""
         idle = (PlacementGroupCleanerCallback, DatasetsCallback)
         return [call for call in super()._create_default_callbacks() if not isinstance(call, idle)]
 
@@ -225,7 +226,7 @@ class _Trainer(TorchTrainer):
         for own in ("failure_policy", "scaling_policy"):
             del settings[own]
         here = PlacementGroupSchedulingStrategy(
-            _of_the_trial(),
+            _trial_placement_group(),
             placement_group_bundle_index=0,
             placement_group_capture_child_tasks=True,
         )

@@ -1,4 +1,4 @@
-"""Teacher outputs, remembered for each augmented view of each image.
+"""Remembers teacher outputs for each augmented view of each image.
 
 A teacher is frozen and its images come in finitely many views, so what it says of a view is computed once
 and kept, for all trials of a node and for later studies. The outputs are *defined* as what is kept: region
@@ -36,7 +36,7 @@ GRID = 4
 
 @dataclass(frozen=True, slots=True)
 class CacheLayout:
-    """Which regions are kept of a view.
+    """Says which regions are kept of a view.
 
     Attributes:
         kept: the scales whose regions are kept. If it is one, coarser ones are averages of its cells.
@@ -46,7 +46,7 @@ class CacheLayout:
 
     @classmethod
     def of(cls, scales: tuple[int, ...], map_size: tuple[int, int], commutes: bool) -> CacheLayout:
-        """What to keep for ``scales`` of a last map of ``map_size`` (h, w).
+        """Return what to keep for ``scales`` of a last map of ``map_size`` (h, w).
 
         One grid does where it divides the map, the scales divide it, and averaging ``commutes`` with the
         classifier: :data:`GRID`, so that trials of different scales share it, else the finest scale.
@@ -60,11 +60,11 @@ class CacheLayout:
 
     @property
     def cells(self) -> int:
-        """Number of regions kept."""
+        """Return the number of regions kept."""
         return region_count(self.kept)
 
     def regions(self, cells: Tensor, scales: tuple[int, ...]) -> Tensor:
-        """Kept outputs [B, cells, K] -> logits [B, R, K] of ``scales`` in float32."""
+        """Turn kept outputs [B, cells, K] into logits [B, R, K] of ``scales`` in float32."""
         cells = cells.float()
         if len(self.kept) == 1:
             (grid,) = self.kept
@@ -76,7 +76,7 @@ class CacheLayout:
 
 
 class Verification(NamedTuple):
-    """What came of computing remembered views again.
+    """Carries what came of computing remembered views again.
 
     Attributes:
         checked, different: number of views, and of those with any other number than before.
@@ -91,14 +91,14 @@ class Verification(NamedTuple):
 
 
 class TeacherCache:
-    """The outputs of one teacher for all views of one data set.
+    """Gives the outputs of one teacher for all views of one data set.
 
     Args:
         compute: what the teacher says of the images at raw positions [CHUNK] in views [CHUNK]:
             logits [CHUNK, cells, K] in float16, on the device.
         shape: (cells, K).
         views: number of views of an image; the entry of (index, view) has the slot index * views + view.
-        places: where entries are looked for and kept, the nearest first.
+        backends: where entries are looked for and kept, the nearest first.
 
     Attributes:
         seconds: time spent here so far, looking up and computing.
@@ -111,33 +111,33 @@ class TeacherCache:
         shape: tuple[int, int],
         views: int,
         device: torch.device,
-        places: Sequence[CacheBackend] = (),
+        backends: Sequence[CacheBackend] = (),
     ) -> None:
         self.compute = compute
         self.shape = shape
         self.views = views
         self.device = device
-        self.places = places
+        self.backends = backends
         self.seconds = 0.0
         self.computed = 0
 
     def cells(self, slots: Slots) -> Tensor:
-        """Outputs [n, cells, K] in float16 of ``slots`` [n]; what is missing is computed and kept."""
+        """Return outputs [n, cells, K] in float16 of ``slots`` [n]; what is missing is computed and kept."""
         began = time.perf_counter()
         cells = torch.empty(len(slots), *self.shape, dtype=torch.float16, device=self.device)
         missing = np.arange(len(slots))
-        for depth, place in enumerate(self.places):
-            found, values = place.read(slots[missing])
-            self._settle(cells, missing[found], slots, values, self.places[:depth])
+        for depth, backend in enumerate(self.backends):
+            found, values = backend.read(slots[missing])
+            self._keep(cells, missing[found], slots, values, self.backends[:depth])
             missing = missing[~found]
         if len(missing):
-            self._settle(cells, missing, slots, self._run(slots[missing]), self.places)
+            self._keep(cells, missing, slots, self._run(slots[missing]), self.backends)
         self.seconds += time.perf_counter() - began
         return cells
 
     def verify(self, slots: Slots) -> Verification:
-        """Compute those of ``slots`` that the last place holds, and compare them with what it holds."""
-        found, kept = self.places[-1].read(slots)
+        """Compute those of ``slots`` that the last backend holds, and compare them with what it holds."""
+        found, kept = self.backends[-1].read(slots)
         if not found.any():
             return Verification(0, 0, 0.0, 0.0)
         fresh, kept = self._run(slots[found]).cpu().float(), kept.cpu().float()
@@ -145,16 +145,16 @@ class TeacherCache:
         different = int((differences != 0).sum())
         return Verification(len(fresh), different, differences.max().item(), fresh.abs().max().item())
 
-    def _settle(
-        self, cells: Tensor, at: Slots, slots: Slots, values: Tensor, places: Sequence[CacheBackend]
+    def _keep(
+        self, cells: Tensor, at: Slots, slots: Slots, values: Tensor, backends: Sequence[CacheBackend]
     ) -> None:
-        """Put ``values`` [m, cells, K] at rows ``at`` [m] of ``cells``, and keep them in ``places``."""
+        """Put ``values`` [m, cells, K] at rows ``at`` [m] of ``cells``, and keep them in ``backends``."""
         cells[torch.from_numpy(at).to(self.device)] = values.to(self.device)
-        for place in places:
-            place.write(slots[at], values)
+        for backend in backends:
+            backend.write(slots[at], values)
 
     def _run(self, slots: Slots) -> Tensor:
-        """The teacher's outputs [n, cells, K] for ``slots`` [n], in whole chunks."""
+        """Run the teacher: outputs [n, cells, K] for ``slots`` [n], in whole chunks."""
         self.computed += len(slots)
         padded = torch.from_numpy(np.resize(slots, -(-len(slots) // CHUNK) * CHUNK)).to(self.device)
         chunks = [

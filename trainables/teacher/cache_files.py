@@ -1,4 +1,4 @@
-"""Where teacher outputs are kept: a file shared by the processes of a node, or a device's memory.
+"""Keeps teacher outputs in a file shared by the processes of a node, or in a device's memory.
 
 PATH.cells  float16, entry s at s times the entry's size (rounded up to 8 bytes); sparse where nothing is kept
 PATH.marks  uint32 an entry: 0 where there is none, else a check sum of the entry and of its place
@@ -33,14 +33,14 @@ class CacheBackend(Protocol):
     """Keeps entries [cells, K] in float16, by slot."""
 
     def read(self, slots: Slots) -> tuple[Mask, Tensor]:
-        """Which of ``slots`` [n] are there, and the entries [m, cells, K] of those, in their order."""
+        """Return which of ``slots`` [n] are there, and the entries [m, cells, K] of those, in their order."""
 
     def write(self, slots: Slots, values: Tensor) -> None:
         """Keep ``values`` [n, cells, K] at ``slots`` [n], as far as there is room."""
 
 
 class ViewFile:
-    """Entries in a file; those with a slot from ``capacity`` on are never kept.
+    """Keeps entries in a file; those with a slot from ``capacity`` on are never kept.
 
     Args:
         path: of the two files, without their suffixes.
@@ -60,11 +60,11 @@ class ViewFile:
         self._factors = random.integers(1 << 63, size=words + 1, dtype=np.uint64) * 2 + 1
 
     def marked(self) -> Slots:
-        """All slots that bear a mark, rising."""
+        """Return all slots that bear a mark, rising."""
         return np.flatnonzero(self._marks)
 
     def read(self, slots: Slots) -> tuple[Mask, Tensor]:
-        """As :class:`CacheBackend` says; entries on the CPU."""
+        """Read as :class:`CacheBackend` says; entries on the CPU."""
         within = slots < self.capacity
         marks = np.where(within, self._marks[np.where(within, slots, 0)], 0)
         found = marks != 0
@@ -76,7 +76,7 @@ class ViewFile:
         return found, torch.from_numpy(values).view(-1, *self.shape)
 
     def write(self, slots: Slots, values: Tensor) -> None:
-        """As :class:`CacheBackend` says."""
+        """Write as :class:`CacheBackend` says."""
         room = slots < self.capacity
         slots = slots[room]
         padded = np.zeros((len(slots), self._entries.shape[1] * 4), dtype=np.float16)
@@ -92,7 +92,7 @@ class ViewFile:
         self._marks[:] = 0
 
     def _check_sums(self, entries: NDArray[np.uint64], slots: Slots) -> NDArray[np.uint32]:
-        """[n] odd numbers, of entries [n, words] and the slots they are meant for."""
+        """Return [n] odd numbers, of entries [n, words] and the slots they are meant for."""
         total = (entries * self._factors[1:]).sum(axis=1, dtype=np.uint64)
         total += slots.astype(np.uint64) * self._factors[0]
         sums: NDArray[np.uint32] = (total >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
@@ -100,19 +100,19 @@ class ViewFile:
 
 
 class ViewMemory:
-    """Entries in the memory of a device, with room for all."""
+    """Keeps entries in the memory of a device, with room for all."""
 
     def __init__(self, slots: int, shape: tuple[int, int], device: torch.device) -> None:
         self._entries = torch.empty(slots, *shape, dtype=torch.float16, device=device)
         self._there = np.zeros(slots, dtype=np.bool_)
 
     def read(self, slots: Slots) -> tuple[Mask, Tensor]:
-        """As :class:`CacheBackend` says; entries on the device."""
+        """Read as :class:`CacheBackend` says; entries on the device."""
         found = self._there[slots]
         return found, self._entries[self._at(slots[found])]
 
     def write(self, slots: Slots, values: Tensor) -> None:
-        """As :class:`CacheBackend` says."""
+        """Write as :class:`CacheBackend` says."""
         self._entries[self._at(slots)] = values.to(self._entries.device)
         self._there[slots] = True
 
@@ -121,12 +121,12 @@ class ViewMemory:
 
 
 def entry_bytes(shape: tuple[int, int]) -> int:
-    """Bytes of one entry of ``shape`` in a file."""
+    """Return the bytes of one entry of ``shape`` in a file."""
     return -(-math.prod(shape) * 2 // 8) * 8
 
 
 def _mapped(path: Path, dtype: Any, rows: int, columns: int) -> NDArray[Any]:
-    """The file at ``path`` as an array [rows, columns]; it is made, or made longer, to hold it."""
+    """Map the file at ``path`` as an array [rows, columns]; it is made, or made longer, to hold it."""
     size = rows * columns * np.dtype(dtype).itemsize
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

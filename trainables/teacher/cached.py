@@ -22,7 +22,7 @@ WINDOW = 64 * CHUNK
 
 
 class CachedTeacher:
-    """The teacher's outputs for each view, fetched a window of the epoch ahead."""
+    """Looks the teacher's outputs up for each view, a window of the epoch ahead."""
 
     def __init__(self, views: TeacherCache, layout: CacheLayout, scales: tuple[int, ...]) -> None:
         self.views = views
@@ -31,17 +31,17 @@ class CachedTeacher:
 
     @property
     def seconds(self) -> float:
-        """Time spent so far."""
+        """Return the time spent so far."""
         return self.views.seconds
 
-    def begin(self, split: Split, plan: EpochPlan) -> None:
-        """The epoch's images and their views, in the order of their use."""
+    def begin_epoch(self, split: Split, plan: EpochPlan) -> None:
+        """Take the epoch's images and their views, in the order of their use."""
         index = split.index.cpu().numpy()[plan.rows]
         self._slots = index * self.views.views + plan.views
         self._at = self._start = self._end = 0
 
     def __call__(self, batch: Batch) -> HeadOutputs:
-        """Outputs for the next images of the epoch."""
+        """Return the outputs for the next images of the epoch."""
         size = len(batch.target)
         if self._at + size > self._end:
             self._start, self._end = self._at, min(self._at + max(WINDOW, size), len(self._slots))
@@ -51,7 +51,7 @@ class CachedTeacher:
         return HeadOutputs(self.layout.regions(cells, self.scales), None)
 
 
-def chunks(
+def chunk_forward(
     network: nn.Module,
     split: ResidentSplit,
     layout: CacheLayout,
@@ -60,14 +60,14 @@ def chunks(
     *,
     compiled: bool = False,
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """(raw positions [CHUNK], views [CHUNK]) -> kept logits [CHUNK, cells, K] in float16."""
+    """Return a pass (raw positions [CHUNK], views [CHUNK]) -> kept logits [CHUNK, cells, K] in float16."""
 
-    def look(images: Tensor) -> Tensor:
+    def forward(images: Tensor) -> Tensor:
         with autocast(training, device):
             final = network.forward_features(images)  # type: ignore[operator]
         return region_logits(final.float(), network.classifier, layout.kept).half()  # type: ignore[arg-type]
 
-    run = compile_static(look, device, graphs=True, frozen=True) if compiled else look
+    run = compile_static(forward, device, graphs=True, frozen=True) if compiled else forward
 
     @torch.no_grad()
     def compute(index: Tensor, view: Tensor) -> Tensor:

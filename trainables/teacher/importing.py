@@ -23,7 +23,7 @@ CLASSES, IMAGE_SIZE = 100, 32
 
 
 def read_teacher(file: Path, name: str, num_classes: int, image_size: int) -> State:
-    """The weights in ``file``, every key and shape as network ``name`` has them; no object is unpickled.
+    """Read the weights in ``file``, every key and shape as network ``name`` has them; unpickles no object.
 
     Raises:
         ModelError: the file cannot be read, or does not hold this network's weights.
@@ -82,29 +82,26 @@ def import_teacher(
 
 
 def measure(name: str, state: State, data: DataSet) -> dict[str, float]:
-    """``test/loss``, ``test/top1`` and ``test/top5`` of a teacher on the test split of ``data``."""
+    """Return ``test/loss``, ``test/top1`` and ``test/top5`` of a teacher on the test split of ``data``."""
     import torch
 
     from trainables import models
-    from trainables.engine.engine import best_precision
+    from trainables.engine.device import best_device, best_precision
     from trainables.engine.evaluation import EVALUATION_BATCH, evaluate
+    from trainables.engine.runtime import Runtime
     from trainables.models.weights import load_into
 
-    device = _device()
+    device = best_device()
     network = models.build(name, data.num_classes, image_size=max(data.image_size))
     load_into(network, state)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     training = Training(precision=best_precision(device))
-    return evaluate(network, data.test.batches(EVALUATION_BATCH, epoch=None), "test", training, device)
+    batches = data.test.batches(EVALUATION_BATCH, epoch=None)
+    return evaluate(network, batches, "test", training, Runtime(device))
 
 
 def _load(data: Data) -> DataSet:
     from trainables.data import load
+    from trainables.engine.device import best_device
 
-    return load(data, _device())
-
-
-def _device() -> Any:
-    import torch
-
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return load(data, best_device())

@@ -1,4 +1,4 @@
-"""The teacher in training: run live on each batch, or remembered for each view.
+"""Opens the teacher of a trial: run live on each batch, or remembered for each view.
 
 It is remembered wherever views are counted and no feature loss asks for its maps. Whether that is so follows
 from the trial's configuration and data alone; room on disk and device decides only what is computed again.
@@ -6,81 +6,84 @@ from the trial's configuration and data alone; room on disk and device decides o
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 
 import trainables.models as models
-from trainables.config.trial import Teacher, TrialConfig
+from trainables.config.trial import Teacher
 from trainables.data.dataset import DataSet
 from trainables.data.resident import ResidentSplit
-from trainables.engine.compilation import attempt
+from trainables.engine.compilation import try_compile
 from trainables.engine.engine import TeacherOutputs
 from trainables.engine.head import MultiScaleHead, feature_shapes, with_whole
-from trainables.engine.process_cache import ProcessCache
+from trainables.engine.runtime import Runtime, TrialInputs
 from trainables.models.multiscale import pooling_commutes
 from trainables.models.weights import load_into, load_published, state_sha256
 from trainables.storage.run_store import RunStore
 from trainables.teacher.cache import CacheLayout, TeacherCache
-from trainables.teacher.cache_policy import CachePolicy, check, identity, places
-from trainables.teacher.cached import CachedTeacher, chunks
-from trainables.teacher.live import LiveTeacher, compiled_live
+from trainables.teacher.cache_policy import check_sample, identity, open_backends
+from trainables.teacher.cached import CachedTeacher, chunk_forward
+from trainables.teacher.live import LiveTeacher, compiled_forward
 
 
 class MissingTeacher(Exception):
-    """The configuration names a teacher whose weights are not filed in the store."""
+    """Says that the configuration names a teacher whose weights are not filed in the store."""
 
 
 def open_teacher(
-    network: nn.Module,
-    config: TrialConfig,
-    store: RunStore,
-    data: DataSet,
-    device: torch.device,
-    room: CachePolicy,
-    warm: ProcessCache,
-    say: Callable[[str], None],
-    compiled: bool = False,
+    network: nn.Module, inputs: TrialInputs, runtime: Runtime, *, compiled: bool = False
 ) -> TeacherOutputs:
-    """The source of the teacher's outputs for ``config``; ``network`` is the teacher itself."""
+    """Return the source of a trial's teacher outputs; ``network`` is the teacher itself."""
+    config, split, device = inputs.config, inputs.data.all, runtime.device
     term, wants_maps = config.method.logit, bool(config.method.features)
     scales = with_whole(term.scales if term else (1,))
-    if wants_maps or not isinstance(data.all, ResidentSplit):
+    if wants_maps or not isinstance(split, ResidentSplit):
         head = MultiScaleHead(network, scales, features=wants_maps, full_precision=True)
-        run = compiled_live(head, config, store, data, device, warm, say) if compiled else None
-        return LiveTeacher(head, config.training, device, run)
-    split = data.all
+        forward = compiled_forward(head, inputs, runtime) if compiled else None
+        return LiveTeacher(head, config.training, device, forward)
     assert config.teacher is not None
-    _, *map_size = feature_shapes(network, max(data.image_size)).maps[-1]
-    layout = CacheLayout.of(scales, (map_size[0], map_size[1]), pooling_commutes(network.classifier))
-    folder = store.teacher_views(config.teacher.weights)
+    _, height, width = feature_shapes(network, max(inputs.data.image_size)).maps[-1]
+    layout = CacheLayout.of(scales, (height, width), pooling_commutes(network.classifier))
+    folder = inputs.store.teacher_views(config.teacher.weights)
+    about = identity(config, split, layout.kept, str(compiled), device)
+    views = runtime.process_cache.get(
+        "views",
+        (str(folder), str(about), runtime.cache_policy),
+        lambda: _open_cache(network, layout, inputs, runtime, compiled=compiled),
+        capacity=4,
+    )
+    return CachedTeacher(views, layout, scales)
 
-    def make() -> TeacherCache:
-        shape = (layout.cells, data.num_classes)
-        compute, engine = None, "eager"
-        if compiled:
-            compute = attempt(
-                f"teacher {config.teacher and config.teacher.name}",
-                lambda: chunks(network, split, layout, config.training, device, compiled=True),
-                say,
-            )
-        if compute is not None:
-            engine = "compiled"
-        else:
-            compute = chunks(network, split, layout, config.training, device)
-        about = identity(config, split, layout.kept, engine, device)
-        where = places(folder, about, shape, split.population * split.views, room, device)
-        views = TeacherCache(compute, shape, split.views, device, where)
-        check(views, room.verify, say)
-        return views
 
-    key = (str(folder), str(identity(config, split, layout.kept, str(compiled), device)), room)
-    return CachedTeacher(warm.get("views", key, make, most=4), layout, scales)
+def _open_cache(
+    network: nn.Module, layout: CacheLayout, inputs: TrialInputs, runtime: Runtime, *, compiled: bool
+) -> TeacherCache:
+    """Return the cache of a teacher's outputs, after a look at what earlier processes left in it."""
+    config, split, device = inputs.config, inputs.data.all, runtime.device
+    assert config.teacher is not None
+    assert isinstance(split, ResidentSplit)
+    compute, engine = None, "eager"
+    if compiled:
+        compute = try_compile(
+            f"teacher {config.teacher.name}",
+            lambda: chunk_forward(network, split, layout, config.training, device, compiled=True),
+            runtime.log,
+        )
+    if compute is not None:
+        engine = "compiled"
+    else:
+        compute = chunk_forward(network, split, layout, config.training, device)
+    about = identity(config, split, layout.kept, engine, device)
+    shape = (layout.cells, inputs.data.num_classes)
+    folder = inputs.store.teacher_views(config.teacher.weights)
+    backends = open_backends(folder, about, shape, split.population * split.views, runtime)
+    views = TeacherCache(compute, shape, split.views, device, backends)
+    check_sample(views, runtime.cache_policy.verify, runtime.log)
+    return views
 
 
 def load_teacher(teacher: Teacher, store: RunStore, data: DataSet, device: torch.device) -> nn.Module:
-    """The filed ``teacher``, in eval mode, without gradients; its weights are checked by hash."""
+    """Return the filed ``teacher``, in eval mode, without gradients; its weights are checked by hash."""
     path = store.teacher(teacher.weights)
     if not path.exists():
         raise MissingTeacher(f"no weights of teacher {teacher.name} are filed as {path.name}")

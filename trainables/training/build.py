@@ -3,73 +3,61 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 
 import torch
 
 import trainables.models as models
-from trainables.config.trial import TrialConfig
-from trainables.data.dataset import DataSet
 from trainables.distributed.checks import check_shared
-from trainables.distributed.process_group import ALONE, ProcessGroup
-from trainables.engine.compilation import Mode, step_for, worth_compiling
+from trainables.engine.allocator import keep_freed_memory
+from trainables.engine.compilation import compiled_step, worth_compiling
 from trainables.engine.criterion import Criterion
-from trainables.engine.device import keep_freed_memory, set_matrix_units
+from trainables.engine.device import set_matrix_units
 from trainables.engine.engine import Engine, TeacherOutputs
 from trainables.engine.head import MultiScaleHead, feature_shapes
-from trainables.engine.process_cache import ProcessCache
+from trainables.engine.runtime import Runtime, TrialInputs
 from trainables.losses.features import FeatureShapes
-from trainables.storage.run_store import RunStore
-from trainables.teacher.cache_policy import CachePolicy
 from trainables.teacher.opening import load_teacher, open_teacher
 
 
-def build_engine(
-    config: TrialConfig,
-    store: RunStore,
-    data: DataSet,
-    device: torch.device,
-    *,
-    room: CachePolicy | None = None,
-    engine: Mode = "auto",
-    warm: ProcessCache | None = None,
-    say: Callable[[str], None] = print,
-    group: ProcessGroup = ALONE,
-) -> Engine:
-    """The engine of ``config`` before its first step; all initial weights come from the seed alone."""
+def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
+    """Return the engine of a trial before its first step; all initial weights come from the seed alone."""
+    config, data, device, group = inputs.config, inputs.data, runtime.device, runtime.group
     size, term, wants_maps = max(data.image_size), config.method.logit, bool(config.method.features)
-    warm = warm or ProcessCache()
     split = data.train if config.fit == "train" else data.all
     features = [term.name for term in config.method.features]
     check_shared(features, config.training, group.size, [len(split)])
-    compiled = worth_compiling(engine, config.training, split.steps(config.training.batch_size), device)
+    steps = split.steps(config.training.batch_size)
+    compiled = worth_compiling(runtime.compile_mode, config.training, steps, device)
     set_matrix_units(config.training)
     if device.type == "cpu":
         keep_freed_memory()
-    torch.manual_seed(_epoch_seed(config.seed, 0))
+    torch.manual_seed(epoch_seed(config.seed, 0))
     student = models.build(config.student, data.num_classes, image_size=size)
     teacher: TeacherOutputs | None = None
     shapes: tuple[FeatureShapes | None, FeatureShapes | None] = (None, None)
     if (filed := config.teacher) is not None:
-        key = (str(store.root), filed, data.num_classes, size, str(device))
-        network = warm.get("teacher", key, lambda: load_teacher(filed, store, data, device), most=4)
-        teacher = open_teacher(
-            network, config, store, data, device, room or CachePolicy(), warm, say, compiled
+        key = (str(inputs.store.root), filed, data.num_classes, size, str(device))
+        network = runtime.process_cache.get(
+            "teacher", key, lambda: load_teacher(filed, inputs.store, data, device), capacity=4
         )
+        teacher = open_teacher(network, inputs, runtime, compiled=compiled)
         if wants_maps:
             shapes = (feature_shapes(student, size), feature_shapes(network, size))
-    torch.manual_seed(_epoch_seed(config.seed, 0))  # loading a teacher draws numbers, keeping one does not
+    torch.manual_seed(epoch_seed(config.seed, 0))  # loading a teacher draws numbers, keeping one does not
     criterion = Criterion(config.method, *shapes, num_samples=int(data.all.index.max()) + 1)
     head = MultiScaleHead(student, term.scales if term else (1,), features=wants_maps)
     head.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     step = None
     if compiled and group.size == config.training.batch_norm_parts == 1:
-        step = step_for(config, head, criterion, data.image_size, data.num_classes, device, warm, say)
-    student_head = step.adopt(head) if step else head
-    return Engine(student_head, teacher, criterion, config.training, device, step, group)
+        step = compiled_step(config, data, head, criterion, runtime)
+    student_head = step.load_student(head) if step else head
+    return Engine(student_head, teacher, criterion, config.training, runtime, step)
 
 
-def _epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
-    """The leader's is that of a trial by itself; the others draw other numbers for their images."""
+def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
+    """Return the seed of what a process draws in an epoch.
+
+    The leader's is that of a trial by itself; the others draw other numbers for their images.
+    """
     text = f"{seed}/{epoch}/{rank}" if rank else f"{seed}/{epoch}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")

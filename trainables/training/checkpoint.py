@@ -1,4 +1,4 @@
-"""Training state in a store: written atomically, verified on load, the previous one kept.
+"""Keeps training state in a store: written atomically, verified on load, the previous one kept.
 
 Format: 8 bytes of magic, the size of the payload (8 bytes, little-endian), its SHA-256 (32 bytes), the
 payload as ``torch.save`` wrote it. It is read with ``weights_only=True``: tensors, numbers and text, never
@@ -21,7 +21,7 @@ HEAD = struct.Struct("<8sQ32s")
 
 
 class DamagedCheckpoint(Exception):
-    """Not a whole checkpoint."""
+    """Says why bytes are not a whole checkpoint."""
 
 
 def save(folder: RunFolder, epoch: int, state: dict[str, Any]) -> None:
@@ -34,9 +34,9 @@ def save(folder: RunFolder, epoch: int, state: dict[str, Any]) -> None:
 
 
 def load(folder: RunFolder) -> tuple[dict[str, Any] | None, list[str]]:
-    """The newest whole state in ``folder``, and a line about each damaged one met, which is deleted.
+    """Return the newest whole state in ``folder``, and a line about each damaged one met, which is deleted.
 
-    Returns None when there is none: the run starts from the beginning.
+    The state is None when there is none: the run starts from the beginning.
     """
     problems: list[str] = []
     for name in folder.checkpoints():
@@ -51,7 +51,7 @@ def load(folder: RunFolder) -> tuple[dict[str, Any] | None, list[str]]:
 
 
 def unpack(data: bytes) -> dict[str, Any]:
-    """The state in a checkpoint's bytes; raises :class:`DamagedCheckpoint`."""
+    """Return the state in a checkpoint's bytes; raises :class:`DamagedCheckpoint`."""
     if len(data) < HEAD.size or not data.startswith(MAGIC):
         raise DamagedCheckpoint(f"{len(data)} bytes that are no checkpoint")
     _, size, digest = HEAD.unpack_from(data)

@@ -1,4 +1,4 @@
-"""One configuration -> one trained student: epochs, evaluation, reports, checkpoints. Plain torch.
+"""Trains one configuration into one student: epochs, evaluation, reports, checkpoints. Plain torch.
 
 Whatever happened before, a call of :func:`run_trial` reports every epoch of the trial from the first, in
 order: those a checkpoint or a finished result already holds are replayed, the rest are trained. The numbers
@@ -19,132 +19,103 @@ from torch import nn
 
 from trainables.config.trial import Teacher, TrialConfig
 from trainables.data.dataset import DataSet
-from trainables.distributed.process_group import ALONE, ProcessGroup
-from trainables.engine.compilation import Mode
 from trainables.engine.device import set_matrix_units
 from trainables.engine.engine import Engine
-from trainables.engine.evaluation import Metrics, measure
-from trainables.engine.process_cache import ProcessCache
+from trainables.engine.evaluation import Metrics, evaluate_due
+from trainables.engine.runtime import Runtime, TrialInputs
 from trainables.storage.run_store import RunFolder, RunStore
-from trainables.teacher.cache_policy import CachePolicy
 from trainables.teacher.opening import load_teacher
 from trainables.training import checkpoint
-from trainables.training.build import _epoch_seed, build_engine
+from trainables.training.build import build_engine, epoch_seed
 from trainables.training.result import finish
 from trainables.training.timing import EpochTimer
 
 Report = Callable[[Metrics], None]
+LoadData = Callable[[TrialConfig, torch.device], DataSet]
 
 
 class NonFiniteLoss(Exception):
-    """The loss became NaN or infinite; the trial has failed and says so."""
+    """Says that the loss became NaN or infinite; the trial has failed."""
 
 
 def run_trial(
-    config: TrialConfig,
-    store: RunStore,
-    load_data: Callable[[TrialConfig, torch.device], DataSet],
-    report: Report,
-    device: torch.device,
-    say: Callable[[str], None] = print,
-    *,
-    room: CachePolicy | None = None,
-    engine: Mode = "auto",
-    warm: ProcessCache | None = None,
-    group: ProcessGroup = ALONE,
+    config: TrialConfig, store: RunStore, load_data: LoadData, report: Report, runtime: Runtime
 ) -> dict[str, Any]:
-    """Train, or finish training, or replay ``config``; returns the record that is filed under its key.
+    """Train, or finish training, or replay ``config``; return the record that is filed under its key.
 
-    The processes of a group call this together. All of them report; only the leader writes files, says things
-    and returns the record.
+    The processes of a group call this together. All of them report; only the leader writes files, logs and
+    returns the record.
 
     Args:
-        load_data: gives the data set; a warm process keeps it.
+        load_data: gives the data set for a configuration and a device; not called for a finished trial.
         report: called with the metrics of each epoch, ``epoch`` counted from 1 among them. Whatever it
             raises ends the trial, which can be gone on with later.
-        say: takes a line about a damaged checkpoint and the like.
-        room: for the teacher's remembered outputs.
-        engine: whether steps are compiled; decides how numbers are rounded.
-        warm: what this process keeps from trial to trial.
-        group: the processes that train the trial together.
 
     Raises:
         NonFiniteLoss: at the end of the epoch in which the loss became NaN or infinite.
         MissingTeacher: the teacher's weights, or those given, are not in ``store``.
     """
-    folder = store.open_run(config) if group.leads else store.run(config.trial_key)
-    with folder.lock() if group.leads else nullcontext():
-        result = group.told(folder.result() if group.leads else None)
+    group = runtime.group
+    folder = store.open_run(config) if group.is_leader else store.run(config.trial_key)
+    with folder.lock() if group.is_leader else nullcontext():
+        result = group.broadcast(folder.result() if group.is_leader else None)
         if result is not None:
             for metrics in result["history"]:
                 report(metrics)
             return result
-        data = load_data(config, device)
+        inputs = TrialInputs(config, store, load_data(config, runtime.device))
         if config.weights is not None:
-            given = Teacher(name=config.student, weights=config.weights)
-            student = load_teacher(given, store, data, device)
-            return _measured(config, folder, student, data, report, device, group)
-        built = build_engine(
-            config, store, data, device, room=room, engine=engine, warm=warm, say=say, group=group
-        )
-        return _train(config, folder, built, data, report, say)
+            return _evaluate_given(inputs, folder, report, runtime)
+        return _train(inputs, folder, build_engine(inputs, runtime), report)
 
 
-def _train(
-    config: TrialConfig,
-    folder: RunFolder,
-    engine: Engine,
-    data: DataSet,
-    report: Report,
-    say: Callable[[str], None],
-) -> dict[str, Any]:
-    group, training = engine.group, config.training
-    state, problems = checkpoint.load(folder) if group.leads else (None, [])
+def _train(inputs: TrialInputs, folder: RunFolder, engine: Engine, report: Report) -> dict[str, Any]:
+    config, data, runtime, group = inputs.config, inputs.data, engine.runtime, engine.runtime.group
+    training = config.training
+    state, problems = checkpoint.load(folder) if group.is_leader else (None, [])
     for problem in problems:
-        say(problem)
-    state = group.told(state)
+        runtime.log(problem)
+    state = group.broadcast(state)
     history = _restore(engine, state) if state is not None else []
     result: dict[str, Any] = {}
-    if len(history) == training.epochs and group.leads:
+    if len(history) == training.epochs and group.is_leader:
         result = finish(config, folder, engine.student.network, history, data)
     for done in history:
         report(done)
     split = data.train if config.fit == "train" else data.all
     for epoch in range(len(history) + 1, training.epochs + 1):
-        torch.manual_seed(_epoch_seed(config.seed, epoch, group.rank))  # dropout and the like
+        torch.manual_seed(epoch_seed(config.seed, epoch, group.rank))  # dropout and the like
         times = EpochTimer(engine)
         metrics: Metrics = {"epoch": epoch, **engine.train_epoch(split, epoch, config.seed)}
         metrics["lr"] = engine.optimizer.lr
         times.trained(split.steps(training.batch_size, parts=training.batch_norm_parts))
         if not math.isfinite(metrics["train/loss"]):
             raise NonFiniteLoss(f"the loss is {metrics['train/loss']} in epoch {epoch}")
-        metrics |= measure(config, engine.student.network, data, epoch, engine.device, group)
+        metrics |= evaluate_due(config, engine.student.network, data, epoch, runtime)
         metrics |= times.evaluated()
         history.append(metrics)
-        if epoch < training.epochs and group.leads:
+        if epoch < training.epochs and group.is_leader:
             checkpoint.save(folder, epoch, _state(engine, history))
-        elif group.leads:  # before the report: a scheduler may end the trial in it
+        elif group.is_leader:  # before the report: a scheduler may end the trial in it
             result = finish(config, folder, engine.student.network, history, data)
         report(metrics)
     return result
 
 
-def _measured(
-    config: TrialConfig,
-    folder: RunFolder,
-    student: nn.Module,
-    data: DataSet,
-    report: Report,
-    device: torch.device,
-    group: ProcessGroup,
+def _evaluate_given(
+    inputs: TrialInputs, folder: RunFolder, report: Report, runtime: Runtime
 ) -> dict[str, Any]:
-    """One report on a student that is given, as after a last epoch."""
+    """Report once on a student whose weights are given, as after a last epoch."""
+    config, data = inputs.config, inputs.data
+    assert config.weights is not None
+    given = Teacher(name=config.student, weights=config.weights)
+    student: nn.Module = load_teacher(given, inputs.store, data, runtime.device)
     began = time.perf_counter()
     set_matrix_units(config.training)
-    metrics = measure(config, student, data, config.training.epochs, device, group)
+    metrics = evaluate_due(config, student, data, config.training.epochs, runtime)
     took = time.perf_counter() - began
     metrics |= {"epoch": config.training.epochs, "time/evaluate_s": took, "time/epoch_s": took}
-    result = finish(config, folder, student, [metrics], data) if group.leads else {}
+    result = finish(config, folder, student, [metrics], data) if runtime.group.is_leader else {}
     report(metrics)
     return result
 

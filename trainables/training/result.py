@@ -1,4 +1,4 @@
-"""What becomes of a student: its accuracy on the splits that are due, its file, its record."""
+"""Files a trained student: its weights and the record that makes its trial finished."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def finish(
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers were made on."""
+    """Return what the numbers were made on."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "host": platform.node(),

@@ -1,4 +1,4 @@
-"""Some training steps of a trial, to find out how fast it is beside others on the same device."""
+"""Trains a trial for some seconds, to find out how fast it is beside others on the same device."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 
 from trainables.config.trial import TrialConfig
 from trainables.data import RawData, prepare
-from trainables.engine.compilation import Mode
+from trainables.engine.device import best_device
+from trainables.engine.runtime import CachePolicy, CompileMode, Runtime, TrialInputs
 from trainables.storage.run_store import RunStore
-from trainables.teacher.cache_policy import CachePolicy
 from trainables.training.build import build_engine
 
 
 class Throughput(NamedTuple):
-    """What a probe found.
+    """Carries what a probe found.
 
     Attributes:
         images_per_s: trained on by this probe alone.
@@ -29,28 +29,27 @@ class Throughput(NamedTuple):
 
 
 class ThroughputProbe:
-    """A trial that is trained a little and thrown away; nothing is filed but views of the teacher."""
+    """Trains a trial a little and throws it away; nothing is filed but views of the teacher."""
 
     def __init__(
-        self, config: Mapping[str, Any], store: str, raw: RawData, threads: int, engine: Mode
+        self, config: Mapping[str, Any], store: str, raw: RawData, threads: int, compile_mode: CompileMode
     ) -> None:
         torch.set_num_threads(threads)
         self.config = TrialConfig.from_dict(config)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = best_device()
         self.data = prepare(raw, self.config.data, self.device)
-        room = CachePolicy("off")  # what a trial's first epoch costs, at the least
-        self.engine = build_engine(
-            self.config, RunStore(store), self.data, self.device, room=room, engine=engine
-        )
+        policy = CachePolicy("off")  # what a trial's first epoch costs, at the least
+        runtime = Runtime(self.device, compile_mode=compile_mode, cache_policy=policy)
+        self.engine = build_engine(TrialInputs(self.config, RunStore(store), self.data), runtime)
 
     def train(self, seconds: float) -> Throughput:
-        """Train for so long, whole batches, and say how fast."""
+        """Train for so long, whole batches, and return how fast."""
         engine, size = self.engine, self.config.training.batch_size
         engine.student.train()
         images, began = 0, time.perf_counter()
         while time.perf_counter() - began < seconds:
             if engine.teacher is not None:
-                engine.teacher.begin(self.data.train, self.data.train.plan(size, epoch=1))
+                engine.teacher.begin_epoch(self.data.train, self.data.train.plan(size, epoch=1))
             for batch in self.data.train.batches(size, epoch=1):
                 engine.step(batch, 1)
                 images += len(batch.target)

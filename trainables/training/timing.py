@@ -1,4 +1,4 @@
-"""How the time of an epoch was spent."""
+"""Measures how the time of an epoch was spent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trainables.engine.engine import Engine
 
 
 class EpochTimer:
-    """How the seconds of an epoch were spent; what is neither training nor evaluation is idle.
+    """Measures how the seconds of an epoch were spent; what is neither training nor evaluation is idle.
 
     time/epoch_s: training, teacher and evaluation. time/teacher_s: the teacher, run or looked up (a live
     one on a GPU is part of the training). time/batch_ms: one step, without the teacher. time/compile_s: what
@@ -26,7 +26,7 @@ class EpochTimer:
         return self.engine.teacher.seconds if self.engine.teacher is not None else 0.0
 
     def trained(self, steps: int) -> None:
-        """The training of the epoch is done, in so many steps."""
+        """Take the times of the epoch's training, which is done, in so many steps."""
         teacher = self._teacher() - self.teacher
         train = time.perf_counter() - self.began - teacher
         self.times = {
@@ -38,7 +38,7 @@ class EpochTimer:
             self.times["time/compile_s"] = compiled
 
     def evaluated(self) -> dict[str, float]:
-        """Everything is done; the times."""
+        """Return the times, now that everything is done."""
         whole = time.perf_counter() - self.began
         spent = self.times["time/train_s"] + self.times["time/teacher_s"]
         return {**self.times, "time/evaluate_s": whole - spent, "time/epoch_s": whole}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from study.compute import gpu_packing as packing
-from study.compute.gpu_packing import PackingMeasurement, most_that_pay, told
+from study.compute.gpu_packing import PackingMeasurement, find_best_packing, summary
 from study.loading import load_space
 from study.plan.resolve import resolve
 
@@ -30,18 +30,18 @@ def attempts(rates: dict[int, tuple[float, float]]) -> Callable[[int], PackingMe
     ],
 )
 def test_more_trials_as_long_as_they_pay(rates: dict[int, tuple[float, float]], best: int) -> None:
-    assert most_that_pay(attempts(rates))[-1].trials == best
+    assert find_best_packing(attempts(rates))[-1].trials == best
 
 
 def test_nothing_fits() -> None:
-    assert most_that_pay(attempts({})) == []
+    assert find_best_packing(attempts({})) == []
 
 
 def test_never_more_than_the_most() -> None:
     many = {2**n: (100.0 * 2**n, 1.0) for n in range(6)}
-    found = most_that_pay(attempts(many))
-    assert found[-1].trials == packing.MOST
-    assert told(found).startswith("trials on one device: 8 (1 at 100 images/s, 2 at 200 images/s")
+    found = find_best_packing(attempts(many))
+    assert found[-1].trials == packing.MAX_TRIALS
+    assert summary(found).startswith("trials on one device: 8 (1 at 100 images/s, 2 at 200 images/s")
 
 
 @pytest.mark.slow
@@ -58,12 +58,12 @@ def test_real_trials_on_cores(
     ray.init(num_cpus=2, include_dashboard=False)
     try:
         where = (0.0, config, str(tmp_path), plan.raw, 1, "eager")
-        one, two = packing.together(1, *where), packing.together(2, *where)
+        one, two = packing.measure_packing(1, *where), packing.measure_packing(2, *where)
         assert one is not None
         assert two is not None
         assert one.images_per_s > 0
         assert two.images_per_s > 0
-        assert packing.together(3, *where) is None, "three trials of a core do not fit on two"
+        assert packing.measure_packing(3, *where) is None, "three trials of a core do not fit on two"
     finally:
         ray.shutdown()
     assert not any(tmp_path.glob("runs/*")), "a probe leaves no run behind"

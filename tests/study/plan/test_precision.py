@@ -58,7 +58,7 @@ def test_a_study_keeps_the_precision_it_began_with(space: Write, tmp_path: Path)
     """It goes on as if it had begun on a machine for which the other precision is best."""
     begun = {'Pair("resnet8", "wrn_10_1"), ': "", 'precision="float32"': 'precision="auto"'}
     args = ("--space", space(**begun), "--results", tmp_path, "--stages", "teachers")
-    best, folder = device_.best_here(), StudyFolder(tmp_path, "small")
+    best, folder = device_.best_precision(), StudyFolder(tmp_path, "small")
     assert launch(*args).returncode == 0
     assert precision.kept(folder) == best
 

@@ -19,7 +19,7 @@ from trainables.config import ConfigError, FeatureTerm, LogitTerm, Method, Trial
 from trainables.data import load
 from trainables.data.dataset import DataSet
 from trainables.distributed.batch_norm import batch_statistics
-from trainables.distributed.process_group import ALONE, DistributedGroup, ProcessGroup, peer_lost
+from trainables.distributed.process_group import SINGLE_PROCESS, DistributedGroup, ProcessGroup, peer_lost
 from trainables.engine.engine import Engine
 from trainables.engine.evaluation import Metrics
 from trainables.storage.run_store import RunStore
@@ -84,7 +84,7 @@ def normalise(group: ProcessGroup, parts: int) -> list[Tensor]:
     assert x.grad is not None
     assert weight.grad is not None
     assert bias.grad is not None
-    return [y.detach(), x.grad, group.sum(weight.grad), group.sum(bias.grad), mean, var]
+    return [y.detach(), x.grad, group.all_reduce(weight.grad), group.all_reduce(bias.grad), mean, var]
 
 
 def as_lists(tensors: list[Tensor]) -> list[Any]:
@@ -183,7 +183,7 @@ def test_what_fails_fails_for_all(pair: tuple[list[Seen], RunStore]) -> None:
 
 
 def test_statistics_are_those_of_the_whole_batch(pair: tuple[list[Seen], RunStore]) -> None:
-    whole = normalise(ALONE, 1)
+    whole = normalise(SINGLE_PROCESS, 1)
     shares = [[torch.tensor(values) for values in seen.normalised] for seen in pair[0]]
     for position, expected in enumerate(whole):
         if position < 2:
@@ -198,7 +198,7 @@ def test_statistics_are_those_of_the_whole_batch(pair: tuple[list[Seen], RunStor
 def test_parts_are_normalised_by_themselves() -> None:
     images = torch.randn(8, 3, 2, 2) * 3 + 1
     mean, var = torch.zeros(3), torch.ones(3)
-    with batch_statistics(2, ALONE):
+    with batch_statistics(2, SINGLE_PROCESS):
         y = functional.batch_norm(images, mean, var, training=True)
         plain = functional.batch_norm(images, mean, var, training=False)
     for part in range(2):

@@ -12,10 +12,17 @@ from tests.trainables.trials import CPU, CRD, SD_DKD, Run, tiny
 from trainables.config import LogitTerm, Method, Training
 from trainables.data.dataset import DataSet
 from trainables.engine import compilation as compiled_room
-from trainables.engine.compilation import CompiledStep, attempt, kind_of_step, step_for, worth_compiling
+from trainables.engine.compilation import (
+    CompiledStep,
+    compiled_step,
+    step_signature,
+    try_compile,
+    worth_compiling,
+)
 from trainables.engine.criterion import Criterion
 from trainables.engine.head import MultiScaleHead
 from trainables.engine.process_cache import ProcessCache
+from trainables.engine.runtime import Runtime, TrialInputs
 from trainables.storage.run_store import RunStore
 from trainables.teacher.live import LiveTeacher
 from trainables.training.build import build_engine
@@ -26,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture(autouse=True)
 def _nothing_failed_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled_room, "_failures", set())
-    monkeypatch.setattr(compiled_room, "_spent", [])
+    monkeypatch.setattr(compiled_room, "_durations", [])
 
 
 @needs_compiler
@@ -42,10 +49,10 @@ def test_compiled_steps_are_the_eager_ones_and_serve_other_trials(store: RunStor
         warmup_epochs=3,
         options={"temperature": 2.0, "beta": 3.0},
     )
-    other, warm = trial(store, term=term, seed=3), ProcessCache()
-    losses(config, store, digits, "compiled", warm, steps=4)
-    reused = losses(other, store, digits, "compiled", warm)
-    assert len(warm._kept["step"]) == 1
+    other, cache = trial(store, term=term, seed=3), ProcessCache()
+    losses(config, store, digits, "compiled", cache, steps=4)
+    reused = losses(other, store, digits, "compiled", cache)
+    assert cache.count("step") == 1
     assert reused == losses(other, store, digits, "compiled")
     assert reused == pytest.approx(losses(other, store, digits, "eager"), rel=1e-5)
 
@@ -62,7 +69,8 @@ def test_what_is_not_compiled_runs_eager_and_says_so_once(
     said: list[str] = []
     config = trial(store)
     for _ in range(2):
-        engine = build_engine(config, store, digits, CPU, engine="compiled", say=said.append)
+        runtime = Runtime(CPU, compile_mode="compiled", log=said.append)
+        engine = build_engine(TrialInputs(config, store, digits), runtime)
         assert engine.compiled is None
         assert list(one_epoch(engine, digits, 1)) == losses(config, store, digits, "eager", steps=3)
     assert len(said) == 2
@@ -78,16 +86,15 @@ def test_failed_attempts_are_not_made_again() -> None:
 
     said: list[str] = []
     for _ in range(3):
-        assert attempt("a thing", fail, said.append) is None
+        assert try_compile("a thing", fail, said.append) is None
     assert (len(tries), len(said)) == (1, 1)
 
 
 @needs_compiler
 def test_the_epoch_after_a_compilation_tells_its_seconds(store: RunStore, digits: DataSet) -> None:
-    warm = ProcessCache()
+    runtime: dict[str, Any] = {"compile_mode": "compiled", "process_cache": ProcessCache()}
     first, second = (
-        Run(tiny(training={"epochs": 2, "lr": lr}), store, digits, engine="compiled", warm=warm).reports
-        for lr in (0.1, 0.2)
+        Run(tiny(training={"epochs": 2, "lr": lr}), store, digits, **runtime).reports for lr in (0.1, 0.2)
     )
     assert first[0]["time/compile_s"] > 0.1
     assert not [metrics for metrics in (first[1], *second) if "time/compile_s" in metrics]
@@ -103,12 +110,17 @@ def test_auto_compiles_long_trials() -> None:
     assert not worth_compiling("eager", training, 10**6, torch.device("cuda"))
 
 
-def test_trials_that_differ_in_numbers_alone_are_of_one_kind(store: RunStore) -> None:
-    def kind(**changes: Any) -> str:
-        return kind_of_step(trial(store, **changes), (32, 32), 10, CPU)
+def test_trials_that_differ_in_numbers_alone_share_a_step(store: RunStore, digits: DataSet) -> None:
+    def signature(**changes: Any) -> str:
+        return step_signature(trial(store, **changes), digits, CPU)
 
     numbers = dataclasses.replace(SD_DKD, alpha=3.0, warmup_epochs=5, options={"temperature": 1.5})
-    assert kind() == kind(term=numbers) == kind(seed=4) == kind(training={"lr": 0.3, "epochs": 9})
+    assert (
+        signature()
+        == signature(term=numbers)
+        == signature(seed=4)
+        == signature(training={"lr": 0.3, "epochs": 9})
+    )
     for term in (
         dataclasses.replace(SD_DKD, scales=(1, 2)),
         dataclasses.replace(SD_DKD, reduction="sum"),
@@ -116,18 +128,20 @@ def test_trials_that_differ_in_numbers_alone_are_of_one_kind(store: RunStore) ->
         LogitTerm(base="nkd", scales=(1, 2, 4)),
         LogitTerm(base="nkd", scales=(1, 2, 4), options={"as_released": True}),
     ):
-        assert kind(term=term) != kind()
-    assert kind(student="wrn_10_1") != kind()
-    assert kind(training={"precision": "bf16"}) != kind()
-    assert kind(training={"batch_size": 30}) != kind()
+        assert signature(term=term) != signature()
+    assert signature(student="wrn_10_1") != signature()
+    assert signature(training={"precision": "bf16"}) != signature()
+    assert signature(training={"batch_size": 30}) != signature()
 
 
-def test_warming_up_leaves_no_trace(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_warming_up_leaves_no_trace(
+    store: RunStore, digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(compiled_room, "compile_static", lambda function, *_, **__: function)
     config = trial(store)
     head = MultiScaleHead(models.build("resnet8", 10), (1, 2, 4))
     before = {name: value.clone() for name, value in head.state_dict().items()}
-    step = step_for(config, head, Criterion(config.method), (32, 32), 10, CPU, ProcessCache(), print)
+    step = compiled_step(config, digits, head, Criterion(config.method), Runtime(CPU))
     assert isinstance(step, CompiledStep)
     assert all(torch.equal(value, before[name]) for name, value in step.student.state_dict().items())
     assert all(parameter.grad is None for parameter in head.parameters())
@@ -137,11 +151,9 @@ def test_warming_up_leaves_no_trace(store: RunStore, monkeypatch: pytest.MonkeyP
 def test_a_live_teacher_is_compiled_once_and_says_the_same(store: RunStore, digits: DataSet) -> None:
     config = trial(store, method=Method(features=(CRD,)), training={"batch_size": 32})
     batch = next(iter(digits.train.batches(32, epoch=1)))
-    warm = ProcessCache()
-    eager = build_engine(config, store, digits, CPU, engine="eager").teacher
-    first, second = (
-        build_engine(config, store, digits, CPU, engine="compiled", warm=warm).teacher for _ in range(2)
-    )
+    inputs, runtime = TrialInputs(config, store, digits), Runtime(CPU, compile_mode="compiled")
+    eager = build_engine(inputs, Runtime(CPU, compile_mode="eager")).teacher
+    first, second = (build_engine(inputs, runtime).teacher for _ in range(2))
     assert isinstance(eager, LiveTeacher)
     assert isinstance(first, LiveTeacher)
     assert isinstance(second, LiveTeacher)

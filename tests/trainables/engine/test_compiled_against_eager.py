@@ -11,12 +11,13 @@ import torch
 import trainables.models as models
 from tests.trainables.stepping import losses, needs_compiler, trial
 from tests.trainables.trials import CRD
-from trainables.config import LogitTerm, Method, TrialConfig
+from trainables.config import LogitTerm, Method
 from trainables.config.scales import region_count
 from trainables.data.dataset import DataSet
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.split import Batch, Split
 from trainables.engine.head import HeadOutputs, MultiScaleHead, with_whole
+from trainables.engine.runtime import Runtime, TrialInputs
 from trainables.storage.run_store import RunStore
 from trainables.teacher.opening import open_teacher
 
@@ -61,7 +62,7 @@ class Given:
     def __init__(self, regions: int) -> None:
         self.regions = regions
 
-    def begin(self, split: Split, plan: EpochPlan) -> None:
+    def begin_epoch(self, split: Split, plan: EpochPlan) -> None:
         self._draw = torch.Generator().manual_seed(3)
 
     def __call__(self, batch: Batch) -> HeadOutputs:
@@ -73,10 +74,11 @@ class Given:
 def drawn_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
     """Teachers are drawn, but for those whose features are asked for."""
 
-    def opened(network: torch.nn.Module, config: TrialConfig, *others: Any) -> Any:
-        if config.method.features or config.method.logit is None:
-            return open_teacher(network, config, *others)
-        return Given(region_count(with_whole(config.method.logit.scales)))
+    def opened(network: torch.nn.Module, inputs: TrialInputs, runtime: Runtime, *, compiled: bool) -> Any:
+        method = inputs.config.method
+        if method.features or method.logit is None:
+            return open_teacher(network, inputs, runtime, compiled=compiled)
+        return Given(region_count(with_whole(method.logit.scales)))
 
     monkeypatch.setattr("trainables.training.build.open_teacher", opened)
 

@@ -8,9 +8,10 @@ import trainables.models as models
 from tests.trainables.trials import CPU
 from trainables.config import Training
 from trainables.data.dataset import DataSet
-from trainables.engine.engine import autocast
+from trainables.engine.device import autocast
 from trainables.engine.evaluation import MetricTotals, evaluate
 from trainables.engine.optimizer import learning_rate
+from trainables.engine.runtime import Runtime
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -52,7 +53,13 @@ def test_evaluation_does_not_depend_on_the_size_of_its_batches(digits: DataSet) 
     torch.manual_seed(0)
     network = models.build("resnet8", 10)
     whole, pieces = (
-        evaluate(network, digits.test.batches(size, epoch=None), "test", Training(precision="float32"), CPU)
+        evaluate(
+            network,
+            digits.test.batches(size, epoch=None),
+            "test",
+            Training(precision="float32"),
+            Runtime(CPU),
+        )
         for size in (100, 7)
     )
     assert whole == pytest.approx(pieces, rel=1e-5)

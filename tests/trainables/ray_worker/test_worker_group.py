@@ -21,13 +21,13 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from tests.trainables.trials import Run, numbers, tiny
 from trainables.data.dataset import DataSet
 from trainables.ray_worker.worker_group import (
-    LOSSES,
+    MAX_CONSECUTIVE_LOSSES,
     PeerLost,
-    _LostWorkers,
-    _once,
+    _LostWorkerPolicy,
+    _report_once,
     _Reports,
     bundles,
-    own_faults,
+    worker_exceptions,
 )
 from trainables.storage.run_store import RunStore
 from trainables.training.loop import NonFiniteLoss
@@ -96,18 +96,18 @@ def failure(*errors: Exception) -> WorkerGroupError:
 def test_a_fault_of_ones_own_fails_the_trial_and_a_lost_worker_does_not() -> None:
     own = UserExceptionWithTraceback(NonFiniteLoss("the loss is nan in epoch 1"), "")
     lost = UserExceptionWithTraceback(PeerLost("connection closed by peer"), "")
-    policy = _LostWorkers(FailureConfig(max_failures=LOSSES))
+    policy = _LostWorkerPolicy(FailureConfig(max_failures=MAX_CONSECUTIVE_LOSSES))
     assert policy.make_decision(failure(lost, own)) == FailureDecision.RAISE
-    assert [str(fault) for fault in own_faults(failure(lost, own))] == ["the loss is nan in epoch 1"]
-    assert own_faults(failure(lost, RuntimeError("actor died"))) == []
-    for _ in range(LOSSES):
+    assert [str(fault) for fault in worker_exceptions(failure(lost, own))] == ["the loss is nan in epoch 1"]
+    assert worker_exceptions(failure(lost, RuntimeError("actor died"))) == []
+    for _ in range(MAX_CONSECUTIVE_LOSSES):
         assert policy.make_decision(failure(lost)) == FailureDecision.RETRY
     assert policy.make_decision(failure(lost)) == FailureDecision.RAISE
     reports = _Reports(policy)
     for epoch in (1, 2):
         reports.after_report(None, [{"epoch": epoch}, {"epoch": epoch}])
     assert policy.make_decision(failure(lost)) == FailureDecision.RETRY
-    for _ in range(LOSSES):
+    for _ in range(MAX_CONSECUTIVE_LOSSES):
         reports.after_report(None, [{"epoch": 1}, {"epoch": 1}])  # replayed
         last = policy.make_decision(failure(lost))
     assert last == FailureDecision.RAISE
@@ -115,7 +115,7 @@ def test_a_fault_of_ones_own_fails_the_trial_and_a_lost_worker_does_not() -> Non
 
 def test_an_epoch_is_reported_once() -> None:
     reported: list[float] = []
-    report = _once(lambda metrics: reported.append(metrics["epoch"]))
+    report = _report_once(lambda metrics: reported.append(metrics["epoch"]))
     for epoch in (1, 2, 1, 2, 3):
         report({"epoch": epoch})
     assert reported == [1, 2, 3]

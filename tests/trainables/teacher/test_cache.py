@@ -12,7 +12,7 @@ from trainables.data.resident import ResidentSplit
 from trainables.models.multiscale import region_logits
 from trainables.teacher.cache import CHUNK, CacheLayout, TeacherCache
 from trainables.teacher.cache_files import ViewMemory
-from trainables.teacher.cached import chunks
+from trainables.teacher.cached import chunk_forward
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -59,7 +59,7 @@ def test_outputs_do_not_depend_on_the_other_images_of_a_chunk(
     split = digits.all
     assert isinstance(split, ResidentSplit)
     training = Training(precision=precision)  # type: ignore[arg-type]
-    compute = chunks(
+    compute = chunk_forward(
         network(name), split, CacheLayout((4,)) if name == "ShuffleV2" else CacheLayout((1, 2)), training, CPU
     )
     index, view = torch.arange(CHUNK), torch.arange(CHUNK) % 25

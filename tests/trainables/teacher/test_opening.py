@@ -13,10 +13,10 @@ from trainables.data.dataset import DataSet
 from trainables.engine.engine import TeacherOutputs
 from trainables.engine.head import MultiScaleHead
 from trainables.engine.process_cache import ProcessCache
+from trainables.engine.runtime import CachePolicy, Runtime, TrialInputs
 from trainables.storage.run_store import RunStore
-from trainables.teacher import cached as teacher_room
+from trainables.teacher import cached as cached_file
 from trainables.teacher.cache_files import ViewFile
-from trainables.teacher.cache_policy import CachePolicy
 from trainables.teacher.cached import CachedTeacher
 from trainables.teacher.live import LiveTeacher
 from trainables.teacher.opening import load_teacher, open_teacher
@@ -36,22 +36,27 @@ def opened(
     config: TrialConfig,
     store: RunStore,
     data: DataSet,
-    room: CachePolicy | None = None,
-    warm: ProcessCache | None = None,
+    policy: CachePolicy | None = None,
+    cache: ProcessCache | None = None,
 ) -> tuple[CachedTeacher, list[str]]:
-    """The remembered teacher of ``config``, and what was said when it was opened."""
-    said: list[str] = []
-    network = load_teacher(config.teacher, store, data, CPU)
-    source = open_teacher(
-        network, config, store, data, CPU, room or CachePolicy(), warm or ProcessCache(), said.append
+    """The remembered teacher of ``config``, and what was logged when it was opened."""
+    logged: list[str] = []
+    assert config.teacher is not None
+    runtime = Runtime(
+        CPU,
+        cache_policy=policy or CachePolicy(),
+        process_cache=cache or ProcessCache(),
+        log=logged.append,
     )
+    network = load_teacher(config.teacher, store, data, CPU)
+    source = open_teacher(network, TrialInputs(config, store, data), runtime)
     assert isinstance(source, CachedTeacher)
-    return source, said
+    return source, logged
 
 
 def epoch_of(source: TeacherOutputs, data: DataSet, epoch: int = 1) -> torch.Tensor:
     """The regions of one epoch's images, in the order of their use."""
-    source.begin(data.train, data.train.plan(32, epoch=epoch))
+    source.begin_epoch(data.train, data.train.plan(32, epoch=epoch))
     return torch.cat([source(batch).regions for batch in data.train.batches(32, epoch=epoch)])
 
 
@@ -60,17 +65,17 @@ def test_numbers_do_not_depend_on_what_is_remembered(
     store: RunStore, digits: DataSet, precision: str
 ) -> None:
     config = trial(store, training={"precision": precision})
-    rooms = {
+    policies = {
         "nowhere": CachePolicy("off"),
         "for the first time": CachePolicy("auto"),
         "long ago": CachePolicy("auto"),
         "in part": CachePolicy(20 * 16 * 10 * 2),
     }
     numbers = {}
-    for name, room in rooms.items():
+    for name, policy in policies.items():
         if name == "in part":
             forget_all(store, config)
-        numbers[name] = Run(config, RunStore(link(store, name)), digits, room=room).numbers
+        numbers[name] = Run(config, RunStore(link(store, name)), digits, cache_policy=policy).numbers
     assert all(value == numbers["nowhere"] for value in numbers.values())
 
 
@@ -142,9 +147,9 @@ def test_training_curve_is_the_live_ones_within_rounding(
     config = trial(store, training={"epochs": 3, "lr": 0.005})
     remembered = Run(config, RunStore(link(store, "a")), digits).numbers
 
-    def live(network: torch.nn.Module, config: TrialConfig, *_: object) -> LiveTeacher:
+    def live(network: torch.nn.Module, inputs: TrialInputs, *_: object, **__: object) -> LiveTeacher:
         head = MultiScaleHead(network, (1, 2, 4), full_precision=True)
-        return LiveTeacher(head, config.training, CPU)
+        return LiveTeacher(head, inputs.config.training, CPU)
 
     monkeypatch.setattr("trainables.training.build.open_teacher", live)
     expected = Run(config, RunStore(link(store, "b")), digits).numbers
@@ -160,7 +165,7 @@ def test_feature_losses_and_uncounted_views_run_the_teacher_live(store: RunStore
         Method(logit=LogitTerm(), features=(FeatureTerm(name="at", weight=1.0),)),
     ):
         config = tiny(method, teacher=file_teacher(store))
-        assert isinstance(build_engine(config, store, digits, CPU).teacher, LiveTeacher)
+        assert isinstance(build_engine(TrialInputs(config, store, digits), Runtime(CPU)).teacher, LiveTeacher)
 
 
 def test_what_decides_the_outputs_has_files_of_its_own(store: RunStore, digits: DataSet) -> None:
@@ -183,7 +188,7 @@ def test_views_that_are_not_the_teachers_are_found_out(store: RunStore, digits: 
     config = trial(store)
     source, _ = opened(config, store, digits)
     expected = epoch_of(source, digits)
-    (file,) = source.views.places
+    (file,) = source.views.backends
     assert isinstance(file, ViewFile)
     slots = file.marked()
     file.write(slots, torch.zeros(len(slots), 16, 10).half())
@@ -204,10 +209,10 @@ def test_a_share_of_the_views_is_verified_and_a_chunk_at_least(store: RunStore, 
 
 
 def test_warm_process_opens_the_views_once(store: RunStore, digits: DataSet) -> None:
-    warm = ProcessCache()
-    first, second = (opened(trial(store, seed=seed), store, digits, warm=warm)[0] for seed in (0, 1))
+    cache = ProcessCache()
+    first, second = (opened(trial(store, seed=seed), store, digits, cache=cache)[0] for seed in (0, 1))
     assert first.views is second.views
-    third, _ = opened(trial(store, training={"precision": "bf16"}), store, digits, warm=warm)
+    third, _ = opened(trial(store, training={"precision": "bf16"}), store, digits, cache=cache)
     assert third.views is not first.views
 
 
@@ -216,6 +221,6 @@ def test_windows_cut_the_epoch_anywhere(
 ) -> None:
     expected = epoch_of(opened(trial(store), store, digits)[0], digits)
     for window in (1, 40, 64):
-        monkeypatch.setattr(teacher_room, "WINDOW", window)
+        monkeypatch.setattr(cached_file, "WINDOW", window)
         assert torch.equal(epoch_of(opened(trial(store), store, digits)[0], digits), expected)
     assert np.isfinite(expected.numpy()).all()

@@ -17,6 +17,7 @@ from trainables.data.dataset import DataSet
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.split import Batch, Split
 from trainables.engine.engine import Engine
+from trainables.engine.runtime import Runtime, TrialInputs
 from trainables.models.weights import load_published
 from trainables.storage.run_store import RunFolder, RunStore
 from trainables.teacher.opening import MissingTeacher
@@ -125,8 +126,8 @@ def test_damaged_checkpoint_falls_back_to_the_one_before(
     resumed = Run(tiny(), store, digits)
     assert trained == [1, 2, 2, 3]
     assert resumed.numbers == undisturbed.numbers
-    assert len(resumed.said) == 1
-    assert "checkpoint-000002.pt" in resumed.said[0]
+    assert len(resumed.logged) == 1
+    assert "checkpoint-000002.pt" in resumed.logged[0]
 
 
 def test_without_a_whole_checkpoint_it_starts_over(
@@ -137,7 +138,7 @@ def test_without_a_whole_checkpoint_it_starts_over(
         damage(path)
     resumed = Run(tiny(), store, digits)
     assert trained == [1, 2, 1, 2, 3]
-    assert len(resumed.said) == 2
+    assert len(resumed.logged) == 2
 
 
 def test_finished_trial_is_replayed_without_data(
@@ -150,7 +151,7 @@ def test_finished_trial_is_replayed_without_data(
     def no_data(config: TrialConfig, device: torch.device) -> DataSet:
         raise AssertionError("a finished trial reads no data")
 
-    result = run_trial(tiny(), store, no_data, reports.append, CPU)
+    result = run_trial(tiny(), store, no_data, reports.append, Runtime(CPU))
     assert reports == first.reports
     assert result == first.result
     assert trained == []
@@ -220,13 +221,13 @@ def test_feature_losses_are_trained_and_checkpointed_but_not_exported(
     assert state["criterion"].keys() == before.keys()
     assert all(not torch.equal(state["criterion"][name], value) for name, value in before.items())
     Run(config, store, digits)
-    network = build_engine(config, store, digits, CPU).student.network
+    network = build_engine(TrialInputs(config, store, digits), Runtime(CPU)).student.network
     assert exported(folder).keys() == network.state_dict().keys()
 
 
 def criterion_state(config: TrialConfig, store: RunStore, digits: DataSet) -> dict[str, Tensor]:
     """Weights of the criterion before the first step (no counters of batches, which stand still)."""
-    state = build_engine(config, store, digits, CPU).criterion.state_dict()
+    state = build_engine(TrialInputs(config, store, digits), Runtime(CPU)).criterion.state_dict()
     assert state
     return state
 
@@ -237,7 +238,7 @@ def exported(folder: RunFolder) -> dict[str, Tensor]:
 
 def test_student_file_holds_the_last_weights(store: RunStore, digits: DataSet) -> None:
     run = Run(tiny(), store, digits)
-    engine = build_engine(tiny(), store, digits, CPU)
+    engine = build_engine(TrialInputs(tiny(), store, digits), Runtime(CPU))
     engine.student.network.load_state_dict(exported(store.run(tiny().trial_key)))
     batches = list(digits.validation.batches(500, epoch=None))
     engine.student.network.eval()

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from trainables.engine.device import keep_freed_memory
+from trainables.engine.allocator import keep_freed_memory
 
 STEPS = """
 import resource, sys
 import torch
-from trainables.engine.device import keep_freed_memory
+from trainables.engine.allocator import keep_freed_memory
 
 if sys.argv[1] == "kept":
     keep_freed_memory()
