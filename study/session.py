@@ -7,7 +7,6 @@ import platform
 import signal
 from collections.abc import Collection
 from contextlib import ExitStack
-from dataclasses import asdict
 from types import TracebackType
 
 from rich.console import Console
@@ -15,6 +14,7 @@ from rich.console import Console
 from study.compute.cluster import Cluster
 from study.errors import StageFailed, StudyHalted
 from study.journal.journal import Journal
+from study.journal.notes import LaunchNote, LeaveNote, Outcome
 from study.journal.recorder import Recorder
 from study.journal.replica import JournalReplica
 from study.monitoring.labels import duration
@@ -22,6 +22,7 @@ from study.monitoring.progress import ProgressDisplay
 from study.plan import precision
 from study.plan.expected import ExpectedTrials
 from study.plan.plan import STAGES, Plan
+from study.plan.study_file import StudyFile
 from study.search.enqueue import searches
 from study.stages.pipeline import run_stages
 from study.stages.report import StudyReport, print_ends, print_summary, print_where, write_study_report
@@ -33,8 +34,6 @@ from study.workspace.folder import StudyFolder
 from study.workspace.lease import Lease, database_lock
 from study.workspace.locations import shared
 from study.workspace.lock import listening
-from trainables.config.serialization import to_plain
-from trainables.storage.files import write_json
 
 SEND_TIMEOUT_S = 600.0
 SEND_TIMEOUT_INTERRUPTED_S = 3.0
@@ -77,8 +76,8 @@ class Session:
         if shared(folder.store.storage):
             self._stack.enter_context(Lease(folder.store.storage, folder.name).held(self._lost))
         self._stack.enter_context(listening(folder.stop_request))
-        spec = {**to_plain(plan.spec), "code": list(plan.user_code), "searches": searches(plan)}
-        write_json(folder.path / "study.json", spec)
+        file = StudyFile.of(plan.spec, plan.user_code, searches(plan))
+        file.write(folder)
         places.remember(folder.path)
         if plan.auto is not None:
             precision.keep(folder, plan.auto)
@@ -86,13 +85,16 @@ class Session:
         journal = Journal(folder.journal)
         self._stack.callback(journal.close)
         expected = ExpectedTrials.of(plan)
-        journal.note("launch", host=platform.node(), pid=os.getpid(), **asdict(expected))
+        note = LaunchNote(
+            host=platform.node(), pid=os.getpid(), epochs=expected.epochs, trials=expected.trials
+        )
+        journal.note(note)
         self.progress = self._stack.enter_context(
             ProgressDisplay(self.console, plan.spec.name, plan.spec.search.maximize, expected)
         )
         if mirror is not None:
             self._stack.enter_context(mirror.following(self.progress.say))
-        self.tracker = MlflowUploader(folder, spec, self.progress.say)
+        self.tracker = MlflowUploader(folder, file.plain, self.progress.say)
         self.tracker.replay(journal.records)
         self.recorder = Recorder(journal, [self.progress, self.tracker])
 
@@ -106,7 +108,7 @@ class Session:
         from study.results.csv_files import write_csvs
 
         try:
-            self.recorder.journal.note("leave", outcome=self._outcome(kind))
+            self.recorder.journal.note(LeaveNote(outcome=self._outcome(kind)))
             write_csvs(self.folder, self.recorder.records)
         except (StudyHalted, OSError) as fault:
             if kind is None:
@@ -135,7 +137,7 @@ class Session:
             self.console.print(f"{lines} lines of the journal came from {storage.url}", soft_wrap=True)
         return mirror
 
-    def _outcome(self, kind: type[BaseException] | None) -> str:
+    def _outcome(self, kind: type[BaseException] | None) -> Outcome:
         """How the launch ends, as the journal's last line says it."""
         if kind is not None:
             return (

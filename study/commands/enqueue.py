@@ -39,16 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check and queue."""
     from study.journal.journal import read_outline
+    from study.journal.notes import StageNote, last_launch
+    from study.plan.study_file import StudyFile
     from study.search.enqueue import choose, point, queue, read_searches
-    from trainables.storage.files import read_json
 
     folder = chosen_study(args)
-    found = read_searches(read_json(folder.path / "study.json") or {})
+    found = read_searches(StudyFile.read(folder).searches)
     search = choose(found, args.pair, args.method)
     asked = point(search, args.settings, args.pair, args.method)
     number = queue(folder.optuna_url, search, asked)
-    stages = [note for note in read_outline(folder.journal).notes if note["type"] in ("launch", "stage")]
-    searching = bool(stages) and stages[-1].get("stage", "teachers") in ("teachers", "search")
+    launch = last_launch(read_outline(folder.journal).notes)
+    stages = [note.stage for note in launch if isinstance(note, StageNote)]
+    searching = bool(launch) and (not stages or stages[-1] in ("teachers", "search"))
     now = folder.launcher() is not None and searching
     settings = ", ".join(f"{name}={value}" for name, value in asked.items())
     when = "the launcher that runs takes it up" if now else "the next launch runs it"

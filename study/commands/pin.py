@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     trial = chosen(folder.name, view.trials, args.trial, args.pair)
     value = "" if trial.value is None else f", {view.metric} {trial.value:.2f} after {trial.epoch} epochs"
     about = f"{trial.pair} {trial.settings}: trial {trial.key} of study '{folder.name}'{value}."
-    text = pin(folder, outline, view.spec, outline.records[trial.key], about)
+    text = pin(folder, outline, view.file, outline.records[trial.key], about)
     shown = {"trial": trial.key, "pair": trial.pair, "settings": trial.settings, "value": trial.value}
     answer(args, {"study": folder.name, **shown, "space": text}, lambda: text.rstrip("\n"))
     return DONE

@@ -1,4 +1,4 @@
-"""What trials reported, as an append-only file of JSON lines: the first place a report goes, and the truth.
+"""Keeps what trials reported as an append-only file of JSON lines: the first place a report goes, the truth.
 
     {"type": "trial",  "key", "stage", "pair", "method", "role", "arm", "point", "config", "time"}
     {"type": "report", "key", "metrics", "time"}
@@ -25,16 +25,18 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from study.errors import StudyHalted
 from study.journal.metrics_reader import ARRIVED, BLOCK, REPORT, read_curves
+from study.journal.notes import LeaveNote, Note, is_note, line_of, note_of
 from study.journal.record import MetricHistory, TrialRecord, TrialStatus
 from study.plan.trial import PlannedTrial
 
 Line = dict[str, Any]
-NOTES = ("launch", "stage", "slots", "leave")
-"""Types of the lines that are about the study, not about a trial."""
+
+StudyState = Literal["running", "interrupted", "finished"]
+"""Whether a launcher runs a study, or the last one went to the end."""
 
 
 class Journal:
@@ -45,7 +47,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         known = read_journal(path)
         self.records: dict[str, TrialRecord] = known.records
-        self.notes: list[Line] = known.notes
+        self.notes: list[Note] = known.notes
         _drop_torn_line(path)
         self._file = path.open("ab", buffering=0)
         self._size = self._file.tell()
@@ -79,16 +81,17 @@ class Journal:
         """Note how a trial ended."""
         return self._append({"type": "end", "key": key, "status": status, "reason": reason})
 
-    def note(self, kind: str, **about: Any) -> Line:
-        """Keep what happened to the study itself; ``kind`` is one of :data:`NOTES`."""
-        return self._append({"type": kind, **about})
+    def note(self, note: Note) -> None:
+        """Keep what happened to the study itself."""
+        self._append(line_of(note))
+        self.notes.append(note)
 
     def close(self) -> None:
         """Close the file; nothing is buffered."""
         self._file.close()
 
     def _append(self, line: Line) -> Line:
-        line["time"] = time.time()
+        line.setdefault("time", time.time())
         raw = json.dumps(line, separators=(",", ":")).encode() + b"\n"
         try:
             written = 0
@@ -99,13 +102,8 @@ class Journal:
             self._file.truncate(self._size)
             raise StudyHalted(f"cannot write {self.path}: {error.strerror}") from error
         self._size += len(raw)
-        self._take(line)
-        return line
-
-    def _take(self, line: Line) -> None:
         fold(self.records, line)
-        if line["type"] in NOTES:
-            self.notes.append(line)
+        return line
 
 
 def read_lines(path: Path) -> Iterator[Line]:
@@ -120,13 +118,13 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 @dataclass(frozen=True, slots=True)
 class JournalOutline:
-    """A journal without its reports: trials by key, with no histories, and :data:`NOTES`, in order."""
+    """Holds a journal without its reports: trials by key, with no histories, and notes, in order."""
 
     records: dict[str, TrialRecord]
-    notes: list[Line]
+    notes: list[Note]
 
-    def state(self, alive: bool) -> str:
-        """``running``, as long as a launcher is ``alive``; ``finished``: the last one went to the end;
+    def state(self, alive: bool) -> StudyState:
+        """Say ``running``, as long as a launcher is ``alive``; ``finished``: the last one went to the end;
         else ``interrupted``."""
         if alive:
             return "running"
@@ -134,7 +132,7 @@ class JournalOutline:
             unfinished = any(record.status == "running" for record in self.records.values())
             return "interrupted" if unfinished or not self.records else "finished"
         last = self.notes[-1]
-        went_to_the_end = last["type"] == "leave" and last["outcome"] in ("done", "trials failed")
+        went_to_the_end = isinstance(last, LeaveNote) and last.outcome in ("done", "trials failed")
         return "finished" if went_to_the_end else "interrupted"
 
 
@@ -148,8 +146,8 @@ def read_outline(path: Path) -> JournalOutline:
                     continue
                 line = json.loads(raw)
                 fold(outline.records, line)
-                if line["type"] in NOTES:
-                    outline.notes.append(line)
+                if is_note(line):
+                    outline.notes.append(note_of(line))
     return outline
 
 
@@ -171,8 +169,8 @@ def read_records(path: Path) -> dict[str, TrialRecord]:
 
 
 def fold(records: dict[str, TrialRecord], line: Line) -> None:
-    """Take one line into ``records``."""
-    if line["type"] in NOTES:
+    """Take one line into ``records``; what it notes of the study is passed over."""
+    if is_note(line):
         return
     key = line["key"]
     if line["type"] == "trial":

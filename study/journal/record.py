@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args, overload
 import numpy as np
 
 from study.journal.curves import Floats
+from study.plan.trial import Role, StageName
+from trainables.config.trial import TrialConfig
 
 Metrics = dict[str, float]
 NO_NAMES: tuple[str, ...] = ()
@@ -92,9 +94,10 @@ STATUSES: tuple[TrialStatus, ...] = get_args(TrialStatus)
 
 @dataclass(slots=True)
 class TrialRecord:
-    """One trial of a study, folded from its lines.
+    """Holds what is known of one trial of a study, folded from its lines.
 
     Attributes:
+        config: its configuration in plain data, as files hold it; :attr:`trial` is the typed one.
         status: running, done, stopped (early) or failed; ``reason`` says why it failed.
         history: metrics of each epoch, in order.
         times: when each of them arrived, seconds since 1970.
@@ -103,10 +106,10 @@ class TrialRecord:
     """
 
     key: str
-    stage: str
+    stage: StageName
     pair: str
     method: str
-    role: str
+    role: Role
     search: str
     config: dict[str, Any]
     started: float
@@ -117,6 +120,14 @@ class TrialRecord:
     times: list[float] = field(default_factory=list)
     point: dict[str, Any] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    _trial: TrialConfig | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def trial(self) -> TrialConfig:
+        """What decides the trial's result, read from ``config`` when it is first asked for."""
+        if self._trial is None:
+            self._trial = TrialConfig.from_dict(self.config)
+        return self._trial
 
     @property
     def final(self) -> dict[str, float]:

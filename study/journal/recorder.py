@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from study.journal.journal import Journal
+from study.journal.notes import SlotsNote, StageNote
 from study.journal.record import TrialRecord, TrialStatus
 from study.plan.trial import PlannedTrial, StageName
 
@@ -48,13 +49,13 @@ class Recorder:
 
     def stage(self, name: StageName, total: int, left: int) -> None:
         """Note that a stage begins."""
-        self.journal.note("stage", stage=name, total=total, left=left)
+        self.journal.note(StageNote(stage=name, total=total, left=left))
         for observer in self.observers:
             observer.stage(name, total, left)
 
     def slots(self, slots: int, cpus: int, gpus: float) -> None:
         """Note how many trials run at once from now on, and with what each."""
-        self.journal.note("slots", slots=slots, cpus=cpus, gpus=gpus)
+        self.journal.note(SlotsNote(slots=slots, cpus=cpus, gpus=gpus))
 
     def began(self, planned: PlannedTrial) -> None:
         """Note that a trial was given to a process."""

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.journal.curves import Floats, LearningCurves
-from study.journal.journal import Line
 from study.journal.metrics_reader import ARRIVED
+from study.journal.notes import LaunchNote, LeaveNote, Note, SlotsNote
 
 PARTS = {
     "train_s": "time/train_s",
@@ -52,7 +52,7 @@ class DeviceTime:
 
 
 def device_time(
-    curves: LearningCurves, started: Sequence[float], notes: Sequence[Line], until: float
+    curves: LearningCurves, started: Sequence[float], notes: Sequence[Note], until: float
 ) -> DeviceTime:
     """Device time of a whole study.
 
@@ -88,20 +88,20 @@ def _share(curves: LearningCurves, started: Floats) -> Floats:
     return share
 
 
-def _slot_seconds(notes: Sequence[Line], arrivals: Floats, until: float) -> tuple[float, int]:
+def _slot_seconds(notes: Sequence[Note], arrivals: Floats, until: float) -> tuple[float, int]:
     """Slots times seconds over all launches, and the slots of the last; before a first trial, as at it."""
-    starts = [number for number, note in enumerate(notes) if note["type"] == "launch"]
+    starts = [number for number, note in enumerate(notes) if isinstance(note, LaunchNote)]
     total, slots = 0.0, 0
     for start, after in pairwise([*starts, len(notes)]):
         launch = notes[start:after]
-        end = launch[-1]["time"]
-        if launch[-1]["type"] != "leave":  # killed, or running still
-            limit = notes[after]["time"] if after < len(notes) else np.inf
+        end = launch[-1].time
+        if not isinstance(launch[-1], LeaveNote):  # killed, or running still
+            limit = notes[after].time if after < len(notes) else np.inf
             heard = arrivals[arrivals < limit]
             end = until if limit == np.inf else max(end, float(heard[-1]) if len(heard) else end)
-        changes = [note for note in launch if note["type"] == "slots"]
-        times = [launch[0]["time"], *(note["time"] for note in changes[1:]), end]
+        changes = [note for note in launch if isinstance(note, SlotsNote)]
+        times = [launch[0].time, *(change.time for change in changes[1:]), end]
         for number, change in enumerate(changes):
-            slots = change["slots"]
+            slots = change.slots
             total += slots * (times[number + 1] - times[number])
     return total, slots

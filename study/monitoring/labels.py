@@ -6,15 +6,15 @@ from study.journal.record import TrialRecord
 
 
 def settings(record: TrialRecord) -> str:
-    """The method of a trial with the knobs that matter, in one line."""
-    logit = record.config["method"]["logit"]
+    """Write the method of a trial with the knobs that matter, in one line."""
+    logit = record.trial.method.logit
     if logit is None:
         return record.method
-    knobs = f"alpha {logit['alpha']:.3g}"
+    knobs = f"alpha {logit.alpha:.3g}"
     if not record.method.startswith("SD-"):
         return f"{record.method} {knobs}"
-    scales = ",".join(map(str, logit["scales"]))
-    return f"{record.method} {{{scales}}} {knobs} beta {logit['complementary_weight']:.3g}"
+    scales = ",".join(map(str, logit.scales))
+    return f"{record.method} {{{scales}}} {knobs} beta {logit.complementary_weight:.3g}"
 
 
 def duration(seconds: float) -> str:

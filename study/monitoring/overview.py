@@ -8,20 +8,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from study.journal.curves import LearningCurves
-from study.journal.journal import Line, read_outline
+from study.journal.journal import StudyState, read_outline
 from study.journal.metrics_reader import ARRIVED, read_curves
-from study.journal.record import TrialRecord
+from study.journal.notes import LaunchNote, Note, StageNote, last_launch
+from study.journal.record import TrialRecord, TrialStatus
 from study.monitoring.device_time import SPENT
 from study.monitoring.eta import epochs_left, speed
 from study.plan.expected import ExpectedTrials
-from study.spec.search import Search
+from study.plan.study_file import StudyFile
+from study.plan.trial import StageName
 from study.workspace.folder import StudyFolder
-from trainables.storage.files import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class TrialOverview:
     """
 
     key: str
-    stage: str
+    stage: StageName
     pair: str
     method: str
     role: str
@@ -61,7 +61,7 @@ class BestTrial:
 class StageOverview:
     """The stage a study is in, or was in when it was last heard of; trials in it, and those still to end."""
 
-    name: str
+    name: StageName
     total: int
     left: int
 
@@ -71,35 +71,31 @@ def best_of(trials: Iterable[TrialOverview]) -> TrialOverview:
     return max(trials, key=lambda trial: (trial.status == "done", trial.value))
 
 
-def _metric(spec: dict[str, Any]) -> str:
-    return str(spec.get("search", {}).get("maximize", Search().maximize))
-
-
 def _last(journal: Path) -> float | None:
     return journal.stat().st_mtime if journal.exists() else None
 
 
 @dataclass
 class StudyOverview:
-    """A study's spec and journal, with the questions that are asked of them."""
+    """Answers what is asked of a study's file and journal."""
 
-    spec: dict[str, Any]
+    file: StudyFile
     records: Sequence[TrialRecord]
     curves: LearningCurves
-    notes: list[Line]
-    state: str
+    notes: list[Note]
+    state: StudyState
     last: float | None
     now: float = field(default_factory=time.time)
 
     @classmethod
     def read(cls, folder: StudyFolder) -> StudyOverview:
         """The study as it is at this moment."""
-        outline, spec = read_outline(folder.journal), read_json(folder.path / "study.json") or {}
-        names = (*dict.fromkeys([_metric(spec), *SPENT]), ARRIVED)
+        outline, file = read_outline(folder.journal), StudyFile.read(folder)
+        names = (*dict.fromkeys([file.metric, *SPENT]), ARRIVED)
         curves = read_curves(folder.journal, list(outline.records), names)
         records = list(outline.records.values())
         return cls(
-            spec,
+            file,
             records,
             curves,
             outline.notes,
@@ -115,7 +111,7 @@ class StudyOverview:
     @property
     def metric(self) -> str:
         """What the search maximises."""
-        return _metric(self.spec)
+        return self.file.metric
 
     @property
     def until(self) -> float:
@@ -130,11 +126,15 @@ class StudyOverview:
         values = self.curves.last(self.metric)
         return [
             TrialOverview(
-                **{name: getattr(record, name) for name in ("key", "stage", "pair", "method", "role")},
+                key=record.key,
+                stage=record.stage,
+                pair=record.pair,
+                method=record.method,
+                role=record.role,
                 status=record.status if self.alive or record.status != "running" else "interrupted",
                 settings=settings(record),
                 epoch=int(epoch),
-                epochs=record.config["training"]["epochs"],
+                epochs=record.trial.training.epochs,
                 value=None if np.isnan(value) else float(value),
                 reason=record.reason,
             )
@@ -146,7 +146,7 @@ class StudyOverview:
         """Trials by status."""
         return Counter(record.status for record in self.records)
 
-    def of_status(self, status: str) -> list[TrialOverview]:
+    def of_status(self, status: TrialStatus) -> list[TrialOverview]:
         """The trials that have a status in the journal."""
         return [
             trial for record, trial in zip(self.records, self.trials, strict=True) if record.status == status
@@ -166,32 +166,35 @@ class StudyOverview:
         return found
 
     @cached_property
-    def launch(self) -> list[Line]:
+    def launch(self) -> list[Note]:
         """What the last launch noted."""
-        starts = [number for number, note in enumerate(self.notes) if note["type"] == "launch"]
-        return self.notes[starts[-1] :] if starts else []
+        return last_launch(self.notes)
+
+    @property
+    def stages(self) -> list[StageNote]:
+        """The stages that the last launch has begun."""
+        return [note for note in self.launch if isinstance(note, StageNote)]
 
     @property
     def stage(self) -> StageOverview | None:
         """The stage the last launch is in, or was in at its end."""
-        stages = [note for note in self.launch if note["type"] == "stage"]
-        if not stages:
+        if not self.stages:
             return None
-        now = stages[-1]
-        return StageOverview(now["stage"], now["total"], max(now["left"] - len(self.ended_in(now)), 0))
+        now = self.stages[-1]
+        return StageOverview(now.stage, now.total, max(now.left - len(self.ended_in(now)), 0))
 
-    def ended_in(self, stage: Line) -> list[int]:
+    def ended_in(self, stage: StageNote) -> list[int]:
         """Numbers of the trials of ``stage`` that ended since it began."""
         return [
             number
             for number, record in enumerate(self.records)
-            if record.stage == stage["stage"] and (record.ended or 0.0) >= stage["time"]
+            if record.stage == stage.stage and (record.ended or 0.0) >= stage.time
         ]
 
     @cached_property
     def arrivals(self) -> list[float]:
         """When reports of the last launch came."""
-        since = self.launch[0]["time"] if self.launch else np.inf
+        since = self.launch[0].time if self.launch else np.inf
         times = self.curves.column(ARRIVED)
         return [float(when) for when in np.sort(times[times >= since])]
 
@@ -203,11 +206,13 @@ class StudyOverview:
     @property
     def seconds_left(self) -> float | None:
         """As the live view guesses it."""
-        stages = {note["stage"]: note for note in self.launch if note["type"] == "stage"}
-        if self.speed <= 0 or not stages or self.stage is None:
+        stages = {note.stage: note for note in self.stages}
+        if self.speed <= 0 or self.stage is None:
             return None
-        expected = ExpectedTrials(self.launch[0]["epochs"], self.launch[0]["trials"])
-        left = {**expected.trials, **dict.fromkeys(stages, 0), self.stage.name: self.stage.left}
+        begun = self.launch[0]
+        assert isinstance(begun, LaunchNote)
+        expected = ExpectedTrials(begun.epochs, begun.trials)
+        left = {**expected.trials, **dict.fromkeys(map(str, stages), 0), self.stage.name: self.stage.left}
         ended = self.ended_in(stages[self.stage.name])
         usual = float(self.curves.lengths[ended].mean()) if ended and self.stage.name == "search" else None
         behind = sum(trial.epoch for trial in self.trials if trial.status == "running")

@@ -82,7 +82,7 @@ class ProgressDisplay(TrialObserver):
         self._arrivals.append(time.monotonic())
         self._stage_epochs += 1
         value = record.final.get(self.metric)
-        if record.stage == "search" and value is not None and epoch >= record.config["training"]["epochs"]:
+        if record.stage == "search" and value is not None and epoch >= record.trial.training.epochs:
             if record.role == "paper":
                 self.paper[record.pair] = value
             if self.best is None or value > self.best.final[self.metric]:
@@ -159,7 +159,7 @@ class ProgressDisplay(TrialObserver):
             table.add_row(name, Text(text))
         for record in list(self.running.values())[:8]:
             value = record.final.get(self.metric)
-            done = f"  epoch {len(record.history)}/{record.config['training']['epochs']}"
+            done = f"  epoch {len(record.history)}/{record.trial.training.epochs}"
             now = "" if value is None else f"  {value:.2f}"
             table.add_row(done, Text(f"{record.pair} {settings(record)}{now}"))
         return Group(Text(f"{self.name}", style="bold"), table)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from study.journal.journal import Line
+from study.journal.journal import StudyState
 from study.journal.launches import devices_by_time, search_seconds
+from study.journal.notes import LaunchNote, LeaveNote, Note
 from study.journal.record import STATUSES
 from study.monitoring.device_time import DeviceTime, device_time
 from study.monitoring.overview import BestTrial, StageOverview, StudyOverview, TrialOverview
 from study.workspace.folder import StudyFolder
 from study.workspace.lock import LockOwner
+from trainables.config.serialization import to_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class StudyStatus:
     """
 
     study: str
-    state: str
+    state: StudyState
     launcher: LockOwner | None
     last_activity: float | None
     metric: str
@@ -73,7 +75,7 @@ def standing(folder: StudyFolder) -> StudyStatus:
 
 def budget(view: StudyOverview) -> dict[str, dict[str, float | None]]:
     """What is used of each limit that the study has."""
-    limits = view.spec.get("budget", {})
+    limits = to_plain(view.file.budget) or {}
     left, total = _search_left(view)
     best = max((trial.trial.value or 0.0 for trial in view.best()), default=0.0)
     used = {
@@ -93,21 +95,22 @@ def budget(view: StudyOverview) -> dict[str, dict[str, float | None]]:
 
 def _search_left(view: StudyOverview) -> tuple[int, int]:
     """Trials of the budget that the searches may still ask for, and of how many."""
-    began = [note for note in view.launch if (note["type"], note.get("stage")) == ("stage", "search")]
+    began = [note for note in view.stages if note.stage == "search"]
     searches = len({record.search for record in view.records if record.search})
-    each = view.spec.get("budget", {}).get("trials", 0)
-    total = view.launch[0]["trials"]["search"] if view.launch else each * max(searches, 1)
+    each = view.file.budget.trials if view.file.budget is not None else 0
+    launch = view.launch[0] if view.launch else None
+    total = launch.trials.get("search", 0) if isinstance(launch, LaunchNote) else each * max(searches, 1)
     if began:  # counts what was enqueued by hand too, which comes on top
-        left = began[-1]["left"] - len(view.ended_in(began[-1]))
+        left = began[-1].left - len(view.ended_in(began[-1]))
     else:
         left = total - sum(record.search != "" and record.status != "running" for record in view.records)
     return min(max(left, 0), total), total
 
 
-def _closed_notes(view: StudyOverview) -> list[Line]:
-    """The notes, with an end to a launch that has none yet."""
-    still = view.notes and view.notes[-1]["type"] != "leave"
-    return [*view.notes, {"type": "leave", "time": view.until}] if still else view.notes
+def _closed_notes(view: StudyOverview) -> list[Note]:
+    """Return the notes, with an end to a launch that has none yet."""
+    still = view.notes and not isinstance(view.notes[-1], LeaveNote)
+    return [*view.notes, LeaveNote(time=view.until)] if still else view.notes
 
 
 def _device_seconds(view: StudyOverview) -> float:

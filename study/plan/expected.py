@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from study.plan.plan import Plan
+from study.plan.study_file import StudyFile
 from study.spec.study import StudySpec
 from study.workspace.folder import StudyFolder, last_line
 from trainables.config.serialization import to_plain
-from trainables.storage.files import read_json
 
 DECIDES_TRIALS = ("pairs", "methods", "search", "budget", "confirm")
 """Fields of a study that decide which trials it has."""
@@ -67,5 +67,5 @@ def expects_trials(folder: StudyFolder, spec: StudySpec) -> bool:
         return False
     if not folder.journal.exists() or b'"outcome":"done"' not in last_line(folder.journal):
         return True
-    before = read_json(folder.path / "study.json") or {}
+    before = StudyFile.read(folder).fields
     return any(before.get(name) != to_plain(getattr(spec, name)) for name in DECIDES_TRIALS)

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from study.spec import methods
 from study.spec.distillation import Distillation, SearchableMethod
@@ -18,9 +18,9 @@ from trainables.data.raw import RawData, StreamedViews
 if TYPE_CHECKING:
     from trainables.engine.device import Precision
 from study.plan.search_space import SearchSpace
-from study.plan.trial import PlannedTrial, Role
+from study.plan.trial import PlannedTrial, Role, StageName
 
-STAGES = ("teachers", "search", "confirm", "report")
+STAGES: tuple[StageName, ...] = get_args(StageName)
 """What a launch goes through."""
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from study.journal.journal import read_outline
 from study.journal.metrics_reader import read_curves
-from study.results.loaded_study import WANTED, LoadedStudy, all_names
+from study.plan.study_file import StudyFile
+from study.results.loaded_study import LoadedStudy, all_names
 from study.workspace.folder import find_study
-from trainables.storage.files import read_json
 
 
 def read_folder(results: Path, study: str) -> LoadedStudy:
@@ -18,10 +18,13 @@ def read_folder(results: Path, study: str) -> LoadedStudy:
         UserError: there is none.
     """
     folder = find_study(results, study)
-    spec = read_json(folder.path / "study.json") or {}
-    metric = spec.get("search", {}).get("maximize", WANTED[0])
+    file = StudyFile.read(folder)
     records = read_outline(folder.journal).records
-    curves = read_curves(folder.journal, list(records), all_names(metric))
+    curves = read_curves(folder.journal, list(records), all_names(file.metric))
     return LoadedStudy.of_curves(
-        study, list(records.values()), curves, spec.get("confirm", {}).get("seeds"), metric
+        study,
+        list(records.values()),
+        curves,
+        file.confirm.seeds if file.confirm is not None else None,
+        file.metric,
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import textwrap
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,35 +15,36 @@ from study.errors import UserError
 from study.journal.journal import JournalOutline
 from study.journal.record import TrialRecord
 from study.plan.plan import Plan
+from study.plan.study_file import StudyFile
 from study.spec import published as paper
 from study.spec.distillation import Distillation
 from study.spec.source_code import WIDTH, _classes, without_study, written
 from study.spec.study import Confirm, Pair, Resources, Search, StudySpec
 from study.workspace.folder import StudyFolder
-from trainables.config.serialization import ConfigError, from_plain
+from trainables.config.serialization import ConfigError
 from trainables.config.trial import Teacher, Training, TrialConfig
 from trainables.losses.user_losses import run_sources
 
 
 def pin(
-    folder: StudyFolder, outline: JournalOutline, spec: Mapping[str, Any], record: TrialRecord, about: str
+    folder: StudyFolder, outline: JournalOutline, file: StudyFile, record: TrialRecord, about: str
 ) -> str:
     """The text of a space file whose confirming runs are those of ``record``'s configuration.
 
     Args:
-        spec: the study's, as ``study.json`` has it.
+        file: the study's ``study.json``.
         about: a line for the file's docstring.
 
     Raises:
         UserError: the trial trained a teacher, or its teacher's weight file is gone.
     """
-    sources = list(spec.get("code", []))
+    sources = list(file.code)
     run_sources(sources)
     try:
-        config = TrialConfig.from_dict(record.config)
+        config = record.trial
     except ConfigError as error:
         raise UserError(f"trial {record.key} was written by another version: {error}") from None
-    pair, teacher_training = _pair(folder, outline, spec, record, config)
+    pair, teacher_training = _pair(folder, outline, file, record, config)
     pinned = StudySpec(
         data=dataclasses.replace(config.data, fingerprint=None),
         pairs=(pair,),
@@ -52,8 +52,8 @@ def pin(
         training=config.training,
         teacher_training=teacher_training,
         search=Search(seed=config.seed if record.stage == "search" else 0),
-        confirm=_confirm(spec, config),
-        resources=Resources(cpus_per_trial=spec.get("resources", {}).get("cpus_per_trial", 1)),
+        confirm=_confirm(file, config),
+        resources=Resources(cpus_per_trial=file.resources.cpus_per_trial),
     )
     if record.key not in _keys(pinned, config):
         raise UserError(f"trial {record.key} cannot be written as a space: what decides it has changed since")
@@ -66,36 +66,35 @@ def pin(
     return "\n\n".join(filter(None, [head, imports, code, body])) + "\n"
 
 
-def _confirm(spec: Mapping[str, Any], config: TrialConfig) -> Confirm:
-    seeds = spec.get("confirm", {}).get("seeds", 1)
-    watch = (
-        spec.get("confirm", {}).get("watch_test", False) if config.fit == "train" else config.test == "every"
+def _confirm(file: StudyFile, config: TrialConfig) -> Confirm:
+    asked = file.confirm or Confirm(seeds=1)
+    watch = asked.watch_test if config.fit == "train" else config.test == "every"
+    return Confirm(
+        paper=False, seeds=max(asked.seeds, config.seed if config.fit == "all" else 1), watch_test=watch
     )
-    return Confirm(paper=False, seeds=max(seeds, config.seed if config.fit == "all" else 1), watch_test=watch)
 
 
 def _pair(
     folder: StudyFolder,
     outline: JournalOutline,
-    spec: Mapping[str, Any],
+    file: StudyFile,
     record: TrialRecord,
     config: TrialConfig,
 ) -> tuple[Pair, Training | None]:
     """The pair of a trial, and how its teacher was trained, if not as the student was."""
-    known = {f"{pair['teacher']}-{pair['student']}": pair for pair in spec.get("pairs", [])}
-    if record.pair not in known or record.stage == "teachers":
+    if record.pair not in file.pairs or record.stage == "teachers":
         raise UserError(f"trial {record.key} trained the teacher {record.pair}; pin the trial of a student")
-    written = known[record.pair]
+    written = file.pairs[record.pair]
     published = paper.learning_rate(config.student) is not None
     own = {"lr": config.training.lr} if published and config.training.lr == Training().lr else {}
-    pair = Pair(written["teacher"], written["student"], training=own)
-    if written.get("weights") is not None:
-        given = os.path.expanduser(written["weights"])
-        file = weight_file(folder, given, config.teacher.weights if config.teacher else None)
-        return dataclasses.replace(pair, weights=str(file)), None
+    pair = Pair(written.teacher, written.student, training=own)
+    if written.weights is not None:
+        given = os.path.expanduser(written.weights)
+        weights = weight_file(folder, given, config.teacher.weights if config.teacher else None)
+        return dataclasses.replace(pair, weights=str(weights)), None
     for other in outline.records.values():
         if other.stage == "teachers" and other.pair == pair.teacher:
-            training = from_plain(Training, other.config["training"])
+            training = other.trial.training
             return pair, None if training == config.training else training
     raise UserError(
         f"trial {record.key}: the journal does not tell how its teacher {pair.teacher} was trained"

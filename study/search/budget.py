@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from study.journal.journal import Line
 from study.journal.launches import devices_by_time, search_seconds
+from study.journal.notes import Note
 from study.journal.record import TrialRecord
 from study.spec.search import Budget
 
@@ -25,7 +25,7 @@ class BudgetMeter:
         self,
         budget: Budget,
         records: Mapping[str, TrialRecord],
-        notes: Sequence[Line],
+        notes: Sequence[Note],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._budget = budget

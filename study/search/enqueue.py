@@ -7,7 +7,7 @@ space file nor the data.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,10 +65,10 @@ def searches(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def read_searches(spec: Mapping[str, Any]) -> list[EnqueueTarget]:
-    """The searches in a ``study.json``."""
+def read_searches(searches: Iterable[Mapping[str, Any]]) -> list[EnqueueTarget]:
+    """Read the searches that a ``study.json`` holds."""
     found = []
-    for item in spec.get("searches", []):
+    for item in searches:
         known = {}
         for name, about in item["domains"].items():
             fields = {field: value for field, value in about.items() if field not in ("base", "kind")}

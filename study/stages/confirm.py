@@ -51,7 +51,7 @@ def _best(context: StageContext) -> list[tuple[TrialConfig, Pair, Role]]:
     whole_front = len(history.objectives.names) > 1 and most > 0
     pairs = {pair.label: pair for pair in plan.spec.pairs}
     return [
-        (TrialConfig.from_dict(record.config), pairs[record.pair], "best")
+        (record.trial, pairs[record.pair], "best")
         for space in plan.search_spaces
         for record in history.objectives.ranked(history.of(space))[: None if whole_front else most]
     ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from study.plan.study_file import StudyFile
 from study.search.history import SearchHistory
 from study.stages.stage import StageContext
 from study.tune.phases import Phase
 from trainables.config.trial import TrialConfig
-from trainables.storage.files import read_json, write_json
 
 
 def search(context: StageContext) -> Iterator[Phase]:
@@ -32,8 +32,7 @@ def search(context: StageContext) -> Iterator[Phase]:
         measured = spec.resources.gpus_per_trial == "measure"
         yield Phase(searching, (lambda: _measure(context)) if measured else None)
     context.ended = searching.ended()
-    file = context.folder.path / "study.json"
-    write_json(file, {**(read_json(file) or {}), "ended": context.ended})
+    StudyFile.read(context.folder).with_ends(context.ended).write(context.folder)
 
 
 def _measure(context: StageContext) -> None:

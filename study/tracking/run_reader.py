@@ -5,16 +5,20 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 
 from study.errors import UserError
 from study.journal.curves import LearningCurves
 from study.journal.record import STATUSES, TrialRecord, TrialStatus
+from study.plan.plan import STAGES
+from study.plan.trial import Role
 from study.results.loaded_study import BATCH_MS, SECONDS, WANTED, LoadedStudy
 from study.tracking.backends import NO_RUN, MetricPoints, MlflowRun, Store, open_store
 from trainables.config.serialization import suggestion
+
+W = TypeVar("W", bound=str)
 
 STATUS: dict[str, TrialStatus] = {"FINISHED": "done", "FAILED": "failed", "KILLED": "failed"}
 
@@ -70,10 +74,10 @@ def _record(run: MlflowRun) -> TrialRecord:
     tags = run.tags
     return TrialRecord(
         key=tags["trial_key"],
-        stage=tags.get("stage", ""),
+        stage=_word(tags.get("stage"), "confirm", STAGES),
         pair=tags.get("pair", ""),
         method=tags.get("method", ""),
-        role=tags.get("role", ""),
+        role=_word(tags.get("role"), "", get_args(Role)),
         search=tags.get("arm", ""),
         config=nested(run.params),
         started=(run.started or 0) / 1000,
@@ -83,10 +87,15 @@ def _record(run: MlflowRun) -> TrialRecord:
     )
 
 
+def _word(found: str | None, otherwise: W, known: Iterable[W]) -> W:
+    """Return the word among those ``known`` that a tag holds."""
+    words: dict[str | None, W] = {word: word for word in known}
+    return words.get(found, otherwise)
+
+
 def _status(run: MlflowRun) -> TrialStatus:
     """Say how a trial stands, by the journal's word if the run has it, else by MLflow's."""
-    known: dict[str | None, TrialStatus] = {status: status for status in STATUSES}
-    return known.get(run.tags.get("trial_status")) or STATUS.get(run.status, "running")
+    return _word(run.tags.get("trial_status"), STATUS.get(run.status, "running"), STATUSES)
 
 
 def nested(params: Mapping[str, str]) -> dict[str, Any]:

@@ -108,7 +108,7 @@ class RunWriter:
             "method": record.method,
             "stage": record.stage,
             "role": record.role,
-            "seed": str(record.config["seed"]),
+            "seed": str(record.trial.seed),
             "git_commit": self.commit,
         }
         name = " ".join(filter(None, [record.stage, record.pair, record.method, record.role, record.key[:6]]))

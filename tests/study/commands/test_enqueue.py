@@ -11,6 +11,7 @@ import optuna
 import pytest
 
 from study.journal.journal import Journal
+from study.journal.notes import LaunchNote
 from study.loading import load_space
 from study.plan.plan import Plan
 from study.plan.resolve import resolve
@@ -40,7 +41,7 @@ def study(space: Write, tmp_path: Path) -> tuple[StudyFolder, Plan]:
     folder.path.mkdir(parents=True)
     (folder.path / "study.json").write_text(json.dumps({**to_plain(plan.spec), "searches": searches(plan)}))
     journal = Journal(folder.journal)
-    journal.note("launch", epochs={}, trials={})
+    journal.note(LaunchNote())
     journal.close()
     return folder, plan
 

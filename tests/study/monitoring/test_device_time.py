@@ -9,6 +9,7 @@ import pytest
 
 from study.journal.curves import LearningCurves
 from study.journal.metrics_reader import ARRIVED
+from study.journal.notes import Note, note_of
 from study.monitoring.device_time import SPENT, device_time
 
 EPOCH = {"time/epoch_s": 10.0, "time/train_s": 6.0, "time/teacher_s": 3.0, "time/evaluate_s": 1.0}
@@ -20,8 +21,8 @@ def curves(*trials: list[float]) -> LearningCurves:
     return LearningCurves.from_histories((*SPENT, ARRIVED), histories)
 
 
-def note(kind: str, when: float, **about: Any) -> dict[str, Any]:
-    return {"type": kind, "time": when, **about}
+def note(kind: str, when: float, **about: Any) -> Note:
+    return note_of({"type": kind, "time": when, **about})
 
 
 LAUNCH = [note("launch", 0.0), note("slots", 5.0, slots=2)]

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from study.journal.journal import Journal
+from study.journal.notes import LaunchNote, LeaveNote, Outcome
 from study.plan.expected import expects_trials
 from study.spec import SDD, Budget, Data, LogFloat, Pair, StudySpec
 from study.workspace.folder import StudyFolder
@@ -20,7 +21,7 @@ SPEC = StudySpec(
 def test_a_finished_study_with_more_trials_than_before_is_to_be_run(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path, "mine")
     journal = Journal(folder.journal)
-    journal.note("leave", outcome="done")
+    journal.note(LeaveNote(outcome="done"))
     journal.close()
     write_json(folder.path / "study.json", {**to_plain(SPEC), "ended": {}})
     assert not expects_trials(folder, SPEC)
@@ -33,13 +34,14 @@ def test_a_new_or_interrupted_study_is_to_be_run_a_finished_or_running_one_is_no
     assert not folder.path.exists(), "asking creates nothing"
     folder.path.mkdir()
     write_json(folder.path / "study.json", to_plain(SPEC))
-    for outcome, expected in (("interrupted", True), ("trials failed", True), ("done", False)):
+    outcomes: dict[Outcome, bool] = {"interrupted": True, "trials failed": True, "done": False}
+    for outcome, expected in outcomes.items():
         journal = Journal(folder.journal)
-        journal.note("leave", outcome=outcome)
+        journal.note(LeaveNote(outcome=outcome))
         journal.close()
         assert expects_trials(folder, SPEC) is expected
     journal = Journal(folder.journal)
-    journal.note("launch", host="here", pid=1)
+    journal.note(LaunchNote(host="here", pid=1))
     journal.close()
     assert expects_trials(folder, SPEC)
     with folder.lock():

@@ -10,9 +10,11 @@ import pytest
 from optuna.storages import InMemoryStorage
 
 from study.journal.launches import search_seconds
+from study.journal.notes import Note, note_of
 from study.journal.record import MetricHistory, TrialRecord
 from study.loading import load_space
 from study.plan.resolve import resolve
+from study.plan.trial import StageName
 from study.search.budget import BudgetMeter
 from study.spec.search import Budget
 from tests.study.driving import Driven
@@ -22,7 +24,7 @@ Write = Callable[..., Path]
 
 
 def record(
-    key: str, started: float, *times: float, stage: str = "search", ended: float | None = None
+    key: str, started: float, *times: float, stage: StageName = "search", ended: float | None = None
 ) -> TrialRecord:
     history = MetricHistory.of({"epoch": float(n), "time/epoch_s": 1800.0} for n in range(1, len(times) + 1))
     return TrialRecord(
@@ -30,8 +32,8 @@ def record(
     )
 
 
-def note(kind: str, time: float, **more: Any) -> dict[str, Any]:
-    return {"type": kind, "time": time, **more}
+def note(kind: str, time: float, **more: Any) -> Note:
+    return note_of({"type": kind, "time": time, **more})
 
 
 NOTES = [

@@ -1,0 +1,97 @@
+"""Reads and writes ``study.json``, in which a study's folder says what was launched there last."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from study.errors import UserError
+from study.spec.search import Budget, Search
+from study.spec.study import Confirm, Pair, Resources, StudySpec
+from study.workspace.folder import StudyFolder
+from trainables.config.serialization import ConfigError, field_types, from_plain, to_plain
+from trainables.storage.files import read_json, write_json
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFile:
+    """Holds the study that was launched last, as far as its readers need it without its space file and data.
+
+    The file has the spec's fields and, beside them, ``code``, ``searches`` and ``ended``.
+
+    Attributes:
+        fields: of the spec, in plain data; empty where there is no such file.
+        code: source files that register losses of the user's own.
+        searches: what may be enqueued by hand, as :func:`study.search.enqueue.read_searches` takes it.
+        ended: why each search is at its end, by its label, once it is.
+        metric: what the search maximises.
+        budget: None where the file does not say.
+    """
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    code: tuple[str, ...] = ()
+    searches: tuple[Mapping[str, Any], ...] = ()
+    ended: Mapping[str, str] = field(default_factory=dict)
+    metric: str = Search().maximize
+    budget: Budget | None = None
+    confirm: Confirm | None = None
+    resources: Resources = field(default_factory=Resources)
+    pairs: Mapping[str, Pair] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, spec: StudySpec, code: tuple[str, ...], searches: list[dict[str, Any]]) -> StudyFile:
+        """Make that of a study which is launched now."""
+        return cls._from_plain({**to_plain(spec), "code": list(code), "searches": searches})
+
+    @classmethod
+    def read(cls, folder: StudyFolder) -> StudyFile:
+        """Read that of ``folder``; an empty one where there is none.
+
+        Raises:
+            UserError: it holds what this version cannot read.
+        """
+        file = folder.path / "study.json"
+        try:
+            return cls._from_plain(read_json(file) or {})
+        except (ConfigError, AttributeError, TypeError) as error:
+            raise UserError(f"{file}: written by another version, or edited: {error}") from None
+
+    @classmethod
+    def _from_plain(cls, data: Mapping[str, Any]) -> StudyFile:
+        own = ("code", "searches", "ended")
+        pairs = [_known(Pair, pair) for pair in data.get("pairs", [])]
+        return cls(
+            fields={name: value for name, value in data.items() if name not in own},
+            code=tuple(data.get("code", ())),
+            searches=tuple(data.get("searches", ())),
+            ended=data.get("ended", {}),
+            metric=data.get("search", {}).get("maximize", Search().maximize),
+            budget=_known(Budget, data["budget"]) if "budget" in data else None,
+            confirm=_known(Confirm, data["confirm"]) if "confirm" in data else None,
+            resources=_known(Resources, data.get("resources", {})),
+            pairs={pair.label: pair for pair in pairs},
+        )
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """What the file holds."""
+        more = {"ended": dict(self.ended)} if self.ended else {}
+        return {**self.fields, "code": list(self.code), "searches": list(self.searches), **more}
+
+    def write(self, folder: StudyFolder) -> None:
+        """Write it into ``folder``."""
+        write_json(folder.path / "study.json", self.plain)
+
+    def with_ends(self, ended: Mapping[str, str]) -> StudyFile:
+        """Return it with why each search ended."""
+        return dataclasses.replace(self, ended=dict(ended))
+
+
+def _known(kind: type[T], data: Mapping[str, Any]) -> T:
+    """Build ``kind`` from the fields this version has."""
+    names = field_types(kind)  # type: ignore[arg-type]
+    return from_plain(kind, {name: value for name, value in data.items() if name in names})
