@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from study.journal.curves import LearningCurves
+from study.journal.curves import Floats, LearningCurves
 from study.journal.journal import StudyState, read_outline
 from study.journal.metrics_reader import ARRIVED, read_curves
 from study.journal.notes import LaunchNote, Note, StageNote, last_launch
@@ -119,27 +119,33 @@ class StudyOverview:
         return self.now if self.alive else self.last or self.now
 
     @cached_property
+    def values(self) -> Floats:
+        """The metric of each trial after its last epoch; NaN where it has none."""
+        return self.curves.last(self.metric)
+
+    @property
     def trials(self) -> list[TrialOverview]:
         """All of them, in the order in which they began."""
+        return [self.trial(number) for number in range(len(self.records))]
+
+    def trial(self, number: int) -> TrialOverview:
+        """Look at one trial by its place among :attr:`records`."""
         from study.monitoring.labels import settings
 
-        values = self.curves.last(self.metric)
-        return [
-            TrialOverview(
-                key=record.key,
-                stage=record.stage,
-                pair=record.pair,
-                method=record.method,
-                role=record.role,
-                status=record.status if self.alive or record.status != "running" else "interrupted",
-                settings=settings(record),
-                epoch=int(epoch),
-                epochs=record.trial.training.epochs,
-                value=None if np.isnan(value) else float(value),
-                reason=record.reason,
-            )
-            for record, epoch, value in zip(self.records, self.curves.lengths, values, strict=True)
-        ]
+        record, value = self.records[number], float(self.values[number])
+        return TrialOverview(
+            key=record.key,
+            stage=record.stage,
+            pair=record.pair,
+            method=record.method,
+            role=record.role,
+            status=record.status if self.alive or record.status != "running" else "interrupted",
+            settings=settings(record),
+            epoch=int(self.curves.lengths[number]),
+            epochs=record.trial.training.epochs,
+            value=None if np.isnan(value) else value,
+            reason=record.reason,
+        )
 
     @property
     def counts(self) -> Counter[str]:
@@ -147,22 +153,21 @@ class StudyOverview:
         return Counter(record.status for record in self.records)
 
     def of_status(self, status: TrialStatus) -> list[TrialOverview]:
-        """The trials that have a status in the journal."""
-        return [
-            trial for record, trial in zip(self.records, self.trials, strict=True) if record.status == status
-        ]
+        """Look at the trials that have a status in the journal."""
+        return [self.trial(number) for number, record in enumerate(self.records) if record.status == status]
 
     def best(self) -> list[BestTrial]:
-        """Of each search its best trial, whole ones before those that were stopped."""
-        searches: dict[str, list[TrialOverview]] = {}
-        for record, trial in zip(self.records, self.trials, strict=True):
-            if trial.stage == "search" and trial.value is not None:
-                searches.setdefault(record.search, []).append(trial)
+        """Find the best trial of each search, whole ones before those that were stopped."""
+        searches: dict[str, list[int]] = {}
+        for number, record in enumerate(self.records):
+            if record.stage == "search" and not np.isnan(self.values[number]):
+                searches.setdefault(record.search, []).append(number)
         found = []
-        for search, trials in searches.items():
-            best = best_of(trials)
-            paper = [trial for trial in trials if (trial.role, trial.pair) == ("paper", best.pair)]
-            found.append(BestTrial(search, best, paper[0] if paper else None))
+        for search, numbers in searches.items():
+            best = max(numbers, key=lambda n: (self.records[n].status == "done", float(self.values[n])))
+            pair = self.records[best].pair
+            paper = [n for n in numbers if (self.records[n].role, self.records[n].pair) == ("paper", pair)]
+            found.append(BestTrial(search, self.trial(best), self.trial(paper[0]) if paper else None))
         return found
 
     @cached_property
@@ -215,5 +220,6 @@ class StudyOverview:
         left = {**expected.trials, **dict.fromkeys(map(str, stages), 0), self.stage.name: self.stage.left}
         ended = self.ended_in(stages[self.stage.name])
         usual = float(self.curves.lengths[ended].mean()) if ended and self.stage.name == "search" else None
-        behind = sum(trial.epoch for trial in self.trials if trial.status == "running")
+        running = [number for number, record in enumerate(self.records) if record.status == "running"]
+        behind = int(self.curves.lengths[running].sum())
         return epochs_left(expected, left, self.stage.name, usual, behind) / self.speed

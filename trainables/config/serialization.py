@@ -56,13 +56,18 @@ def from_plain(kind: type[T], data: Any, path: str = "") -> T:
         if key not in hints:
             raise ConfigError(f"{_join(path, str(key))}: unknown key; {suggestion(str(key), hints)}")
     values = {key: convert(hints[key], item, _join(path, key)) for key, item in data.items()}
-    missing = [f.name for f in dataclasses.fields(kind) if _required(f) and f.name not in values]  # type: ignore[arg-type]
+    missing = [name for name in _required_fields(kind) if name not in values]  # type: ignore[arg-type]
     if missing:
         raise ConfigError(f"{_join(path, missing[0])}: missing")
     try:
         return kind(**values)
     except ConfigError as error:
         raise ConfigError(_join(path, str(error))) from None
+
+
+@functools.cache
+def _required_fields(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind) if _required(field))
 
 
 @functools.cache
@@ -74,7 +79,9 @@ def field_types(kind: type) -> dict[str, Any]:
 
 def convert(hint: Any, value: Any, path: str) -> Any:
     """``value`` as type ``hint``; lists become tuples and whole numbers floats, nothing else is bent."""
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if type(value) is hint and hint in _AS_THEY_ARE:  # most values; a journal has ten thousand trials of them
+        return value
+    origin, args = _taken_apart(hint)
     if hint is Any:
         return value
     if origin in (Union, types.UnionType):
@@ -103,6 +110,14 @@ def convert(hint: Any, value: Any, path: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     raise ConfigError(f"{path}: expected {_name(hint)}, got {_shown(value)}")
+
+
+_AS_THEY_ARE = (str, int, bool)
+
+
+@functools.cache
+def _taken_apart(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return typing.get_origin(hint), typing.get_args(hint)
 
 
 def _convert_union(args: tuple[Any, ...], value: Any, path: str) -> Any:
