@@ -9,33 +9,22 @@ if __name__ == "__main__":  # run as a script: this folder must not lead sys.pat
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import argparse
-import os
 import shlex
-import signal
-import time
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from study.commands.common import user_path
-from study.errors import DONE, INTERRUPTED, TRIALS_FAILED, WRONG_INPUT, SpecError, StudyHalted, UserError
+from study.errors import DONE, INTERRUPTED, TRIALS_FAILED, WRONG_INPUT, StudyHalted, UserError
 from study.loading import load_space
 from study.plan import precision
-from study.tune.failures import told
 from study.workspace import locations as places
 from study.workspace.folder import StudyFolder
 from study.workspace.locations import Locations
-from trainables.config.serialization import ConfigError, suggestion
 from trainables.engine import device as device_
-from trainables.storage.blobs import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from study.plan.plan import Plan
     from study.spec.study import StudySpec
-    from trainables.engine.device import Precision
 
 EPILOG = """
 examples:
@@ -117,33 +106,36 @@ def run(args: argparse.Namespace) -> int:
             return submit(args)
         spec = load_space(args.space, overrides_of(args))
         folder = StudyFolder(args.results.absolute(), spec.name, Locations.from_arguments(args))
-        stages = chosen_stages(args.stages)
-        if args.dry_run:
-            from study.plan.describe import describe
-
-            plan = resolved(spec, args, lambda: precision.kept(folder) or device_.best_precision())
-            check_stages(stages, plan, folder)
-            Console(highlight=False).print(describe(plan, folder), soft_wrap=True, markup=False)
-            return DONE
-        return execute(spec, folder, stages, args)
+        return execute(spec, folder, args)
+    except (KeyboardInterrupt, StudyHalted):
+        return INTERRUPTED
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return WRONG_INPUT
 
 
+def execute(spec: StudySpec, folder: StudyFolder, args: argparse.Namespace) -> int:
+    """Run the study, or say what it would do."""
+    from study.api import running
+
+    console = Console(highlight=False)
+    stages = running.chosen_stages(None if args.stages is None else args.stages.split(","))
+    if args.dry_run:
+        from study.plan.describe import describe
+        from study.plan.resolve import resolved
+
+        plan = resolved(spec, args.space, lambda: precision.kept(folder) or device_.best_precision())
+        running.check_stages(stages, plan, folder)
+        console.print(describe(plan, folder), soft_wrap=True, markup=False)
+        return DONE
+    running.raise_on_signals()
+    whole = running.run_study(spec, folder, stages, args.address, console, command_again(), args.space)
+    return DONE if whole else TRIALS_FAILED
+
+
 def overrides_of(args: argparse.Namespace) -> list[str]:
     """What the command line changes of the space."""
     return [*args.overrides, *([f"name={args.name!r}"] if args.name else [])]
-
-
-def resolved(spec: StudySpec, args: argparse.Namespace, auto: Callable[[], Precision]) -> Plan:
-    """The study with its data and all it names; creates nothing. ``auto`` is asked what precision that is."""
-    from study.plan.resolve import resolve
-
-    try:
-        return resolve(spec, auto)
-    except ConfigError as error:
-        raise SpecError(f"{args.space}: {error}") from None
 
 
 def submit(args: argparse.Namespace) -> int:
@@ -162,73 +154,10 @@ def submit(args: argparse.Namespace) -> int:
     return jobs.launch(args.submit, spec.name, args.space, words, args.dry_run)
 
 
-def chosen_stages(names: str | None) -> tuple[str, ...]:
-    """The stages of ``--stages``."""
-    from study.plan.plan import STAGES
-
-    chosen = STAGES if names is None else tuple(name.strip() for name in names.split(","))
-    for name in chosen:
-        if name not in STAGES:
-            raise SpecError(f"--stages: there is no stage '{name}'; {suggestion(name, STAGES)}")
-    return chosen
-
-
-def check_stages(chosen: tuple[str, ...], plan: Plan, folder: StudyFolder) -> None:
-    """Raise :class:`SpecError` where what ``chosen`` stages need of those left out is not there."""
-    if "teachers" not in chosen and set(chosen) & {"search", "confirm"}:
-        for pair in plan.spec.pairs:
-            if pair.weights is None and folder.store.run(plan.teacher_trial(pair).key).result() is None:
-                raise SpecError(
-                    f"--stages: teacher {pair.teacher} is not trained yet; add the stage teachers"
-                )
-
-
-def execute(spec: StudySpec, folder: StudyFolder, stages: tuple[str, ...], args: argparse.Namespace) -> int:
-    """Run a study to its end, or until it is interrupted."""
-    from study.compute.cluster import Cluster
-    from study.plan.expected import expects_trials
-
-    for signum in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore SIGINT by default
-        signal.signal(signum, _interrupt)
-    began, console, runs = time.monotonic(), Console(highlight=False), set(stages) != {"report"}
-
-    def leave(reason: str) -> None:
-        console.show_cursor()
-        say_how_to_go_on(console, f"stopped: {reason}")
-        sys.stdout.flush()
-        os._exit(INTERRUPTED)
-
-    try:
-        with closing(Cluster(args.address, leave)) as cluster:
-            if runs and expects_trials(folder, spec):
-                cluster.begin()
-            plan = resolved(spec, args, lambda: precision.kept(folder) or cluster.precision())
-            check_stages(stages, plan, folder)
-            for remark in plan.raw.remarks:
-                console.print(f"{plan.data.name}: {remark}", soft_wrap=True, markup=False)
-            if runs and plan.auto is not None and (best := cluster.precision()) != plan.auto:
-                kept = f"precision: {plan.auto}, as when this study began; auto would be {best} here"
-                console.print(f"{kept} (training.precision changes it)", soft_wrap=True)
-            from study.session import Session
-
-            with Session(plan, folder, cluster, console) as session:
-                session.run(stages)
-    except (KeyboardInterrupt, StudyHalted, StorageError, OSError) as reason:
-        what = "interrupted" if isinstance(reason, KeyboardInterrupt) else f"stopped: {told(reason)}"
-        say_how_to_go_on(console, what)
-        return INTERRUPTED
-    return DONE if session.conclude(time.monotonic() - began) else TRIALS_FAILED
-
-
-def say_how_to_go_on(console: Console, what: str) -> None:
-    """The last words of a launch that did not reach its end."""
+def command_again() -> str:
+    """The command line of this process, as a user types it."""
     program = ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]
-    command = shlex.join([*program, *sys.argv[1:]])
-    console.print(f"{what}; nothing is lost. Go on with:\n  {command}", soft_wrap=True, markup=False)
-
-
-def _interrupt(signum: int, frame: Any) -> None:
-    raise KeyboardInterrupt
+    return shlex.join([*program, *sys.argv[1:]])
 
 
 if __name__ == "__main__":

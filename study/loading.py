@@ -38,15 +38,36 @@ def load_space(path: str | Path, overrides: Iterable[str] = ()) -> StudySpec:
         raise SpecError(f"{file}: defines no STUDY; end it with STUDY = StudySpec(...)")
     if not isinstance(spec, StudySpec):
         raise SpecError(f"{file}: STUDY is a {type(spec).__name__}, not a StudySpec")
+    return complete(spec, overrides, str(file), re.sub(r"[^A-Za-z0-9_-]", "-", file.stem))
+
+
+def load(space: StudySpec | str | Path, overrides: Iterable[str] = ()) -> StudySpec:
+    """Return a study given as it is or by its space file, as :func:`load_space` does.
+
+    Raises:
+        SpecError: see :func:`load_space`; a ``StudySpec`` that has no name.
+    """
+    return complete(space, overrides) if isinstance(space, StudySpec) else load_space(space, overrides)
+
+
+def complete(
+    spec: StudySpec, overrides: Iterable[str], where: str = "StudySpec", name: str = ""
+) -> StudySpec:
+    """Return ``spec`` with ``overrides`` applied, every field checked, and ``name`` if it has none.
+
+    Raises:
+        SpecError: a field is unknown, of the wrong type or out of range; its line begins with ``where``.
+    """
     try:
         spec = cast(StudySpec, checked(spec))
         for override in overrides:
             spec = apply_override(spec, override)
-        if not spec.name:
-            spec = dataclasses.replace(spec, name=re.sub(r"[^A-Za-z0-9_-]", "-", file.stem))
+        if not spec.name and not name:
+            raise ConfigError("name: missing; StudySpec(name=...) names the folder of its results")
+        spec = spec if spec.name else dataclasses.replace(spec, name=name)
         check_names(spec)
     except ConfigError as error:
-        raise SpecError(f"{file}: {error}") from None
+        raise SpecError(f"{where}: {error}") from None
     return spec
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from typing import TYPE_CHECKING
 
 from study.commands.common import add_study, answer, chosen_study
@@ -56,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
 def chosen(study: str, trials: list[TrialOverview], key: str | None, pair: str | None) -> TrialOverview:
     """The trial whose key begins with ``key``; without one, the best of the search, or of it on ``pair``."""
     from study.monitoring.overview import best_of
+    from study.results.trial_keys import complete_key
 
     if key is None:
         tried = [trial for trial in trials if trial.stage == "search" and trial.value is not None]
@@ -63,13 +63,5 @@ def chosen(study: str, trials: list[TrialOverview], key: str | None, pair: str |
             of = f" of pair '{pair}'" if pair else ""
             raise UserError(f"study '{study}' has no search trial{of} with a value; name one with --trial")
         return best_of(tried)
-    found = [trial for trial in trials if trial.key.startswith(key)]
-    if not found:
-        near = difflib.get_close_matches(key, [trial.key for trial in trials], n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"sdd-study export --study {study} lists them"
-        raise UserError(f"--trial: study '{study}' has no trial '{key}'; {hint}")
-    if len(found) > 1:
-        raise UserError(
-            f"--trial: {len(found)} trials of study '{study}' begin with '{key}'; give more of it"
-        )
-    return found[0]
+    found = complete_key(study, [trial.key for trial in trials], key)
+    return next(trial for trial in trials if trial.key == found)

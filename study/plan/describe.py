@@ -11,7 +11,17 @@ from trainables.config.serialization import to_plain
 
 
 def describe(plan: Plan, folder: StudyFolder) -> str:
-    """The resolved spec, the trials and their resources, the teachers that have to be trained."""
+    """Show the resolved spec, and what it runs."""
+    resolved = json.dumps(to_plain(plan.spec), indent=2)
+    return "\n".join(["# resolved study", resolved, "", "# what it runs", describe_trials(plan, folder)])
+
+
+def describe_trials(plan: Plan, folder: StudyFolder | None = None) -> str:
+    """Show the trials and their resources, and the teachers that have to be trained.
+
+    Args:
+        folder: of the study; without it teachers count as not trained yet.
+    """
     spec, data = plan.spec, plan.data
     rows = [("teachers", line) for line in describe_teachers(plan, folder)]
     for space in plan.search_spaces:
@@ -35,19 +45,18 @@ def describe(plan: Plan, folder: StudyFolder) -> str:
     images = f"{len(plan.raw.train_labels)} train and {len(plan.raw.test_labels)} test images"
     rows.append(("data", f"{data.name}: {plan.num_classes} classes in use, {images} in all"))
     rows += [("", line) for line in plan.raw.remarks]
-    rows.append(("results", str(folder.path)))
-    resolved = json.dumps(to_plain(spec), indent=2)
-    return "\n".join(["# resolved study", resolved, "", "# what it runs", *(f"{n:10}{t}" for n, t in rows)])
+    rows += [("results", str(folder.path))] if folder is not None else []
+    return "\n".join(f"{name:10}{text}" for name, text in rows)
 
 
-def describe_teachers(plan: Plan, folder: StudyFolder) -> list[str]:
-    """A line for each teacher: where it comes from."""
+def describe_teachers(plan: Plan, folder: StudyFolder | None) -> list[str]:
+    """Say of each teacher in a line where it comes from."""
     lines = []
     for pair in plan.spec.pairs:
         planned = plan.teacher_trial(pair)
         if pair.weights is not None:
             lines.append(f"{pair.teacher}: from {pair.weights}, to be measured")
-        elif folder.store.run(planned.key).result() is not None:
+        elif folder is not None and folder.store.run(planned.key).result() is not None:
             lines.append(f"{pair.teacher}: trained already ({planned.key})")
         else:
             lines.append(

@@ -40,6 +40,11 @@ class Plan:
     auto: Precision | None = None
     user_code: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
+    def __str__(self) -> str:
+        from study.plan.describe import describe_trials
+
+        return describe_trials(self)
+
     @property
     def num_classes(self) -> int:
         """Classes in use."""

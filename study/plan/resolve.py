@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from study.errors import SpecError
 from study.plan.checks import check_fits
 from study.plan.precision import decided, left_open
 from study.spec.domains import options_of
@@ -43,6 +44,21 @@ def resolve(spec: StudySpec, precision: Callable[[], Precision] = best_precision
     plan = Plan(decided(spec, auto) if auto else spec, found, raw, auto, _user_code(spec))
     check_fits(plan)
     return plan
+
+
+def resolved(spec: StudySpec, where: str = "", precision: Callable[[], Precision] = best_precision) -> Plan:
+    """Resolve ``spec`` as :func:`resolve` does, for a user.
+
+    Args:
+        where: first word of an error, such as the space file; the study's name unless given.
+
+    Raises:
+        SpecError: in the place of :class:`ConfigError`.
+    """
+    try:
+        return resolve(spec, precision)
+    except ConfigError as error:
+        raise SpecError(f"{where or spec.name}: {error}") from None
 
 
 def _user_code(spec: StudySpec) -> tuple[str, ...]:

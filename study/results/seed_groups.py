@@ -51,6 +51,11 @@ class SeedGroup:
     weights: str
     runs: pd.DataFrame
 
+    @property
+    def first(self) -> Any:
+        """The run with the lowest seed: the one whose student stands for the configuration."""
+        return self.runs.sort_values("seed").iloc[0]
+
     def values(self, metric: str, protocol: str) -> tuple[float, ...]:
         """``metric`` (top1, top5: percent; ms_per_batch: milliseconds) of each run that has it."""
         runs = self.runs

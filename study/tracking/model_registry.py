@@ -52,7 +52,7 @@ def best_students(plan: Plan, runs: RunFrames) -> list[BestStudent]:
     configs = dict(zip(runs.trials["trial_key"], runs.configs, strict=True))
     found = []
     for pair, (configuration, chosen_by) in best_by_pair(runs).items():
-        first: Any = configuration.runs.sort_values("seed").iloc[0]
+        first = configuration.first
         config = TrialConfig.from_dict(configs[first["trial_key"]])
         tags = {
             "trial_key": first["trial_key"],

@@ -41,7 +41,12 @@ class Locations:
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> Locations:
         """``--store`` and ``--optuna``."""
-        return cls(_store(args.store), getattr(args, "optuna", None) or None)
+        return cls.of(args.store, getattr(args, "optuna", None))
+
+    @classmethod
+    def of(cls, store: str | None, optuna: str | None) -> Locations:
+        """Return the places that a user names; raises :class:`LocationError` where one is no place."""
+        return cls(_store(store), optuna or None)
 
     @classmethod
     def remembered(cls, folder: Path) -> Locations:
@@ -63,7 +68,7 @@ class Locations:
         """Write to the store and ask the database; nothing is left behind.
 
         Raises:
-            PlaceError: one of them does not work.
+            LocationError: one of them does not work.
         """
         if self.optuna is not None:
             check_database(self.optuna)

@@ -13,7 +13,8 @@ from torch import nn
 from trainables.config.trial import TrialConfig
 from trainables.data.dataset import DataSet
 from trainables.engine.evaluation import Metrics
-from trainables.models.weights import state_sha256
+from trainables.models import build
+from trainables.models.weights import load_into, load_published, state_sha256
 from trainables.storage.run_store import RunFolder
 
 
@@ -35,6 +36,19 @@ def finish(
         "machine": machine(),
     }
     return folder.finish(result, buffer.getvalue())
+
+
+def load_student(folder: RunFolder) -> nn.Module | None:
+    """Load the student that :func:`finish` filed, on the CPU in evaluation mode; None for a run not done.
+
+    Raises:
+        ModelError: its file is damaged.
+    """
+    if (result := folder.result()) is None:
+        return None
+    network = build(result["name"], result["num_classes"], image_size=result["image_size"])
+    load_into(network, load_published(folder.student))
+    return network.eval()
 
 
 def machine() -> dict[str, Any]:
