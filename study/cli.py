@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import sys
+from typing import Any, NoReturn
 
 from study import launch
 from study.commands import (
@@ -40,9 +42,33 @@ COMMANDS = {
 """Each module has ``add_arguments``, ``run`` and ``EPILOG``."""
 
 
+class ShowVersions(argparse.Action):
+    """Prints versions and ends the command; they are looked up only then, which takes a moment."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        print(f"{parser.prog} {installed('sdd-study')}")
+        others = (f"{name} {installed(name)}" for name in ("torch", "ray", "optuna", "mlflow", "pandas"))
+        print(", ".join([f"Python {platform.python_version()}", *others]))
+        parser.exit()
+
+
+def installed(package: str) -> str:
+    """Return the version of an installed package, or say that it is none, without importing it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "is not installed"
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands; ``run`` of what it parses is the function to call."""
     parser = argparse.ArgumentParser(prog="sdd-study", description=__doc__)
+    parser.add_argument("--version", action=ShowVersions, help="versions of this and of what it stands on")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (module, about) in COMMANDS.items():
         command = commands.add_parser(
