@@ -61,7 +61,7 @@ def run(
     """
     spec = load(space, overrides)
     asked = Locations.of(store, optuna)
-    folder = StudyFolder(Path(results).absolute(), spec.name, asked)
+    folder = StudyFolder(Path(results).expanduser().absolute(), spec.name, asked)
     with interruptible():
         run_study(spec, folder, chosen_stages(stages), address, notebook_console(), "the same call")
     return Study(folder)

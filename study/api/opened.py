@@ -29,7 +29,7 @@ def open(results: str | Path, name: str) -> Study:
     Raises:
         UserError: there is no such study; says which there are.
     """
-    return Study(find_study(Path(results), name))
+    return Study(find_study(Path(results).expanduser(), name))
 
 
 class Study:
