@@ -18,7 +18,8 @@ from study.spec.overrides import apply_override, rebuild
 from study.spec.study import StudySpec
 from study.spec.validation import check_names
 from trainables.config.serialization import ConfigError, convert, field_types, suggestion
-from trainables.losses.user_losses import compiled, read_source
+from trainables.losses.source_text import compiled, read_source
+from trainables.losses.user_modules import beside, forget, provide
 
 
 def load_space(path: str | Path, overrides: Iterable[str] = ()) -> StudySpec:
@@ -108,10 +109,13 @@ def _execute(file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        exec(compiled(read_source(file), str(file)), module.__dict__)
+        text = read_source(file)
+        forget()
+        provide(beside(file, text), file.parent)
+        exec(compiled(text, str(file)), module.__dict__)
     except SyntaxError as error:
         line = f", line {error.lineno}" if error.lineno else ""
-        raise SpecError(f"{file}{line}: {error.msg}") from None
+        raise SpecError(f"{error.filename or file}{line}: {error.msg}") from None
     except (Exception, SystemExit) as error:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
         line = f", line {frames[-1].lineno}" if frames else ""

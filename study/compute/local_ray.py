@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sysconfig
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
+from ray.job_config import JobConfig
 
 STARTS = 4
 """Attempts, of 30 s each on a busy machine."""
@@ -20,7 +23,8 @@ commands, which its raylet waits for; the autoscaler; what carries workers' outp
 
 def start(options: dict[str, Any]) -> None:
     """Start Ray with the cores this process may use."""
-    options = {"include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0)), **options}
+    own = {"include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0)), "job_config": own_path()}
+    options = {**own, **options}
     for left in reversed(range(STARTS)):
         try:
             with spared():
@@ -30,6 +34,26 @@ def start(options: dict[str, Any]) -> None:
             if not left or "timed out during startup" not in str(error):
                 raise
             ray.shutdown()
+
+
+class _Complete(list[str]):
+    """A list that takes no more."""
+
+    def extend(self, more: Iterable[str]) -> None:
+        """Leave it as it is."""
+
+
+def own_path() -> JobConfig:
+    """Have trial processes import this program from where the launcher did.
+
+    Ray puts the working directory before all else, and a folder there that is called ``trainables``, or like
+    a package of ours or of torch's, would be imported in its place.
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    installed = root in {sysconfig.get_path(name) for name in ("purelib", "platlib")}
+    config = JobConfig()
+    config._py_driver_sys_path = _Complete([] if installed else [root])
+    return config
 
 
 @contextmanager

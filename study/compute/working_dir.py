@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from trainables.losses.user_modules import write_beside
+
 CODE = ("study", "trainables", "search_spaces")
 
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
@@ -19,8 +21,8 @@ def code(space: Path | None = None) -> Iterator[Path]:
     """A folder with this program's code alone, to be a job's ``working_dir``; gone afterwards.
 
     Args:
-        space: a space file of the user's; it is put into ``space/``, with the Python files beside it that it
-            may import.
+        space: a space file of the user's; it is put into ``space/``, with the modules beside it that it
+            imports.
     """
     root = Path(__file__).resolve().parents[2]
     with tempfile.TemporaryDirectory(prefix="sdd-code-") as scratch:
@@ -28,10 +30,7 @@ def code(space: Path | None = None) -> Iterator[Path]:
             ignored = shutil.ignore_patterns("__pycache__", ".*")
             shutil.copytree(root / name, Path(scratch, name), ignore=ignored)
         if space is not None:
-            target = Path(scratch, "space")
-            target.mkdir()
-            for file in {space, *space.parent.glob("*.py")}:
-                shutil.copy(file, target / file.name)
+            write_beside(space, Path(scratch, "space"))
         yield Path(scratch)
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 import linecache
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from trainables.losses.catalog import (
@@ -22,6 +24,7 @@ from trainables.losses.catalog import (
     RegisteredCode,
 )
 from trainables.losses.options import LossError, LossOption, Value, checked, unknown
+from trainables.losses.user_modules import beside, carrying, provided
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -149,14 +152,21 @@ def _origin(function: Callable[..., Any]) -> tuple[str, str]:
 
 
 def _code_of(function: Callable[..., Any]) -> RegisteredCode:
-    """Take the text of ``function`` and of its file; empty where there is none, as of a typed-in program."""
+    """Take the text of ``function`` and of its file; empty where there is none, as of a typed-in program.
+
+    With the file go the modules of the user's that it imports; they are part of what the loss computes.
+    """
     try:
         text = inspect.getsource(function)
         file = inspect.getsourcefile(function) or ""
     except (OSError, TypeError):
         return RegisteredCode("", "")
     whole = "".join(linecache.getlines(file))
-    return RegisteredCode(hashlib.sha256(text.encode()).hexdigest()[:16], whole)
+    runs, modules = provided(whole, function.__module__)
+    if function.__module__ == "__main__":  # of a program of the user's own, which imports as usual
+        modules = beside(Path(file), whole)
+    hashed = text + (json.dumps(sorted(modules.items())) if modules else "")
+    return RegisteredCode(hashlib.sha256(hashed.encode()).hexdigest()[:16], carrying(runs, modules))
 
 
 def _options_of(name: str, function: Callable[..., Any]) -> dict[str, LossOption]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 import ray
@@ -29,3 +30,26 @@ def test_ray_is_as_it_was_afterwards() -> None:
     with spared():
         assert all(getattr(Node, name) is not method for name, method in before.items())
     assert {name: getattr(Node, name) for name in SPARED} == before
+
+
+@pytest.mark.ray
+def test_a_folder_of_the_working_directory_hides_nothing_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("trainables", "study", "torchvision"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('not ours')\n")
+    monkeypatch.chdir(tmp_path)
+
+    def found() -> list[str | None]:
+        import importlib.util
+
+        specs = [importlib.util.find_spec(name) for name in ("trainables", "study", "torchvision")]
+        return [spec.origin if spec else None for spec in specs]
+
+    start({"log_to_driver": False})
+    try:
+        there = ray.get(ray.remote(found).remote(), timeout=60)
+    finally:
+        ray.shutdown()
+    assert [Path(str(origin)).is_relative_to(tmp_path) for origin in there] == [False, False, False]

@@ -14,7 +14,8 @@ from trainables.config import LogitTerm, Method
 from trainables.engine.criterion import Criterion
 from trainables.losses import LossError, check_logit_loss, logit_loss_fingerprint, user_losses
 from trainables.losses.catalog import LOGIT_LOSSES
-from trainables.losses.user_losses import compiled, read_source, registered_sources, run_sources
+from trainables.losses.source_text import compiled, read_source
+from trainables.losses.user_losses import registered_sources, run_sources
 
 SPACE = '''
 from trainables.losses import register_logit_loss
