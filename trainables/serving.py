@@ -29,7 +29,8 @@ def write(folder: Path, student: Path, about: Mapping[str, Any]) -> None:
     """Make the folder of a student from its weight file.
 
     Args:
-        about: ``name`` and ``num_classes`` of the network, ``image_size`` in pixels, ``mean`` and ``std`` of
+        about: ``name`` and ``num_classes`` of the network, ``image_size`` in pixels, ``large_images`` (see
+            ``TrialConfig``; ``pooled`` if it is not there), ``mean`` and ``std`` of
             each channel for pixels in [0, 1], ``classes`` by name.
     """
     folder.mkdir(parents=True)
@@ -44,7 +45,10 @@ class ServedStudent:
         self.about: dict[str, Any] = json.loads((folder / ABOUT).read_text())
         self.device = best_device()
         network = models.build(
-            self.about["name"], self.about["num_classes"], image_size=self.about["image_size"]
+            self.about["name"],
+            self.about["num_classes"],
+            image_size=self.about["image_size"],
+            large_images=self.about.get("large_images", "pooled"),
         )
         load_into(network, load_published(folder / WEIGHTS))
         self.network = network.to(self.device).eval()

@@ -64,7 +64,8 @@ def check_weights(plan: Plan) -> None:
     for number, pair in enumerate(plan.spec.pairs):
         if pair.weight_file is not None:
             try:
-                read_teacher(pair.weight_file, pair.teacher, plan.num_classes, plan.image_size)
+                form = plan.large_images(pair.teacher)
+                read_teacher(pair.weight_file, pair.teacher, plan.num_classes, plan.image_size, form)
             except ValueError as error:
                 raise ConfigError(f"pairs.{number}.weights: {error}") from None
 
@@ -80,7 +81,8 @@ def check_scales(plan: Plan) -> None:
     for number, pair in enumerate(plan.spec.pairs):
         for role, name in (("teacher", pair.teacher), ("student", pair.student)):
             try:
-                side = min(final_map(name, plan.num_classes, plan.image_size))
+                form = plan.large_images(name)
+                side = min(final_map(name, plan.num_classes, plan.image_size, form))
             except ValueError as error:
                 raise ConfigError(f"pairs.{number}.{role}: {error}") from None
             for index, method in enumerate(plan.spec.methods):

@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING, get_args
 from study.spec import methods
 from study.spec.distillation import Distillation, SearchableMethod
 from study.spec.study import Pair, StudySpec
-from trainables.config.trial import Data, Method, Teacher, Training, TrialConfig, without_later_fields
+from trainables.config.trial import (
+    Data,
+    LargeImages,
+    Method,
+    Teacher,
+    Training,
+    TrialConfig,
+    without_later_fields,
+)
 from trainables.data.raw import RawData, StreamedViews
+from trainables.data.registry import source
+from trainables.models.names import resolve
 
 if TYPE_CHECKING:
     from trainables.engine.device import Precision
@@ -86,10 +96,12 @@ class Plan:
     def _fingerprint(self, method: SearchableMethod, pairs: tuple[Pair, ...]) -> str:
         """See :class:`SearchSpace`; teachers count by the run that trains them, or by their file's name."""
         search, data = self.spec.search, dataclasses.replace(self.data, root=None)
-        each = [
-            [pair, pair.student_training(self.spec.training), pair.weights or self.teacher_trial(pair).key]
-            for pair in pairs
-        ]
+        each = []
+        for pair in pairs:
+            teacher = pair.weights or self.teacher_trial(pair).key
+            form = self.large_images(pair.student, pair.teacher)
+            own = [] if form == "pooled" else [form]
+            each.append([pair, pair.student_training(self.spec.training), teacher, *own])
         named = without_later_fields([method, search.objectives, search.seed, data, each])
         text = json.dumps(named, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -98,12 +110,18 @@ class Plan:
         """The name of the arm's Optuna study."""
         return f"{self.spec.name}/{space.label}@{space.fingerprint}"
 
+    def large_images(self, *networks: str) -> LargeImages:
+        """Tell what networks for small images are on these data; of ``networks`` none may be one."""
+        form = source(self.data.name).large_images
+        return form if any(resolve(network).for_small_images for network in networks) else "pooled"
+
     def costs(self, pair: Pair, names: Collection[str]) -> dict[str, float]:
         """Those costs of the pair's student that are among ``names``; multiply-adds are for one image."""
         from trainables.models import build
         from trainables.models.profile import multiply_adds, parameter_count
 
-        student = build(pair.student, self.num_classes, image_size=self.image_size)
+        form = self.large_images(pair.student)
+        student = build(pair.student, self.num_classes, image_size=self.image_size, large_images=form)
         found = {
             "student/multiply_adds": float(multiply_adds(student, self.image_size)),
             "student/parameters": float(parameter_count(student)),
@@ -114,7 +132,12 @@ class Plan:
         """The run that trains the teacher of ``pair``: on train without its held-out part."""
         training = self.spec.teacher_training or self.spec.training
         config = TrialConfig(
-            data=self.data, student=pair.teacher, method=Method(), training=training, test="end"
+            data=self.data,
+            student=pair.teacher,
+            method=Method(),
+            training=training,
+            test="end",
+            large_images=self.large_images(pair.teacher),
         )
         return PlannedTrial(config, "teachers", pair.teacher, "CE")
 
@@ -123,7 +146,13 @@ class Plan:
         once = Training(epochs=1, precision=self.spec.training.precision)
         network, weights = teacher.name, teacher.weights
         config = TrialConfig(
-            data=self.data, student=network, weights=weights, training=once, fit="all", test="end"
+            data=self.data,
+            student=network,
+            weights=weights,
+            training=once,
+            fit="all",
+            test="end",
+            large_images=self.large_images(network),
         )
         return PlannedTrial(config, "teachers", network, "given weights", role="given")
 
@@ -167,4 +196,5 @@ class Plan:
             method=resolved,
             training=pair.student_training(self.spec.training),
             seed=seed,
+            large_images=self.large_images(pair.student, *([pair.teacher] if distils else [])),
         )

@@ -35,7 +35,8 @@ def _teacher_trial(context: StageContext, pair: Pair) -> PlannedTrial:
     plan = context.plan
     if pair.weight_file is None:
         return plan.teacher_trial(pair)
-    state = read_teacher(pair.weight_file, pair.teacher, plan.num_classes, plan.image_size)
+    form = plan.large_images(pair.teacher)
+    state = read_teacher(pair.weight_file, pair.teacher, plan.num_classes, plan.image_size, form)
     about = {"file": pair.weight_file.name}
     return plan.given_teacher_trial(file_teacher(context.folder.store, pair.teacher, state, about))
 

@@ -75,6 +75,7 @@ def _about(plan: Plan, config: TrialConfig) -> dict[str, Any]:
         "name": config.student,
         "num_classes": plan.num_classes,
         "image_size": plan.image_size,
+        "large_images": config.large_images,
         "mean": list(raw.mean),
         "std": list(raw.std),
         "classes": [raw.classes[label] for label in chosen_classes(config.data, len(raw.classes))],

@@ -22,6 +22,10 @@ from trainables.config.serialization import ConfigError, from_plain, to_plain
 __all__ = ["ConfigError", "Data", "FeatureTerm", "LogitTerm", "Method", "Teacher", "Training", "TrialConfig"]
 
 Scalar = bool | int | float | str
+LargeImages = Literal["pooled", "released"]
+"""What networks for small images become above 64 pixels a side, see ``trainables.models.build``."""
+MapKind = Literal["activated", "released"]
+"""Which maps feature losses compare, see ``trainables.models.backbone.StageMaps``."""
 NOT_IN_KEY: Mapping[str, Any] = {"in_key": False}
 """Field metadata: the field says where a thing is, not what it is, and stays out of the trial key."""
 SINCE_LATER: Mapping[str, Any] = {"in_key": "unless default"}
@@ -183,11 +187,17 @@ class FeatureTerm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """ce_weight * L_CE + logit term + sum of feature terms. Without terms: plain supervised training."""
+    """ce_weight * L_CE + logit term + sum of feature terms. Without terms: plain supervised training.
+
+    Attributes:
+        maps: the maps of wide ResNets, MobileNetV2 and ShuffleV2 that feature losses compare: ``released``,
+            those of RepDistiller and mdistiller (before the closing layers), or ``activated`` (after them).
+    """
 
     ce_weight: float = 1.0
     logit: LogitTerm | None = None
     features: tuple[FeatureTerm, ...] = ()
+    maps: MapKind = field(default="activated", metadata=SINCE_LATER)
 
     def __post_init__(self) -> None:
         require(self.ce_weight >= 0, f"ce_weight: {self.ce_weight} is below 0")
@@ -220,6 +230,8 @@ class TrialConfig:
         seed: of initial weights, order of images and augmentation.
         weights: SHA-256 of filed weights that the student has already: it is measured as it is, in one
             report, and nothing is trained.
+        large_images: what networks for small images are above 64 pixels a side: ``pooled``, or ``released``
+            as in SDD's experiments on CUB-200.
     """
 
     data: Data
@@ -231,6 +243,7 @@ class TrialConfig:
     test: Literal["never", "end", "every"] = "never"
     seed: int = 0
     weights: str | None = field(default=None, metadata=SINCE_LATER)
+    large_images: LargeImages = field(default="pooled", metadata=SINCE_LATER)
 
     def __post_init__(self) -> None:
         require(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainables.config.serialization import suggestion
-from trainables.config.trial import Data, Scalar
+from trainables.config.trial import Data, LargeImages, Scalar
 from trainables.data.raw import DataError
 
 DATA_VARIABLE = "SDD_DATA"
@@ -36,6 +36,7 @@ class DataSource:
         holds: what ``root`` has to be, for messages; None if the set is generated.
         layout: paths that have to exist below ``root``; empty if ``root`` is the file itself.
         num_classes: number of classes, if fixed.
+        large_images: what networks for small images are made for its images (``TrialConfig.large_images``).
         options: what ``Data.options`` may hold.
     """
 
@@ -43,6 +44,7 @@ class DataSource:
     holds: str | None = None
     layout: tuple[str, ...] = ()
     num_classes: int | None = None
+    large_images: LargeImages = "pooled"
     options: Mapping[str, DataOption] = field(default_factory=dict)
 
 
@@ -68,6 +70,7 @@ SOURCES: Mapping[str, DataSource] = {
         module="cub200",
         holds="the folder CUB_200_2011/, from CUB_200_2011.tgz",
         layout=_CUB_LAYOUT,
+        large_images="released",
     ),
     "imagenet": DataSource(
         module="imagenet",

@@ -218,4 +218,6 @@ def step_signature(config: TrialConfig, data: DataSet, device: torch.device) -> 
         flags = {name: value for name, value in term.options.items() if isinstance(value, bool)}
         loss = [term.base, term.code, fixed, flags, term.scales, term.reduction, term.agreement]
     shapes = [data.image_size, data.num_classes, training.batch_size, training.precision, str(device)]
-    return repr([config.student, *shapes, config.teacher is not None, loss, bool(config.method.features)])
+    maps = config.method.maps if config.method.features else None
+    network = [config.student, config.large_images]
+    return repr([*network, *shapes, config.teacher is not None, loss, maps])

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from trainables.config.trial import MapKind
 from trainables.losses.features import Features, FeatureShapes
 from trainables.losses.precision import full_precision, without_autocast
 from trainables.models.multiscale import region_logits
@@ -34,7 +35,7 @@ class MultiScaleHead(nn.Module):
 
     Args:
         scales: of the regions; the global view comes first, whether or not 1 is among them.
-        features: whether maps are wanted as well.
+        features: the kind of maps that are wanted as well; None for none.
         full_precision: pool and classify in float32, whatever the network computes in.
     """
 
@@ -43,7 +44,7 @@ class MultiScaleHead(nn.Module):
         network: nn.Module,
         scales: tuple[int, ...] = (1,),
         *,
-        features: bool = False,
+        features: MapKind | None = None,
         full_precision: bool = False,
     ) -> None:
         super().__init__()
@@ -55,10 +56,10 @@ class MultiScaleHead(nn.Module):
     def forward(self, images: Tensor) -> HeadOutputs:
         """Images [B, 3, H, W], normalised."""
         network = self.network
-        if not self.features:
+        if self.features is None:
             return HeadOutputs(self._regions(network.forward_features(images)), None)  # type: ignore[operator]
-        features = Features.from_stages(network.forward_stages(images))  # type: ignore[operator]
-        return HeadOutputs(self._regions(features.maps[-1]), features)
+        features = Features.from_stages(network.forward_stages(images, self.features))  # type: ignore[operator]
+        return HeadOutputs(self._regions(features.final), features)
 
     def _regions(self, final: Tensor) -> Tensor:
         if not self.full_precision:
@@ -73,10 +74,11 @@ def with_whole(scales: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @torch.no_grad()
-def feature_shapes(network: nn.Module, image_size: int) -> FeatureShapes:
-    """(C, h, w) of each stage's map for images of ``image_size`` pixels a side."""
+def feature_shapes(network: nn.Module, image_size: int, kind: MapKind = "released") -> FeatureShapes:
+    """Find (C, h, w) of each stage's map for images of ``image_size`` pixels a side."""
     training = network.training
     device = next(network.parameters()).device
-    stages = network.eval().forward_stages(torch.zeros(2, 3, image_size, image_size, device=device))  # type: ignore[operator]
+    images = torch.zeros(2, 3, image_size, image_size, device=device)
+    stages = network.eval().forward_stages(images, kind)  # type: ignore[operator]
     network.train(training)
     return FeatureShapes.of(Features.from_stages(stages))

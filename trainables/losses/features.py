@@ -24,48 +24,68 @@ class StageOutputs(Protocol):
     @property
     def preactivations(self) -> Sequence[Tensor]: ...
 
+    @property
+    def closing(self) -> Tensor | None: ...
+
 
 class Features(NamedTuple):
-    """A network's maps for one batch.
+    """Carries a network's maps for one batch.
 
-    maps: [B,C,h,w] each, after the last ReLU of stem (index 0) and stages; the last is the final map.
-    preactivations: the same before that ReLU.
+    maps: [B,C,h,w] each, after the stem (index 0) and the stages, as ``trainables.models`` gives them.
+    preactivations: the same before a stage's last ReLU.
     pooled: [B,C], the average of the final map.
+    closing: [B,C,h,w], the final map where layers lie between it and the last stage; else None.
     """
 
     maps: tuple[Tensor, ...]
     preactivations: tuple[Tensor, ...]
     pooled: Tensor
+    closing: Tensor | None = None
+
+    @property
+    def final(self) -> Tensor:
+        """The map that is pooled and classified, [B,C,h,w]."""
+        return self.maps[-1] if self.closing is None else self.closing
 
     @classmethod
     def from_stages(cls, stages: StageOutputs) -> Features:
-        """The features of one forward pass, the final map pooled."""
-        maps = tuple(stages.maps)
-        return cls(maps, tuple(stages.preactivations), maps[-1].mean(dim=(2, 3)))
+        """Collect the features of one forward pass, with the final map pooled."""
+        maps, closing = tuple(stages.maps), stages.closing
+        final = maps[-1] if closing is None else closing
+        return cls(maps, tuple(stages.preactivations), final.mean(dim=(2, 3)), closing)
 
     def detached(self) -> Features:
-        """The same without gradients."""
+        """Give the same without gradients."""
         return Features(
             tuple(x.detach() for x in self.maps),
             tuple(x.detach() for x in self.preactivations),
             self.pooled.detach(),
+            None if self.closing is None else self.closing.detach(),
         )
 
 
 class FeatureShapes(NamedTuple):
-    """(C, h, w) of each map of :class:`Features`, known before the first batch."""
+    """Carries (C, h, w) of each map of :class:`Features`, known before the first batch."""
 
     maps: tuple[tuple[int, int, int], ...]
+    closing: tuple[int, int, int] | None = None
 
     @classmethod
     def of(cls, features: Features) -> FeatureShapes:
-        """The shapes of ``features``."""
-        return cls(tuple((x.shape[1], x.shape[2], x.shape[3]) for x in features.maps))
+        """Take the shapes of ``features``."""
+        maps = tuple((x.shape[1], x.shape[2], x.shape[3]) for x in features.maps)
+        closing = features.closing
+        return cls(maps, None if closing is None else (closing.shape[1], closing.shape[2], closing.shape[3]))
+
+    @property
+    def final(self) -> tuple[int, int, int]:
+        """Shape of the map that is pooled and classified."""
+        return self.maps[-1] if self.closing is None else self.closing
 
     @property
     def pooled(self) -> int:
         """Channels of the pooled final map."""
-        return self.maps[-1][0]
+        return self.final[0]
 
 
 class FeatureLoss(nn.Module):

@@ -35,7 +35,7 @@ def _row_normalised_gram(rows: Tensor) -> Tensor:
 
 
 class SimilarityPreserving(FeatureLoss):
-    """:func:`similarity_preserving` on the whole final map, flattened (one layer, as in mdistiller)."""
+    """:func:`similarity_preserving` on the whole map of the last stage, flattened (as in mdistiller)."""
 
     def __init__(self, student: FeatureShapes, teacher: FeatureShapes, num_samples: int) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class MultiScaleSimilarity(FeatureLoss):
 
     def compare(self, student: Features, teacher: Features, target: Tensor, index: Tensor) -> Tensor:
         cells = (
-            pool_regions(full_precision(features.maps[-1]), self.scales).transpose(0, 1)
+            pool_regions(full_precision(features.final), self.scales).transpose(0, 1)
             for features in (student, teacher)
         )
         losses = similarity_preserving(*cells)

@@ -16,19 +16,25 @@ from typing import TYPE_CHECKING
 from trainables.models.names import ModelError, available, check_name, names, resolve
 
 if TYPE_CHECKING:
+    from trainables.config.trial import LargeImages
     from trainables.models.backbone import Backbone
 
 __all__ = ["ModelError", "available", "build", "check_name", "names"]
 
 
-def build(name: str, num_classes: int, *, image_size: int = 32) -> Backbone:
+def build(
+    name: str, num_classes: int, *, image_size: int = 32, large_images: LargeImages = "pooled"
+) -> Backbone:
     """The network `name` with fresh weights, as published, in training mode.
 
     Args:
         name: one of :func:`names`, ``wrn_D_K``, ``torchvision:NAME`` or ``timm:NAME``.
         num_classes: K, the number of classes.
         image_size: pixels a side of the images it will see. Up to 64 the networks for small images are the
-            published ones; above, their stem becomes 7x7 with stride 2 and max pooling, under the same keys.
+            published ones.
+        large_images: what they become above, under the same keys: ``pooled`` gives them a stem of 7x7 with
+            stride 2 and max pooling; ``released`` is what SDD's code makes of them for CUB-200, 7x7 with
+            stride 2 alone (MobileNetV2: and 2x2 max pooling), VGG without its last pooling.
 
     Raises:
         ModelError: no such network, or it does not end in feature map, global average pooling, linear.
@@ -37,5 +43,6 @@ def build(name: str, num_classes: int, *, image_size: int = 32) -> Backbone:
         raise ModelError(f"network {name!r}: num_classes {num_classes} < 1 or image_size {image_size} < 8")
     recipe = resolve(name)
     factory = getattr(import_module(f"trainables.models.{recipe.module}"), recipe.factory)
-    network: Backbone = factory(num_classes=num_classes, image_size=image_size, **recipe.options)
+    form = {"large_images": large_images} if recipe.for_small_images else {}
+    network: Backbone = factory(num_classes=num_classes, image_size=image_size, **form, **recipe.options)
     return network

@@ -6,37 +6,55 @@ Shape suffixes: B images, C channels, h and w a map's size, K classes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, NamedTuple, Protocol, cast
+from typing import ClassVar, Literal, NamedTuple, Protocol, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from trainables.config.trial import LargeImages, MapKind
 
 __all__ = [
     "LARGE_IMAGE",
     "Backbone",
     "Classifier",
     "StageMaps",
+    "Stem",
     "conv",
     "he_init",
     "run_stage",
     "small_classifier_init",
     "stem_conv",
+    "stem_for",
     "stem_pool",
 ]
 
 LARGE_IMAGE = 65
-"""Pixels a side from which a network for small images takes a stem that shrinks the image four times."""
+"""Pixels a side from which a network for small images takes another stem."""
+
+Stem = Literal["small", "pooled", "strided"]
+"""How a network for small images begins: as published for 32x32 images; by a 7x7 convolution of stride 2 and
+3x3 max pooling of stride 2; or by that convolution alone, as SDD's code has it for CUB-200."""
 
 
 class StageMaps(NamedTuple):
-    """Maps after the stem (index 0) and after each stage; the last one is ``forward_features``'s.
+    """Carries the maps that feature losses compare, and the one that is pooled and classified.
 
-    `maps` are after the stage's last ReLU, `preactivations` before it. A stage which ends without a ReLU
-    (MobileNetV2's linear bottlenecks) has the same tensor in both.
+    Attributes:
+        maps: after the stem (index 0) and after each stage: after the stage's last ReLU where it ends in one.
+        preactivations: the same before that ReLU. A stage which ends without a ReLU (MobileNetV2's linear
+            bottlenecks) has the same tensor in both.
+        closing: the map after the layers that follow the last stage, where there are any: the norm and ReLU
+            of a wide ResNet, the closing 1x1 convolution of MobileNetV2 and ShuffleV2.
     """
 
     maps: tuple[Tensor, ...]
     preactivations: tuple[Tensor, ...]
+    closing: Tensor | None = None
+
+    @property
+    def final(self) -> Tensor:
+        """What is pooled and classified."""
+        return self.maps[-1] if self.closing is None else self.closing
 
 
 class Classifier(Protocol):
@@ -69,13 +87,19 @@ class Backbone(nn.Module):
         """The last layer, [..., C] -> [..., K]: an `nn.Linear`, or a thin wrapper around one."""
         return cast(Classifier, self._modules[self.classifier_key])
 
-    def forward_stages(self, x: Tensor) -> StageMaps:
-        """Images [B, 3, H, W] -> the maps of the stem and of each stage."""
+    def forward_stages(self, x: Tensor, kind: MapKind = "released") -> StageMaps:
+        """Map images [B, 3, H, W] to the maps of the stem and of each stage.
+
+        Args:
+            kind: ``released`` for the maps that RepDistiller's and mdistiller's feature losses compare;
+                ``activated`` for those after the norm and ReLU, or the closing convolution, that follow.
+                The two differ for the networks that :class:`StageMaps` names under ``closing``.
+        """
         raise NotImplementedError
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Images [B, 3, H, W] -> the last map before global pooling, [B, C, h, w], after its activation."""
-        return self.forward_stages(x).maps[-1]
+        return self.forward_stages(x).final
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, 3, H, W] -> logits [B, K]."""
@@ -87,14 +111,25 @@ def conv(cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1) -> 
     return nn.Conv2d(cin, cout, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
 
 
-def stem_conv(channels: int, image_size: int, small_kernel: int = 3) -> nn.Conv2d:
-    """The first convolution: the published one for small images, 7x7 with stride 2 for large ones."""
-    return conv(3, channels, small_kernel) if image_size < LARGE_IMAGE else conv(3, channels, 7, stride=2)
+def stem_for(image_size: int, large_images: LargeImages) -> Stem:
+    """Choose the stem for images of ``image_size`` pixels a side.
+
+    >>> stem_for(32, "released"), stem_for(224, "released"), stem_for(224, "pooled")
+    ('small', 'strided', 'pooled')
+    """
+    if image_size < LARGE_IMAGE:
+        return "small"
+    return "strided" if large_images == "released" else "pooled"
 
 
-def stem_pool(x: Tensor, image_size: int) -> Tensor:
-    """The second half of a large image's stem: 3x3 max pooling with stride 2; nothing for small images."""
-    return x if image_size < LARGE_IMAGE else F.max_pool2d(x, 3, stride=2, padding=1)
+def stem_conv(channels: int, stem: Stem, small_kernel: int = 3) -> nn.Conv2d:
+    """Make the first convolution: the published one for small images, 7x7 with stride 2 for large ones."""
+    return conv(3, channels, small_kernel) if stem == "small" else conv(3, channels, 7, stride=2)
+
+
+def stem_pool(x: Tensor, stem: Stem) -> Tensor:
+    """Apply the second half of a ``pooled`` stem: 3x3 max pooling with stride 2; the others have none."""
+    return F.max_pool2d(x, 3, stride=2, padding=1) if stem == "pooled" else x
 
 
 def run_stage(blocks: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.config.trial import MapKind
 from trainables.errors import first_line
 from trainables.models.backbone import Backbone, Classifier, StageMaps
 from trainables.models.names import ModelError
@@ -77,7 +78,7 @@ class ExternalBackbone(Backbone):
         assert isinstance(norm, nn.LayerNorm)
         return NormThenLinear(norm, linear)
 
-    def forward_stages(self, x: Tensor) -> StageMaps:
+    def forward_stages(self, x: Tensor, kind: MapKind = "released") -> StageMaps:
         features: Tensor = _method(self.network, self._features)(x)
         if self._nhwc:
             features = features.permute(0, 3, 1, 2)

@@ -9,7 +9,16 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.backbone import Backbone, StageMaps, conv, he_init, run_stage, small_classifier_init
+from trainables.config.trial import LargeImages, MapKind
+from trainables.models.backbone import (
+    Backbone,
+    StageMaps,
+    conv,
+    he_init,
+    run_stage,
+    small_classifier_init,
+    stem_for,
+)
 
 __all__ = ["MobileNetV1", "MobileNetV2"]
 
@@ -68,17 +77,27 @@ class LinearInSequence(nn.Sequential):
 class MobileNetV2(Backbone):
     """`width` times the channels, 1280 at the end. For 32x32 images a 2x2 map, for 224x224 images 14x14.
 
-    Five maps in :class:`StageMaps`: the stem, then the groups that end at 1/2, 1/4, 1/8 and 1/16 of the
-    image's side. All but the first and the last are linear bottlenecks; the last one is after the closing 1x1
-    convolution (mdistiller's list of features has that convolution's input there).
+    In the released form large images meet a 7x7 convolution of stride 2 and 2x2 max pooling first, which
+    leaves a 7x7 map. Five maps in :class:`StageMaps`: the stem, then the groups that end at 1/2, 1/4, 1/8 and
+    1/16 of the image's side (released, of large images: half of that). All but the first are linear
+    bottlenecks; of kind ``activated``, the last is after the closing 1x1 convolution, and else its input.
     """
 
     classifier_key = "classifier"
 
-    def __init__(self, num_classes: int, image_size: int = 32, *, width: float = 0.5) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        image_size: int = 32,
+        large_images: LargeImages = "pooled",
+        *,
+        width: float = 0.5,
+    ) -> None:
         super().__init__()
         channels = int(32 * width)
-        self.conv1 = nn.Sequential(conv(3, channels, 3, stride=2), nn.BatchNorm2d(channels))
+        self.stem = stem_for(image_size, large_images)
+        kernel = 7 if self.stem == "strided" else 3
+        self.conv1 = nn.Sequential(conv(3, channels, kernel, stride=2), nn.BatchNorm2d(channels))
         self.blocks = nn.ModuleList()
         for expansion, base, count, stride in V2_STAGES:
             cout = int(base * width)
@@ -95,14 +114,21 @@ class MobileNetV2(Backbone):
         he_init(self)
         small_classifier_init(linear)
 
-    def forward_stages(self, x: Tensor) -> StageMaps:
+    def forward_stages(self, x: Tensor, kind: MapKind = "released") -> StageMaps:
         pre0 = self.conv1(x)
         map0 = F.relu(pre0)
+        if self.stem == "strided":
+            map0 = F.max_pool2d(map0, 2)
         map1 = self.blocks[1](self.blocks[0](map0))
         map2 = self.blocks[2](map1)
         map3 = self.blocks[4](self.blocks[3](map2))
-        pre4 = self.conv2(self.blocks[6](self.blocks[5](map3)))
-        return StageMaps((map0, map1, map2, map3, F.relu(pre4)), (pre0, map1, map2, map3, pre4))
+        map4 = self.blocks[6](self.blocks[5](map3))
+        before = self.conv2(map4)
+        final = F.relu(before)
+        maps = (map0, map1, map2, map3)
+        if kind == "activated":
+            return StageMaps((*maps, final), (pre0, map1, map2, map3, before))
+        return StageMaps((*maps, map4), (pre0, map1, map2, map3, map4), final)
 
 
 class MobileNetV1(Backbone):
@@ -125,7 +151,7 @@ class MobileNetV1(Backbone):
         self.fc = nn.Linear(channels, num_classes)
         self.feature_channels = channels
 
-    def forward_stages(self, x: Tensor) -> StageMaps:
+    def forward_stages(self, x: Tensor, kind: MapKind = "released") -> StageMaps:
         maps, preactivations = [], []
         for first, last in ((0, 1), (1, 4), (4, 6), (6, 12), (12, 14)):
             x, preactivation = run_stage([*self.model][first:last], x)

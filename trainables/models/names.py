@@ -25,11 +25,20 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ModelRecipe:
-    """How to build one network: ``trainables.models.<module>.<factory>(**options)``."""
+    """Says how to build one network: ``trainables.models.<module>.<factory>(**options)``.
+
+    Attributes:
+        for_small_images: whether it is a network for 32x32 images, which takes large ones in one of two forms
+            (``TrialConfig.large_images``).
+        closing_layers: whether layers lie between its last stage and what is pooled, so that the two kinds of
+            maps differ (``Method.maps``).
+    """
 
     module: str
     factory: str
     options: Mapping[str, object] = field(default_factory=dict)
+    for_small_images: bool = True
+    closing_layers: bool = False
 
 
 LIBRARIES = ("torchvision", "timm")
@@ -39,7 +48,12 @@ VGG_DEPTHS = (8, 11, 13, 16, 19)
 
 def _external(name: str) -> ModelRecipe:
     library, _, entry = name.partition(":")
-    return ModelRecipe("external", "build_external", {"library": library, "entry": entry})
+    options = {"library": library, "entry": entry}
+    return ModelRecipe("external", "build_external", options, for_small_images=False)
+
+
+def _wide(depth: int, width: int) -> ModelRecipe:
+    return ModelRecipe("wrn", "WideResNet", {"depth": depth, "width": width}, closing_layers=True)
 
 
 def _table() -> dict[str, ModelRecipe]:
@@ -47,17 +61,14 @@ def _table() -> dict[str, ModelRecipe]:
     table |= {
         f"resnet{d}x4": ModelRecipe("resnet", "ResNet", {"depth": d, "width": 4}) for d in (8, 14, 20, 32)
     }
-    table |= {
-        f"wrn_{d}_{k}": ModelRecipe("wrn", "WideResNet", {"depth": d, "width": k})
-        for d, k in [(16, 1), (16, 2), (40, 1), (40, 2)]
-    }
+    table |= {f"wrn_{d}_{k}": _wide(d, k) for d, k in [(16, 1), (16, 2), (40, 1), (40, 2)]}
     table |= {f"vgg{d}": ModelRecipe("vgg", "VGG", {"depth": d}) for d in VGG_DEPTHS}
     table |= {
         "ResNet50": ModelRecipe("resnet_bottleneck", "BottleneckResNet", {"blocks": (3, 4, 6, 3)}),
-        "MobileNetV1": ModelRecipe("mobilenet", "MobileNetV1"),
-        "MobileNetV2": ModelRecipe("mobilenet", "MobileNetV2", {"width": 0.5}),
+        "MobileNetV1": ModelRecipe("mobilenet", "MobileNetV1", for_small_images=False),
+        "MobileNetV2": ModelRecipe("mobilenet", "MobileNetV2", {"width": 0.5}, closing_layers=True),
         "ShuffleV1": ModelRecipe("shufflenet", "ShuffleNetV1"),
-        "ShuffleV2": ModelRecipe("shufflenet", "ShuffleNetV2"),
+        "ShuffleV2": ModelRecipe("shufflenet", "ShuffleNetV2", closing_layers=True),
         "ResNet18": _external("torchvision:resnet18"),
         "ResNet34": _external("torchvision:resnet34"),
     }
@@ -89,7 +100,7 @@ def resolve(name: str) -> ModelRecipe:
     if match := _WRN.fullmatch(name):
         depth, width = int(match[1]), int(match[2])
         if depth >= 10 and (depth - 4) % 6 == 0:
-            return ModelRecipe("wrn", "WideResNet", {"depth": depth, "width": width})
+            return _wide(depth, width)
         raise ModelError(f"network {name!r}: the depth of wrn_D_K must be 6n + 4 (10, 16, 22, ..., 40, ...)")
     raise ModelError(f"unknown network {name!r}; {_hint(name)}")
 

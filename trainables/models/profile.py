@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainables.config.trial import LargeImages
 from trainables.models import build
 
 __all__ = ["multiply_adds", "parameter_count"]
@@ -58,13 +59,15 @@ def _cost_of_one(module: nn.Module) -> int:
 
 
 @functools.cache
-def final_map(name: str, num_classes: int, image_size: int) -> tuple[int, int]:
+def final_map(
+    name: str, num_classes: int, image_size: int, large_images: LargeImages = "pooled"
+) -> tuple[int, int]:
     """Height and width of the last map of network ``name`` for images of ``image_size`` pixels a side.
 
     Raises:
         ModelError: there is no such network, or it does not fit.
     """
-    network = build(name, num_classes, image_size=image_size).eval()
+    network = build(name, num_classes, image_size=image_size, large_images=large_images).eval()
     with torch.no_grad():
         final = network.forward_features(torch.zeros(1, 3, image_size, image_size))
     return int(final.shape[2]), int(final.shape[3])

@@ -9,7 +9,17 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.backbone import Backbone, StageMaps, conv, he_init, run_stage, stem_conv, stem_pool
+from trainables.config.trial import LargeImages, MapKind
+from trainables.models.backbone import (
+    Backbone,
+    StageMaps,
+    conv,
+    he_init,
+    run_stage,
+    stem_conv,
+    stem_for,
+    stem_pool,
+)
 
 __all__ = ["ResNet"]
 
@@ -39,27 +49,35 @@ class ResNet(Backbone):
     Four maps in :class:`StageMaps`: the stem and the three stages.
     """
 
-    def __init__(self, num_classes: int, image_size: int = 32, *, depth: int, width: int = 1) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        image_size: int = 32,
+        large_images: LargeImages = "pooled",
+        *,
+        depth: int,
+        width: int = 1,
+    ) -> None:
         super().__init__()
         if depth < 8 or (depth - 2) % 6:
             raise ValueError(f"depth {depth}: a ResNet for small images has 6n + 2 layers (8, 14, 20, ...)")
         blocks = (depth - 2) // 6
-        stem = 16 if width == 1 else 32
+        first = 16 if width == 1 else 32
         channels = [16 * width, 32 * width, 64 * width]
-        self.image_size = image_size
-        self.conv1 = stem_conv(stem, image_size)
-        self.bn1 = nn.BatchNorm2d(stem)
-        self.layer1 = _stage(stem, channels[0], blocks, stride=1)
+        self.stem = stem_for(image_size, large_images)
+        self.conv1 = stem_conv(first, self.stem)
+        self.bn1 = nn.BatchNorm2d(first)
+        self.layer1 = _stage(first, channels[0], blocks, stride=1)
         self.layer2 = _stage(channels[0], channels[1], blocks, stride=2)
         self.layer3 = _stage(channels[1], channels[2], blocks, stride=2)
         self.fc = nn.Linear(channels[2], num_classes)
         self.feature_channels = channels[2]
         he_init(self)
 
-    def forward_stages(self, x: Tensor) -> StageMaps:
+    def forward_stages(self, x: Tensor, kind: MapKind = "released") -> StageMaps:
         pre0 = self.bn1(self.conv1(x))
         map0 = F.relu(pre0)
-        map1, pre1 = run_stage(self.layer1, stem_pool(map0, self.image_size))
+        map1, pre1 = run_stage(self.layer1, stem_pool(map0, self.stem))
         map2, pre2 = run_stage(self.layer2, map1)
         map3, pre3 = run_stage(self.layer3, map2)
         return StageMaps((map0, map1, map2, map3), (pre0, pre1, pre2, pre3))

@@ -12,7 +12,17 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.backbone import Backbone, StageMaps, conv, he_init, run_stage, stem_conv, stem_pool
+from trainables.config.trial import LargeImages, MapKind
+from trainables.models.backbone import (
+    Backbone,
+    StageMaps,
+    conv,
+    he_init,
+    run_stage,
+    stem_conv,
+    stem_for,
+    stem_pool,
+)
 
 __all__ = ["BottleneckResNet"]
 
@@ -47,10 +57,17 @@ class BottleneckResNet(Backbone):
 
     classifier_key = "linear"
 
-    def __init__(self, num_classes: int, image_size: int = 32, *, blocks: Sequence[int]) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        image_size: int = 32,
+        large_images: LargeImages = "pooled",
+        *,
+        blocks: Sequence[int],
+    ) -> None:
         super().__init__()
-        self.image_size = image_size
-        self.conv1 = stem_conv(64, image_size)
+        self.stem = stem_for(image_size, large_images)
+        self.conv1 = stem_conv(64, self.stem)
         self.bn1 = nn.BatchNorm2d(64)
         self.layer1 = _stage(64, 64, blocks[0], stride=1)
         self.layer2 = _stage(256, 128, blocks[1], stride=2)
@@ -60,10 +77,10 @@ class BottleneckResNet(Backbone):
         self.feature_channels = 2048
         he_init(self)
 
-    def forward_stages(self, x: Tensor) -> StageMaps:
+    def forward_stages(self, x: Tensor, kind: MapKind = "released") -> StageMaps:
         pre0 = self.bn1(self.conv1(x))
         map0 = F.relu(pre0)
-        map1, pre1 = run_stage(self.layer1, stem_pool(map0, self.image_size))
+        map1, pre1 = run_stage(self.layer1, stem_pool(map0, self.stem))
         map2, pre2 = run_stage(self.layer2, map1)
         map3, pre3 = run_stage(self.layer3, map2)
         map4, pre4 = run_stage(self.layer4, map3)

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.backbone import Backbone, StageMaps, conv, run_stage, stem_conv, stem_pool
+from trainables.config.trial import LargeImages, MapKind
+from trainables.models.backbone import Backbone, StageMaps, conv, run_stage, stem_conv, stem_for, stem_pool
 
 __all__ = ["ShuffleNetV1", "ShuffleNetV2"]
 
@@ -105,16 +106,16 @@ class _ShuffleNet(Backbone):
     layer2: nn.ModuleList
     layer3: nn.ModuleList
 
-    def __init__(self, image_size: int) -> None:
+    def __init__(self, image_size: int, large_images: LargeImages) -> None:
         super().__init__()
-        self.image_size = image_size
-        self.conv1 = stem_conv(STEM, image_size, small_kernel=1)
+        self.stem = stem_for(image_size, large_images)
+        self.conv1 = stem_conv(STEM, self.stem, small_kernel=1)
         self.bn1 = nn.BatchNorm2d(STEM)
 
-    def forward_stages(self, x: Tensor) -> StageMaps:
+    def forward_stages(self, x: Tensor, kind: MapKind = "released") -> StageMaps:
         pre0 = self.bn1(self.conv1(x))
         map0 = F.relu(pre0)
-        map1, pre1 = run_stage(self.layer1, stem_pool(map0, self.image_size))
+        map1, pre1 = run_stage(self.layer1, stem_pool(map0, self.stem))
         map2, pre2 = run_stage(self.layer2, map1)
         map3, pre3 = run_stage(self.layer3, map2)
         return StageMaps((map0, map1, map2, map3), (pre0, pre1, pre2, pre3))
@@ -123,8 +124,8 @@ class _ShuffleNet(Backbone):
 class ShuffleNetV1(_ShuffleNet):
     """Stages of 240, 480 and 960 channels. Four maps in :class:`StageMaps`."""
 
-    def __init__(self, num_classes: int, image_size: int = 32) -> None:
-        super().__init__(image_size)
+    def __init__(self, num_classes: int, image_size: int = 32, large_images: LargeImages = "pooled") -> None:
+        super().__init__(image_size, large_images)
         cin = STEM
         for name, cout, blocks in zip(("layer1", "layer2", "layer3"), V1_CHANNELS, BLOCKS, strict=True):
             rest = [GroupedBottleneck(cout, cout, 1) for _ in range(blocks - 1)]
@@ -137,11 +138,11 @@ class ShuffleNetV1(_ShuffleNet):
 class ShuffleNetV2(_ShuffleNet):
     """Stages of 116, 232 and 464 channels, then a 1x1 convolution to 1024. Four maps in :class:`StageMaps`.
 
-    The last map is after that convolution (mdistiller's list of features has its input there).
+    The last map is the input of that convolution; of kind ``activated``, its output.
     """
 
-    def __init__(self, num_classes: int, image_size: int = 32) -> None:
-        super().__init__(image_size)
+    def __init__(self, num_classes: int, image_size: int = 32, large_images: LargeImages = "pooled") -> None:
+        super().__init__(image_size, large_images)
         cin = STEM
         for name, cout, blocks in zip(("layer1", "layer2", "layer3"), V2_CHANNELS, BLOCKS, strict=True):
             rest = [SplitBlock(cout) for _ in range(blocks - 1)]
@@ -152,7 +153,10 @@ class ShuffleNetV2(_ShuffleNet):
         self.linear = nn.Linear(V2_LAST, num_classes)
         self.feature_channels = V2_LAST
 
-    def forward_stages(self, x: Tensor) -> StageMaps:
-        maps, preactivations = super().forward_stages(x)
-        last = self.bn2(self.conv2(maps[-1]))
-        return StageMaps((*maps[:-1], F.relu(last)), (*preactivations[:-1], last))
+    def forward_stages(self, x: Tensor, kind: MapKind = "released") -> StageMaps:
+        maps, preactivations, _ = super().forward_stages(x)
+        before = self.bn2(self.conv2(maps[-1]))
+        final = F.relu(before)
+        if kind == "activated":
+            return StageMaps((*maps[:-1], final), (*preactivations[:-1], before))
+        return StageMaps(maps, preactivations, final)

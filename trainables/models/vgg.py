@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.backbone import Backbone, StageMaps, he_init, small_classifier_init
+from trainables.config.trial import LargeImages, MapKind
+from trainables.models.backbone import Backbone, StageMaps, he_init, small_classifier_init, stem_for
 
 __all__ = ["VGG"]
 
@@ -27,14 +28,17 @@ CONVOLUTIONS = {
 class VGG(Backbone):
     """`depth` layers; a 4x4 map of 512 channels for 32x32 images. Five maps in :class:`StageMaps`.
 
-    Images of 64 pixels and more are pooled once more, before the last block: 14x14 for 224x224 images.
+    Images of 64 pixels are pooled once more, before the last block. So are larger ones (14x14 for 224x224
+    images) but in the released form, which pools at 64 pixels alone (28x28).
     """
 
     classifier_key = "classifier"
 
-    def __init__(self, num_classes: int, image_size: int = 32, *, depth: int) -> None:
+    def __init__(
+        self, num_classes: int, image_size: int = 32, large_images: LargeImages = "pooled", *, depth: int
+    ) -> None:
         super().__init__()
-        self.image_size = image_size
+        self.pools_last = image_size == 64 or stem_for(image_size, large_images) == "pooled"
         counts = CONVOLUTIONS[depth]
         self.block0 = _block(3, CHANNELS[0], counts[0])
         self.block1 = _block(CHANNELS[0], CHANNELS[1], counts[1])
@@ -47,7 +51,7 @@ class VGG(Backbone):
         he_init(self)
         small_classifier_init(linear)
 
-    def forward_stages(self, x: Tensor) -> StageMaps:
+    def forward_stages(self, x: Tensor, kind: MapKind = "released") -> StageMaps:
         pre0 = self.block0(x)
         map0 = F.relu(pre0)
         pre1 = self.block1(F.max_pool2d(map0, 2))
@@ -56,7 +60,7 @@ class VGG(Backbone):
         map2 = F.relu(pre2)
         pre3 = self.block3(F.max_pool2d(map2, 2))
         map3 = F.relu(pre3)
-        pre4 = self.block4(map3 if self.image_size < 64 else F.max_pool2d(map3, 2))
+        pre4 = self.block4(F.max_pool2d(map3, 2) if self.pools_last else map3)
         return StageMaps((map0, map1, map2, map3, F.relu(pre4)), (pre0, pre1, pre2, pre3, pre4))
 
 

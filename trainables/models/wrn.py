@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.backbone import Backbone, StageMaps, conv, he_init, stem_conv, stem_pool
+from trainables.config.trial import LargeImages, MapKind
+from trainables.models.backbone import Backbone, StageMaps, conv, he_init, stem_conv, stem_for, stem_pool
 
 __all__ = ["WideResNet"]
 
@@ -56,18 +57,27 @@ class WideStage(nn.Module):
 class WideResNet(Backbone):
     """`depth` = 6n + 4 layers; stages of 16, 32 and 64 channels times `width`; for 32x32 images an 8x8 map.
 
-    Four maps in :class:`StageMaps`. The residual stream has no norm or ReLU of its own, so a stage's map is
-    taken after the norm and the ReLU that the next stage (or the head) begins with.
+    Four maps in :class:`StageMaps`: the first convolution's output, and the residual stream after each stage,
+    which has no norm or ReLU of its own. Its preactivation is what the norm that the next stage (or the head)
+    begins with makes of it; of kind ``activated``, maps are after the ReLU behind that norm.
     """
 
-    def __init__(self, num_classes: int, image_size: int = 32, *, depth: int, width: int = 1) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        image_size: int = 32,
+        large_images: LargeImages = "pooled",
+        *,
+        depth: int,
+        width: int = 1,
+    ) -> None:
         super().__init__()
         if depth < 10 or (depth - 4) % 6:
             raise ValueError(f"depth {depth}: a wide ResNet has 6n + 4 layers (10, 16, 22, 28, 34, 40, ...)")
         blocks = (depth - 4) // 6
         channels = [16, 16 * width, 32 * width, 64 * width]
-        self.image_size = image_size
-        self.conv1 = stem_conv(channels[0], image_size)
+        self.stem = stem_for(image_size, large_images)
+        self.conv1 = stem_conv(channels[0], self.stem)
         self.block1 = WideStage(channels[0], channels[1], blocks, stride=1)
         self.block2 = WideStage(channels[1], channels[2], blocks, stride=2)
         self.block3 = WideStage(channels[2], channels[3], blocks, stride=2)
@@ -77,9 +87,14 @@ class WideResNet(Backbone):
         he_init(self)
         nn.init.zeros_(self.fc.bias)
 
-    def forward_stages(self, x: Tensor) -> StageMaps:
-        x, pre0, map0 = self.block1(stem_pool(self.conv1(x), self.image_size))
-        x, pre1, map1 = self.block2(x)
-        x, pre2, map2 = self.block3(x)
-        pre3 = self.bn1(x)
-        return StageMaps((map0, map1, map2, F.relu(pre3)), (pre0, pre1, pre2, pre3))
+    def forward_stages(self, x: Tensor, kind: MapKind = "released") -> StageMaps:
+        raw0 = stem_pool(self.conv1(x), self.stem)
+        raw1, pre0, map0 = self.block1(raw0)
+        raw2, pre1, map1 = self.block2(raw1)
+        raw3, pre2, map2 = self.block3(raw2)
+        pre3 = self.bn1(raw3)
+        final = F.relu(pre3)
+        preactivations = (pre0, pre1, pre2, pre3)
+        if kind == "activated":
+            return StageMaps((map0, map1, map2, final), preactivations)
+        return StageMaps((raw0, raw1, raw2, raw3), preactivations, final)

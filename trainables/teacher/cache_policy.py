@@ -36,7 +36,9 @@ def identity(
     config: TrialConfig, split: ResidentSplit, kept: tuple[int, ...], engine: str, device: torch.device
 ) -> dict[str, Any]:
     """Return all that decides a teacher's outputs, beside its weights."""
+    form = {} if config.large_images == "pooled" else {"large_images": config.large_images}
     return {
+        **form,
         "format": FORMAT,
         "data": config.data.fingerprint or fingerprint(config.data),
         "shown": split.shown,

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainables.config.trial import Data, Teacher, Training
+from trainables.config.trial import Data, LargeImages, Teacher, Training
+from trainables.data.registry import source
 from trainables.storage.run_store import RunStore
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ CLASSES, IMAGE_SIZE = 100, 32
 """CIFAR-100's, which published teacher files are for."""
 
 
-def read_teacher(file: Path, name: str, num_classes: int, image_size: int) -> State:
+def read_teacher(
+    file: Path, name: str, num_classes: int, image_size: int, large_images: LargeImages = "pooled"
+) -> State:
     """Read the weights in ``file``, every key and shape as network ``name`` has them; unpickles no object.
 
     Raises:
@@ -33,7 +36,7 @@ def read_teacher(file: Path, name: str, num_classes: int, image_size: int) -> St
     from trainables.models.weights import load_into, load_published
 
     state = load_published(file)
-    network = models.build(name, num_classes, image_size=image_size)
+    network = models.build(name, num_classes, image_size=image_size, large_images=large_images)
     state = fitted(state, network.state_dict())
     load_into(network, state)
     return state
@@ -74,14 +77,15 @@ def import_teacher(
     size = image_size or (max(loaded.image_size) if loaded else IMAGE_SIZE)
     if loaded is not None and loaded.num_classes != classes:
         raise ValueError(f"the data has {loaded.num_classes} classes, not {classes}")
-    state = read_teacher(file, name, classes, size)
+    form = source(data.name).large_images if data is not None else "pooled"
+    state = read_teacher(file, name, classes, size, form)
     about: dict[str, Any] = {"file": file.name, "num_classes": classes, "image_size": size}
     if data is not None and loaded is not None:
-        about |= {"data": data.name, **measure(name, state, loaded)}
+        about |= {"data": data.name, **measure(name, state, loaded, form)}
     return {"weights": file_teacher(store, name, state, about).weights, "name": name, **about}
 
 
-def measure(name: str, state: State, data: DataSet) -> dict[str, float]:
+def measure(name: str, state: State, data: DataSet, large_images: LargeImages = "pooled") -> dict[str, float]:
     """Return ``test/loss``, ``test/top1`` and ``test/top5`` of a teacher on the test split of ``data``."""
     import torch
 
@@ -92,7 +96,8 @@ def measure(name: str, state: State, data: DataSet) -> dict[str, float]:
     from trainables.models.weights import load_into
 
     device = best_device()
-    network = models.build(name, data.num_classes, image_size=max(data.image_size))
+    size = max(data.image_size)
+    network = models.build(name, data.num_classes, image_size=size, large_images=large_images)
     load_into(network, state)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     training = Training(precision=best_precision(device))

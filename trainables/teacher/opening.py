@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import trainables.models as models
-from trainables.config.trial import Teacher
+from trainables.config.trial import LargeImages, Teacher
 from trainables.data.dataset import DataSet
 from trainables.data.resident import ResidentSplit
 from trainables.engine.compilation import try_compile
@@ -35,14 +35,15 @@ def open_teacher(
 ) -> TeacherOutputs:
     """Return the source of a trial's teacher outputs; ``network`` is the teacher itself."""
     config, split, device = inputs.config, inputs.data.all, runtime.device
-    term, wants_maps = config.method.logit, bool(config.method.features)
+    term = config.method.logit
+    maps = config.method.maps if config.method.features else None
     scales = with_whole(term.scales if term else (1,))
-    if wants_maps or not isinstance(split, ResidentSplit):
-        head = MultiScaleHead(network, scales, features=wants_maps, full_precision=True)
+    if maps is not None or not isinstance(split, ResidentSplit):
+        head = MultiScaleHead(network, scales, features=maps, full_precision=True)
         forward = compiled_forward(head, inputs, runtime) if compiled else None
         return LiveTeacher(head, config.training, device, forward)
     assert config.teacher is not None
-    _, height, width = feature_shapes(network, max(inputs.data.image_size)).maps[-1]
+    _, height, width = feature_shapes(network, max(inputs.data.image_size)).final
     layout = CacheLayout.of(scales, (height, width), pooling_commutes(network.classifier))
     folder = inputs.store.teacher_views(config.teacher.weights)
     about = identity(config, split, layout.kept, str(compiled), device)
@@ -82,7 +83,13 @@ def _open_cache(
     return views
 
 
-def load_teacher(teacher: Teacher, store: RunStore, data: DataSet, device: torch.device) -> nn.Module:
+def load_teacher(
+    teacher: Teacher,
+    store: RunStore,
+    data: DataSet,
+    device: torch.device,
+    large_images: LargeImages = "pooled",
+) -> nn.Module:
     """Return the filed ``teacher``, in eval mode, without gradients; its weights are checked by hash."""
     path = store.teacher(teacher.weights)
     if not path.exists():
@@ -90,7 +97,8 @@ def load_teacher(teacher: Teacher, store: RunStore, data: DataSet, device: torch
     state = load_published(path)
     if state_sha256(state) != teacher.weights:
         raise MissingTeacher(f"{path} does not hold the weights it is named after; delete it and train again")
-    network = models.build(teacher.name, data.num_classes, image_size=max(data.image_size))
+    size = max(data.image_size)
+    network = models.build(teacher.name, data.num_classes, image_size=size, large_images=large_images)
     load_into(network, state)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval().requires_grad_(False)

@@ -22,7 +22,8 @@ from trainables.teacher.opening import load_teacher, open_teacher
 def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     """Return the engine of a trial before its first step; all initial weights come from the seed alone."""
     config, data, device, group = inputs.config, inputs.data, runtime.device, runtime.group
-    size, term, wants_maps = max(data.image_size), config.method.logit, bool(config.method.features)
+    size, form, term = max(data.image_size), config.large_images, config.method.logit
+    maps = config.method.maps if config.method.features else None
     split = data.train if config.fit == "train" else data.all
     features = [term.name for term in config.method.features]
     check_shared(features, config.training, group.size, [len(split)])
@@ -32,20 +33,20 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     if device.type == "cpu":
         keep_freed_memory()
     torch.manual_seed(epoch_seed(config.seed, 0))
-    student = models.build(config.student, data.num_classes, image_size=size)
+    student = models.build(config.student, data.num_classes, image_size=size, large_images=form)
     teacher: TeacherOutputs | None = None
     shapes: tuple[FeatureShapes | None, FeatureShapes | None] = (None, None)
     if (filed := config.teacher) is not None:
-        key = (str(inputs.store.root), filed, data.num_classes, size, str(device))
+        key = (str(inputs.store.root), filed, data.num_classes, size, form, str(device))
         network = runtime.process_cache.get(
-            "teacher", key, lambda: load_teacher(filed, inputs.store, data, device), capacity=4
+            "teacher", key, lambda: load_teacher(filed, inputs.store, data, device, form), capacity=4
         )
         teacher = open_teacher(network, inputs, runtime, compiled=compiled)
-        if wants_maps:
-            shapes = (feature_shapes(student, size), feature_shapes(network, size))
+        if maps is not None:
+            shapes = (feature_shapes(student, size, maps), feature_shapes(network, size, maps))
     torch.manual_seed(epoch_seed(config.seed, 0))  # loading a teacher draws numbers, keeping one does not
     criterion = Criterion(config.method, *shapes, num_samples=int(data.all.index.max()) + 1)
-    head = MultiScaleHead(student, term.scales if term else (1,), features=wants_maps)
+    head = MultiScaleHead(student, term.scales if term else (1,), features=maps)
     head.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     step = None
     if compiled and group.size == config.training.batch_norm_parts == 1:

@@ -109,7 +109,7 @@ def _evaluate_given(
     config, data = inputs.config, inputs.data
     assert config.weights is not None
     given = Teacher(name=config.student, weights=config.weights)
-    student: nn.Module = load_teacher(given, inputs.store, data, runtime.device)
+    student: nn.Module = load_teacher(given, inputs.store, data, runtime.device, config.large_images)
     began = time.perf_counter()
     set_matrix_units(config.training)
     metrics = evaluate_due(config, student, data, config.training.epochs, runtime)

@@ -23,7 +23,12 @@ def finish(
 ) -> dict[str, Any]:
     """File the student and the record that makes the trial finished."""
     weights = {name: value.detach().cpu().contiguous() for name, value in student.state_dict().items()}
-    about = {"name": config.student, "num_classes": data.num_classes, "image_size": max(data.image_size)}
+    about = {
+        "name": config.student,
+        "num_classes": data.num_classes,
+        "image_size": max(data.image_size),
+        "large_images": config.large_images,
+    }
     buffer = io.BytesIO()
     torch.save({"model": weights, **about}, buffer)
     result = {

@@ -7,6 +7,7 @@ here does a report import torch.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -130,6 +131,7 @@ def exhibit(chosen: ExampleSelection, store: RunStore) -> NetworkExamples:
     """
     import torch
 
+    from trainables import models
     from trainables.data import DataError, load_raw, prepare
 
     config = chosen.config
@@ -148,9 +150,10 @@ def exhibit(chosen: ExampleSelection, store: RunStore) -> NetworkExamples:
     batches = list(data.test.batches(BATCH, epoch=None))
     images = torch.cat([batch.images for batch in batches])
     scales = (1, *(scale for scale in config.method.logit.scales if scale != 1))
-    size = max(data.image_size)
+    size, form = max(data.image_size), config.large_images
+    build = functools.partial(models.build, num_classes=data.num_classes, image_size=size, large_images=form)
     outputs = [
-        _outputs(name, file, images, scales, data.num_classes, size)
+        _outputs(build(name), file, images, scales)
         for name, file in (
             (config.teacher.name, teacher),
             (config.student, store.run(chosen.plain).student),
@@ -164,16 +167,12 @@ def exhibit(chosen: ExampleSelection, store: RunStore) -> NetworkExamples:
     )
 
 
-def _outputs(
-    name: str, file: Any, images: Any, scales: tuple[int, ...], num_classes: int, size: int
-) -> ExampleOutputs:
+def _outputs(network: Any, file: Any, images: Any, scales: tuple[int, ...]) -> ExampleOutputs:
     import torch
 
-    from trainables import models
     from trainables.models.multiscale import region_logits
     from trainables.models.weights import load_into, load_published
 
-    network = models.build(name, num_classes, image_size=size)
     state: Mapping[str, Any] = load_published(file)
     load_into(network, state)
     network.eval()

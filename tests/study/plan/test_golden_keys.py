@@ -1,7 +1,9 @@
 """Trial keys and names of searches stay as they are: finished trials are filed under them.
 
 ``tests/data/trial_keys.json`` was written before fields, files and classes were moved, and is not written
-anew: a change that gives an old configuration another key loses every finished run of every user.
+anew: a change that gives an old configuration another key loses every finished run of every user. Entries are
+written again only where what is trained has become something else: all of cub_pairs, whose networks became
+those of the released code (docs/fidelity.md).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from torch.nn import functional
 import trainables.models as models
 from tests.trainables.trials import CRD, SD_DKD
 from trainables.config import FeatureTerm, LogitTerm, Method
+from trainables.config.trial import MapKind
 from trainables.engine.criterion import Criterion
 from trainables.engine.head import HeadOutputs, MultiScaleHead, feature_shapes
 from trainables.losses import logit_loss, scale_decoupled
@@ -23,7 +24,7 @@ def target() -> torch.Tensor:
     return torch.tensor([0, 1, 2, 3, 4, 5])
 
 
-def head(name: str, scales: tuple[int, ...], *, features: bool = False) -> MultiScaleHead:
+def head(name: str, scales: tuple[int, ...], *, features: MapKind | None = None) -> MultiScaleHead:
     torch.manual_seed(len(name))
     return MultiScaleHead(models.build(name, 10).eval(), scales, features=features)
 
@@ -38,7 +39,7 @@ def test_head_puts_the_whole_image_first(images: torch.Tensor, scales: tuple[int
 
 
 def test_head_with_features_gives_the_same_regions(images: torch.Tensor) -> None:
-    plain, mapped = head("resnet8", (1, 2))(images), head("resnet8", (1, 2), features=True)(images)
+    plain, mapped = head("resnet8", (1, 2))(images), head("resnet8", (1, 2), features="released")(images)
     assert torch.equal(plain.regions, mapped.regions)
     assert mapped.features is not None
     assert [tuple(x.shape[1:]) for x in mapped.features.maps] == list(
@@ -78,8 +79,8 @@ def test_scales_without_the_whole_leave_it_out(images: torch.Tensor, target: tor
 
 
 def test_warm_up_scales_each_term_by_itself(images: torch.Tensor, target: torch.Tensor) -> None:
-    student = head("resnet8", (1,), features=True)
-    teacher = head("wrn_10_1", (1,), features=True)
+    student = head("resnet8", (1,), features="released")
+    teacher = head("wrn_10_1", (1,), features="released")
     method = Method(
         logit=LogitTerm(alpha=2.0, warmup_epochs=4),
         features=(FeatureTerm(name="pkt", weight=3.0, warmup_epochs=2),),

@@ -183,6 +183,7 @@ def test_features_of_a_forward_pass() -> None:
     class Stages:
         maps = (torch.rand(2, 3, 4, 4), torch.rand(2, 5, 2, 2))
         preactivations = (torch.randn(2, 3, 4, 4), torch.randn(2, 5, 2, 2))
+        closing: Tensor | None = None
 
     features = Features.from_stages(Stages())
     torch.testing.assert_close(features.pooled, Stages.maps[1].mean((2, 3)))

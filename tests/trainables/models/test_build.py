@@ -46,11 +46,12 @@ def test_every_network_keeps_the_contract(name: str) -> None:
     images = torch.randn(2, 3, 32, 32).to(memory_format=torch.channels_last)
     with torch.no_grad():
         features = model.to(memory_format=torch.channels_last).forward_features(images)
-        maps, preactivations = model.forward_stages(images)
+        maps, preactivations, closing = model.forward_stages(images, "activated")
         logits = model(images)
     published = PUBLISHED.get(name, {"final_map": list(features.shape[1:])})
     assert list(features.shape[1:]) == published["final_map"]
     assert features.shape[1] == model.feature_channels
+    assert closing is None
     assert torch.equal(maps[-1], features)
     assert features.is_contiguous(memory_format=torch.channels_last)
     assert len(maps) == len(preactivations)
