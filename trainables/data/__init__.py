@@ -16,12 +16,16 @@ from typing import TYPE_CHECKING, Any, cast
 from trainables.config.trial import Data
 from trainables.data.raw import DataError, RawData
 from trainables.data.registry import check, check_classes, names, root, source
+from trainables.lazy import hand_on
 
 if TYPE_CHECKING:
     import torch
 
-    from trainables.data.dataset import DataSet
-    from trainables.data.split import Batch, Split
+    from trainables.data.dataset import DataSet as DataSet
+    from trainables.data.split import Batch as Batch
+    from trainables.data.split import Split as Split
+else:  # what computes needs torch
+    __getattr__, __dir__, _ = hand_on(__name__)
 
 __all__ = [
     "Batch",
@@ -80,11 +84,3 @@ def load(data: Data, device: torch.device | str, *, workers: int | None = None) 
 
 def _reader(data: Data) -> Any:
     return importlib.import_module(f"trainables.data.readers.{source(data.name).module}")
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("Batch", "DataSet", "Split"):
-        return getattr(
-            importlib.import_module(f"trainables.data.{'dataset' if name == 'DataSet' else 'split'}"), name
-        )
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,9 +6,9 @@ first asked for.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from trainables.lazy import hand_on
 from trainables.losses.options import LossError, LossOption
 from trainables.losses.registry import (
     check_feature_loss,
@@ -24,20 +24,16 @@ from trainables.losses.registry import (
 from trainables.losses.warmup import linear_warmup
 
 if TYPE_CHECKING:
-    from trainables.losses.features import FeatureLoss, Features, FeatureShapes, feature_loss
-    from trainables.losses.logits import LogitLoss, logit_loss
-    from trainables.losses.sdd import complementary_regions, scale_decoupled
-
-_NEEDS_TORCH = {
-    "FeatureLoss": "features",
-    "FeatureShapes": "features",
-    "Features": "features",
-    "LogitLoss": "logits",
-    "complementary_regions": "sdd",
-    "feature_loss": "features",
-    "logit_loss": "logits",
-    "scale_decoupled": "sdd",
-}
+    from trainables.losses.features import FeatureLoss as FeatureLoss
+    from trainables.losses.features import Features as Features
+    from trainables.losses.features import FeatureShapes as FeatureShapes
+    from trainables.losses.features import feature_loss as feature_loss
+    from trainables.losses.logits import LogitLoss as LogitLoss
+    from trainables.losses.logits import logit_loss as logit_loss
+    from trainables.losses.sdd import complementary_regions as complementary_regions
+    from trainables.losses.sdd import scale_decoupled as scale_decoupled
+else:  # what computes needs torch
+    __getattr__, __dir__, _ = hand_on(__name__)
 
 __all__ = [
     "FeatureLoss",
@@ -61,15 +57,3 @@ __all__ = [
     "register_logit_loss",
     "scale_decoupled",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _NEEDS_TORCH:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_NEEDS_TORCH[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
