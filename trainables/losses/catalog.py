@@ -32,14 +32,21 @@ class RegisteredCode:
 
 @dataclass(frozen=True, slots=True)
 class LossSpec:
-    """One named loss: where its code is (``module:name``, or the function itself) and what it takes."""
+    """Describes one named loss: where its code is (``module:name``, or the function itself), what it takes.
+
+    Attributes:
+        default_weight: the published weight of a feature loss beside a cross entropy of weight 1.
+        per_sample: the loss is a mean over images; not so where images are compared with each other. A logit
+            loss that is not takes groups of images, [G,B,K] -> [G,B].
+        code: of a loss of the user's own.
+    """
 
     paper: str
     source: str | LogitFunction
     options: Mapping[str, LossOption] = field(default_factory=dict)
-    default_weight: float = 1.0  # the published weight of the term beside a cross entropy of weight 1
-    per_sample: bool = True  # a mean over images; not so where images are compared with each other
-    code: RegisteredCode | None = None  # of a loss of the user's own
+    default_weight: float = 1.0
+    per_sample: bool = True
+    code: RegisteredCode | None = None
 
 
 def _temperature(default: float) -> LossOption:
@@ -48,6 +55,20 @@ def _temperature(default: float) -> LossOption:
 
 def _weight(default: float, meaning: str) -> LossOption:
     return LossOption(default, meaning, low=0)
+
+
+def _gamma() -> LossOption:
+    return LossOption(0.1, "exponent of the teacher's prediction", low=0, above_low=True)
+
+
+def _sets_of_classes(top: int) -> dict[str, LossOption]:
+    return {
+        "top": LossOption(top, "k, how many of the teacher's classes are apart from the rest", low=1),
+        "group_weight": _weight(1.0, "w0, weight of the probabilities of the sets"),
+        "top_weight": _weight(1.0, "w1, weight of the part within the top"),
+        "rest_weight": _weight(8.0, "w2, weight of the part within the rest"),
+        "temperature": _temperature(4.0),
+    }
 
 
 LOGIT_LOSSES: dict[str, LossSpec] = {
@@ -70,6 +91,67 @@ LOGIT_LOSSES: dict[str, LossSpec] = {
             "as_released": LossOption(False, "keep the target class among the others, as SDD's code does"),
         },
     ),
+    "rld": LossSpec(
+        "Sun et al. 2024, arXiv 2408.07703",
+        "trainables.losses.rld:rld",
+        {
+            "alpha": _weight(1.0, "weight of how sure the teacher is of its own class"),
+            "beta": _weight(8.0, "weight of the part over the classes below the label"),
+            "temperature": _temperature(4.0),
+            "top_temperature": _temperature(1.0),
+        },
+    ),
+    "ttm": LossSpec("Zheng and Yang, ICLR 2024", "trainables.losses.ttm:ttm", {"gamma": _gamma()}),
+    "wttm": LossSpec("Zheng and Yang, ICLR 2024", "trainables.losses.ttm:wttm", {"gamma": _gamma()}),
+    "normkd": LossSpec(
+        "Chi et al. 2023, arXiv 2308.00520",
+        "trainables.losses.normkd:normkd",
+        {"temperature": _temperature(2.0)},
+    ),
+    "gdkd": LossSpec("Zheng and Cheng, TNNLS 2025", "trainables.losses.gdkd:gdkd", _sets_of_classes(5)),
+    "gdkd3": LossSpec("Zheng and Cheng, TNNLS 2025", "trainables.losses.gdkd:gdkd3", _sets_of_classes(4)),
+    "abkd": LossSpec(
+        "Wang et al., ICML 2025",
+        "trainables.losses.abkd:abkd",
+        {
+            "a": LossOption(0.8, "exponent on the teacher's side", in_formula=True),
+            "b": LossOption(0.3, "exponent on the student's side", in_formula=True),
+            "temperature": _temperature(4.0),
+        },
+    ),
+    "ldrld": LossSpec(
+        "Xu et al., ICCV 2025",
+        "trainables.losses.ldrld:ldrld",
+        {
+            "alpha": _weight(10.5, "weight of the part over the student's top classes"),
+            "beta": _weight(7.0, "weight of the part over the others"),
+            "top": LossOption(7, "k, how many classes are compared in pairs", low=2),
+            "temperature": _temperature(4.0),
+        },
+    ),
+    "ofa": LossSpec(
+        "Hao et al., NeurIPS 2023",
+        "trainables.losses.ofa:ofa",
+        {
+            "exponent": LossOption(1.5, "of the teacher's probabilities", low=0, above_low=True),
+            "temperature": _temperature(1.0),
+        },
+    ),
+    "dist": LossSpec(
+        "Huang et al., NeurIPS 2022",
+        "trainables.losses.dist:dist",
+        {
+            "inter_weight": _weight(2.0, "weight of the relations between an image's classes"),
+            "intra_weight": _weight(2.0, "weight of the relations between a batch's images"),
+            "temperature": _temperature(4.0),
+        },
+        per_sample=False,
+    ),
+    "swap": LossSpec(
+        "a baseline of Sun et al. 2024, arXiv 2408.07703",
+        "trainables.losses.swap:swap",
+        {"temperature": _temperature(4.0)},
+    ),
 }
 BUILT_IN_LOGIT_LOSSES = frozenset(LOGIT_LOSSES)
 
@@ -78,6 +160,9 @@ SCALE_DECOUPLED: Mapping[str, LossOption] = {
     "complementary_weight": _weight(2.0, "beta, weight of regions that differ from the global view"),
     "reduction": LossOption("mean", "over the regions of one image", choices=("mean", "sum")),
     "agreement": LossOption("released", "when a region is consistent", choices=("released", "text")),
+    "standardize": LossOption(
+        "no", "spread that logits are divided by before the base", choices=("no", "region", "whole")
+    ),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from trainables.losses.dkd import log_softmax_of_others, target_mask
+from trainables.losses.class_sets import log_softmax_without, probabilities
 
 
 def nkd(
@@ -16,7 +16,7 @@ def nkd(
     gamma: float = 1.5,
     as_released: bool = False,
 ) -> Tensor:
-    r"""Cross entropy of the label, trusted as far as the teacher does, and of the other classes.
+    r"""Add the cross entropy of the label, trusted as far as the teacher does, and that of the other classes.
 
     .. math::
         \ell = -p^t_y \log p^s_y - \gamma\, T^2 \sum_{k \ne y} \hat p^t_k \log \hat p^s_k
@@ -37,14 +37,13 @@ def nkd(
     Returns:
         Losses [N].
     """
-    mask = target_mask(target, student.shape[-1])
-    log_student = student.log_softmax(dim=-1).masked_fill(~mask, 0).sum(dim=-1)
-    trust = teacher.softmax(dim=-1).masked_fill(~mask, 0).sum(dim=-1)
+    label = target.unsqueeze(-1)
+    log_student, log_teacher = (x.log_softmax(dim=-1).gather(-1, label) for x in (student, teacher))
+    of_label = (log_teacher.exp() * log_student).squeeze(-1)
     student, teacher = student / temperature, teacher / temperature
     if as_released:
         others = (teacher.softmax(dim=-1) * student.log_softmax(dim=-1)).sum(dim=-1)
     else:
-        # At the label both logarithms are -inf; 0 there, so that it adds nothing and has no gradient.
-        log_others = log_softmax_of_others(student, mask).masked_fill(mask, 0)
-        others = (log_softmax_of_others(teacher, mask).exp() * log_others).sum(dim=-1)
-    return -trust * log_student - gamma * temperature**2 * others
+        log_p, log_q = (log_softmax_without(x, label) for x in (teacher, student))
+        others = (probabilities(log_p) * log_q).sum(dim=-1)
+    return -of_label - gamma * temperature**2 * others

@@ -17,14 +17,25 @@ class LossError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class LossOption:
-    """One option of a loss. Its kind (bool, int, float, str, tuple of ints) is that of its default."""
+    """Describes one option of a loss. Its kind (bool, int, float, str, tuple of ints) is its default's.
+
+    Attributes:
+        above_low: the bound itself is excluded.
+        in_formula: the value decides which formula holds, so that code compiled for one value is no other's;
+            true of all that are no real numbers.
+    """
 
     default: Value
     meaning: str
     low: float = -math.inf
-    above_low: bool = False  # the bound itself is excluded
+    above_low: bool = False
     high: float = math.inf
     choices: tuple[str, ...] = ()
+    in_formula: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.default, float):
+            object.__setattr__(self, "in_formula", True)
 
     @property
     def range(self) -> str:

@@ -87,8 +87,8 @@ def check_scale_decoupled(options: Mapping[str, object] | None = None) -> dict[s
     return checked("scale_decoupled", SCALE_DECOUPLED, options or {})
 
 
-def register_logit_loss(name: str) -> Callable[[_F], _F]:
-    """Make a per-sample logit loss known under ``name``; usable in a space file, needs no torch.
+def register_logit_loss(name: str, *, grouped: bool = False) -> Callable[[_F], _F]:
+    """Make a logit loss of one's own known under ``name``; usable in a space file, needs no torch.
 
     The function takes (student [N,K], teacher [N,K], target [N]) and returns [N]; its keyword-only
     parameters, each with a default, are the options:
@@ -98,6 +98,15 @@ def register_logit_loss(name: str) -> Callable[[_F], _F]:
     ...     return ((student - teacher) / temperature).square().mean(dim=1)
     >>> check_logit_loss("logit_mse")
     {'temperature': 2.0}
+
+    A loss that compares images with each other is registered as ``grouped``. It takes [G,B,K] with labels
+    [G,B] and returns [G,B]: G groups, each a batch of B images, and images are to be compared within a group
+    alone. Plain, the batch is the one group; where scales are decoupled, each region of all images is one:
+
+    >>> @register_logit_loss("similar_images", grouped=True)
+    ... def similar_images(student, teacher, target):
+    ...     gap = student @ student.transpose(1, 2) - teacher @ teacher.transpose(1, 2)
+    ...     return gap.square().mean(dim=2)
 
     Loading the same file again replaces its function. A built-in name, or one registered from another
     file, is refused.
@@ -110,7 +119,11 @@ def register_logit_loss(name: str) -> Callable[[_F], _F]:
         if known is not None and callable(known.source) and _origin(known.source) != _origin(function):
             raise LossError(f"logit loss {name!r} is already registered from {_origin(known.source)[0]}")
         LOGIT_LOSSES[name] = LossSpec(
-            "registered by the user", function, _options_of(name, function), code=_code_of(function)
+            "registered by the user",
+            function,
+            _options_of(name, function),
+            per_sample=not grouped,
+            code=_code_of(function, grouped),
         )
         return function
 
@@ -151,7 +164,7 @@ def _origin(function: Callable[..., Any]) -> tuple[str, str]:
     return ("<space>" if place.startswith("<space ") else place, function.__qualname__)
 
 
-def _code_of(function: Callable[..., Any]) -> RegisteredCode:
+def _code_of(function: Callable[..., Any], grouped: bool) -> RegisteredCode:
     """Take the text of ``function`` and of its file; empty where there is none, as of a typed-in program.
 
     With the file go the modules of the user's that it imports; they are part of what the loss computes.
@@ -165,6 +178,7 @@ def _code_of(function: Callable[..., Any]) -> RegisteredCode:
     runs, modules = provided(whole, function.__module__)
     if function.__module__ == "__main__":  # of a program of the user's own, which imports as usual
         modules = beside(Path(file), whole)
+    text += "grouped" if grouped else ""
     hashed = text + (json.dumps(sorted(modules.items())) if modules else "")
     return RegisteredCode(hashlib.sha256(hashed.encode()).hexdigest()[:16], carrying(runs, modules))
 

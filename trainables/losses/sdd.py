@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from trainables.losses.lskd import standardised
 from trainables.losses.options import LossError
 from trainables.losses.registry import check_scale_decoupled
 
@@ -54,9 +55,11 @@ def scale_decoupled(
     complementary_weight: float | Tensor = 2.0,
     reduction: str = "mean",
     agreement: str = "released",
+    standardize: str = "no",
+    student_global: Tensor | None = None,
     teacher_global: Tensor | None = None,
 ) -> Tensor:
-    r"""Any per-sample logit loss, lifted to the regions of all scales.
+    r"""Lift any logit loss to the regions of all scales.
 
     .. math::
         L = \frac1B \sum_b \frac1R \sum_r w_{br}\, \ell(\pi^S_{br}, \pi^T_{br}, y_b), \qquad
@@ -70,15 +73,19 @@ def scale_decoupled(
     (1, 0), (0, 1 or 2), (1, 2).
 
     Args:
-        base: (student [N,K], teacher [N,K], target [N]) -> [N], as ``logit_loss`` returns; called once.
+        base: (student [N,K], teacher [N,K], target [N]) -> [N], as ``logit_loss`` returns; called once. A
+            ``grouped`` one is called with [R,B,K], so that it compares images at one place only.
         student, teacher: region logits [B,R,K], the global view first.
         target: labels y [B].
         consistent_weight, complementary_weight: weights, at least 0; scalars on the device if a compiled step
             is to serve several weights.
         reduction: over an image's regions, "mean" or "sum"; over images always the mean.
         agreement: "released" or "text", see :func:`complementary_regions`.
-        teacher_global: the teacher's logits of the whole image [B,K]; needed when the scale set has no 1, so
-            that the first region is not the global view.
+        standardize: what the base gets instead of the logits, see :mod:`trainables.losses.lskd`: "region" for
+            those of each region over their own spread, "whole" for all over the spread of the whole image's.
+            Which regions are complementary is read off the logits as they are.
+        student_global, teacher_global: logits of the whole image [B,K]; needed when the scale set has no 1,
+            so that the first region is not the global view. The student's matter to "whole" alone.
 
     Returns:
         The loss, a scalar. Nothing that is not finite is replaced.
@@ -88,6 +95,7 @@ def scale_decoupled(
         "complementary_weight": complementary_weight,
         "reduction": reduction,
         "agreement": agreement,
+        "standardize": standardize,
     }
     check_scale_decoupled({name: value for name, value in given.items() if not isinstance(value, Tensor)})
     if student.ndim != 3 or student.shape != teacher.shape or target.shape != student.shape[:1]:
@@ -95,14 +103,34 @@ def scale_decoupled(
             f"scale_decoupled: student {tuple(student.shape)} and teacher {tuple(teacher.shape)} must both "
             f"be [B,R,K] and target {tuple(target.shape)} [B]"
         )
+    for side, overall in (("student_global", student_global), ("teacher_global", teacher_global)):
+        if overall is not None and overall.shape != student[:, 0].shape:
+            raise LossError(f"scale_decoupled: {side} {tuple(overall.shape)} must be [B,K]")
+    complementary = complementary_regions(teacher, target, agreement=agreement, teacher_global=teacher_global)
+    if standardize != "no":
+        wholes = standardize == "whole"
+        student = standardised(student, _whole(student, student_global) if wholes else None)
+        teacher = standardised(teacher, _whole(teacher, teacher_global) if wholes else None)
+    loss = _of_regions(base, student, teacher, target)
+    weighted = torch.where(complementary, complementary_weight * loss, consistent_weight * loss)
+    return weighted.mean() if reduction == "mean" else weighted.sum(dim=1).mean()
+
+
+def _whole(regions: Tensor, overall: Tensor | None) -> Tensor:
+    """Return the whole image's logits as a region, [B,1,K]."""
+    return regions[:, :1] if overall is None else overall.unsqueeze(1)
+
+
+def _of_regions(
+    base: Callable[[Tensor, Tensor, Tensor], Tensor], student: Tensor, teacher: Tensor, target: Tensor
+) -> Tensor:
+    """Return the losses [B,R] that ``base`` gives for regions [B,R,K]."""
     batch, regions, classes = student.shape
-    if teacher_global is not None and teacher_global.shape != (batch, classes):
-        raise LossError(f"scale_decoupled: teacher_global {tuple(teacher_global.shape)} must be [B,K]")
-    loss = base(
+    if getattr(base, "grouped", False):
+        places = target.unsqueeze(0).expand(regions, batch)
+        return base(student.transpose(0, 1), teacher.transpose(0, 1), places).transpose(0, 1)
+    return base(
         student.reshape(batch * regions, classes),
         teacher.reshape(batch * regions, classes),
         target.unsqueeze(1).expand(batch, regions).reshape(-1),
     ).view(batch, regions)
-    complementary = complementary_regions(teacher, target, agreement=agreement, teacher_global=teacher_global)
-    weighted = torch.where(complementary, complementary_weight * loss, consistent_weight * loss)
-    return weighted.mean() if reduction == "mean" else weighted.sum(dim=1).mean()

@@ -13,11 +13,12 @@ from trainables.losses import LossError, check_logit_loss, logit_loss, logit_los
 from trainables.losses.registry import logit_loss_spec
 
 KNOBS = [(name, option) for name in logit_loss_names() for option in check_logit_loss(name)]
+ROW_BY_ROW = [name for name in logit_loss_names() if logit_loss_spec(name).per_sample]
 
 
 def _batch(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:
     draw = torch.Generator().manual_seed(7)
-    student, teacher = 3 * torch.randn(2, 6, 5, generator=draw, dtype=torch.float64)
+    student, teacher = 3 * torch.randn(2, 6, 12, generator=draw, dtype=torch.float64)
     return student.to(dtype), teacher.to(dtype), torch.tensor([0, 1, 2, 3, 4, 0])
 
 
@@ -71,10 +72,11 @@ def test_what_is_not_finite_shows(name: str, bad: float, side: str) -> None:
     (student if side == "student" else teacher)[2, 0] = bad
     loss = logit_loss(name)(student, teacher, target)
     assert not torch.isfinite(loss[2])
-    assert torch.isfinite(loss[[0, 1, 3, 4, 5]]).all()
+    if name in ROW_BY_ROW:
+        assert torch.isfinite(loss[[0, 1, 3, 4, 5]]).all()
 
 
-@pytest.mark.parametrize("name", logit_loss_names())
+@pytest.mark.parametrize("name", ROW_BY_ROW)
 def test_each_sample_has_its_own_loss(name: str) -> None:
     student, teacher, target = _batch()
     loss = logit_loss(name)
@@ -90,7 +92,7 @@ def test_the_table_says_what_the_functions_take(name: str) -> None:
 
 def test_wrong_shapes_are_named() -> None:
     student, teacher, target = _batch()
-    with pytest.raises(LossError, match=r"teacher \(6, 4\)"):
+    with pytest.raises(LossError, match=r"teacher \(6, 4\).*\[N,K\]"):
         logit_loss("kd")(student, teacher[:, :4], target)
     with pytest.raises(LossError, match=r"target \(5,\)"):
         logit_loss("kd")(student, teacher, target[:5])
@@ -113,5 +115,35 @@ def test_a_loss_that_is_not_one_number_a_sample_is_refused() -> None:
     def forgot_to_sum(student: Tensor, teacher: Tensor, target: Tensor) -> Tensor:
         return student - teacher
 
-    with pytest.raises(LossError, match=r"forgot_to_sum.*\(6,\).*\(6, 5\)"):
+    with pytest.raises(LossError, match=r"forgot_to_sum.*\(6,\).*\(6, 12\)"):
         logit_loss("forgot_to_sum")(*_batch())
+
+
+def test_a_grouped_loss_sees_one_group_at_a_time() -> None:
+    student, teacher, target = _batch()
+    groups = [x.view(2, 3, *x.shape[1:]) for x in (student, teacher, target)]
+    loss = logit_loss("dist")
+    assert loss.grouped
+    apart = torch.cat([loss(student[part], teacher[part], target[part]) for part in (slice(3), slice(3, 6))])
+    torch.testing.assert_close(loss(*groups).flatten(), apart)
+    assert (loss(student, teacher, target) - apart).abs().min() > 1e-3
+
+
+def test_a_users_own_grouped_loss() -> None:
+    @register_logit_loss("similar_images", grouped=True)
+    def similar_images(student: Tensor, teacher: Tensor, target: Tensor) -> Tensor:
+        assert target.shape == student.shape[:2]
+        gap = student @ student.transpose(1, 2) - teacher @ teacher.transpose(1, 2)
+        return gap.square().mean(dim=2)
+
+    student, teacher, target = _batch()
+    expected = (student @ student.T - teacher @ teacher.T).square().mean(1)
+    torch.testing.assert_close(logit_loss("similar_images")(student, teacher, target), expected)
+    with pytest.raises(LossError, match=r"\(2, 6, 12\).*\[G,B,K\].*\[G,B\]"):
+        logit_loss("similar_images")(student.expand(2, 6, 12), teacher.expand(2, 6, 12), target)
+
+
+def test_a_loss_without_groups_takes_none() -> None:
+    student, teacher, target = (x.unsqueeze(0) for x in _batch())
+    with pytest.raises(LossError, match=r"\(1, 6, 12\).*\[N,K\]"):
+        logit_loss("kd")(student, teacher, target)

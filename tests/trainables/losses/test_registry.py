@@ -17,7 +17,7 @@ from trainables.losses.registry import logit_loss_fingerprint
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("kdd", {}, r"logit loss 'kdd' is unknown; known: dkd, kd, nkd.*did you mean"),
+        ("kdd", {}, r"logit loss 'kdd' is unknown; known: abkd, dist, dkd, .*did you mean"),
         ("kd", {"temprature": 4}, r"kd: option 'temprature' is unknown; known: temperature.*'temperature'\?"),
         ("kd", {"temperature": 0}, r"kd\.temperature: 0 is not allowed.*greater than 0"),
         ("kd", {"temperature": "4"}, r"kd\.temperature: '4'.*a finite number"),
@@ -25,6 +25,10 @@ from trainables.losses.registry import logit_loss_fingerprint
         ("kd", {"temperature": float("nan")}, r"kd\.temperature: nan"),
         ("dkd", {"beta": -1}, r"dkd\.beta: -1.*at least 0"),
         ("nkd", {"gamma": float("inf")}, r"nkd\.gamma: inf"),
+        ("gdkd", {"top": 0}, r"gdkd\.top: 0 is not allowed.*at least 1"),
+        ("gdkd", {"top": 2.5}, r"gdkd\.top: 2\.5.*an integer"),
+        ("ldrld", {"top": 1}, r"ldrld\.top: 1 is not allowed.*at least 2"),
+        ("ofa", {"exponent": 0}, r"ofa\.exponent: 0 is not allowed.*greater than 0"),
         ("nkd", {"as_released": 1}, r"nkd\.as_released: 1.*True or False"),
     ],
 )
@@ -40,6 +44,7 @@ def test_what_cannot_be_used_is_named(name: str, options: dict[str, Any], messag
     [
         ("reduction", "median"),
         ("agreement", "maybe"),
+        ("standardize", "global"),
         ("consistent_weight", -0.5),
         ("complementary_weight", float("nan")),
         ("beta", 2.0),
@@ -59,6 +64,7 @@ def test_checked_options_are_complete_and_of_their_kind() -> None:
         "complementary_weight": 2.0,
         "reduction": "sum",
         "agreement": "released",
+        "standardize": "no",
     }
 
 

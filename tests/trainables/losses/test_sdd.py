@@ -15,6 +15,7 @@ from trainables.losses import (
     check_scale_decoupled,
     complementary_regions,
     logit_loss,
+    logit_loss_names,
     scale_decoupled,
 )
 
@@ -64,7 +65,7 @@ def test_the_two_readings_differ_only_where_both_are_wrong_in_different_ways() -
     assert differ.any()
 
 
-@pytest.mark.parametrize("base", ["kd", "dkd", "nkd"])
+@pytest.mark.parametrize("base", logit_loss_names())
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_one_scale_is_the_base_loss(base: str, reduction: str) -> None:
     student, teacher, target = _batch(regions=1)
@@ -124,6 +125,7 @@ OTHER = {
     "complementary_weight": 1.0,
     "reduction": "sum",
     "agreement": "text",
+    "standardize": "region",
 }
 
 
@@ -144,13 +146,61 @@ def test_without_the_scale_one_the_global_view_is_given() -> None:
     assert (scale_decoupled(KD, student[:, 1:], cells, target, reduction="sum") - loss).abs() > 1e-3
 
 
-@pytest.mark.parametrize("base", ["kd", "dkd", "nkd"])
-def test_gradient_against_finite_differences(base: str) -> None:
+@pytest.mark.parametrize("base", logit_loss_names())
+@pytest.mark.parametrize("standardize", ["no", "region", "whole"])
+def test_gradient_against_finite_differences(base: str, standardize: str) -> None:
     student, teacher, target = (x[:4] for x in _batch())
     loss = logit_loss(base)
     assert torch.autograd.gradcheck(
-        lambda s: scale_decoupled(loss, s, teacher, target, reduction="sum"), student.requires_grad_()
+        lambda s: scale_decoupled(loss, s, teacher, target, reduction="sum", standardize=standardize),
+        student.requires_grad_(),
     )
+
+
+def test_a_grouped_base_compares_images_at_one_place_only() -> None:
+    student, teacher, target = _batch()
+    base = logit_loss("dist")
+    alone = torch.stack([base(student[:, r], teacher[:, r], target) for r in range(5)], dim=1)
+    complementary = complementary_regions(teacher, target)
+    expected = torch.where(complementary, 2 * alone, alone).mean()
+    torch.testing.assert_close(scale_decoupled(base, student, teacher, target), expected)
+
+
+def _standardised(x: Tensor, of: Tensor) -> Tensor:
+    return (x - x.mean(-1, keepdim=True)) / (of.std(-1, keepdim=True) + 1e-7)
+
+
+def test_standardised_regions_are_those_of_standardised_logits() -> None:
+    student, teacher, target = _batch()
+    complementary = complementary_regions(teacher, target)
+    for standardize, spread in (("region", slice(None)), ("whole", slice(1))):
+        z_s, z_t = (_standardised(x, x[:, spread]) for x in (student, teacher))
+        losses = KD(z_s.flatten(0, 1), z_t.flatten(0, 1), target.repeat_interleave(5)).view(32, 5)
+        expected = torch.where(complementary, 2 * losses, losses).mean()
+        found = scale_decoupled(KD, student, teacher, target, standardize=standardize)
+        torch.testing.assert_close(found, expected)
+
+
+def test_the_whole_is_given_where_it_is_no_region() -> None:
+    student, teacher, target = _batch()
+    whole = {"student_global": student[:, 0], "teacher_global": teacher[:, 0]}
+    options: dict[str, Any] = {"standardize": "whole", "reduction": "sum"}
+    cells = scale_decoupled(KD, student[:, 1:], teacher[:, 1:], target, **whole, **options)
+    first = scale_decoupled(KD, student[:, :1], teacher[:, :1], target, **options)
+    torch.testing.assert_close(cells + first, scale_decoupled(KD, student, teacher, target, **options))
+
+
+def test_by_the_whole_a_flat_region_stays_flatter() -> None:
+    student, teacher, target = _batch(regions=2)
+    teacher[:, 1] = 0.1 * teacher[:, 0]
+    student[:, 1] = 0.0
+    kind: dict[str, Any] = {"complementary_weight": 1.0, "reduction": "sum"}
+    region, whole = (
+        scale_decoupled(KD, student[:, 1:], teacher[:, 1:], target, standardize=how, **kind,
+                        student_global=student[:, 0], teacher_global=teacher[:, 0])
+        for how in ("region", "whole")
+    )  # fmt: skip
+    assert whole < 0.1 * region
 
 
 def test_the_base_is_called_once_with_every_region() -> None:
@@ -187,12 +237,20 @@ def test_wrong_arguments_are_named() -> None:
         scale_decoupled(KD, student[:, 0], teacher[:, 0], target)
     with pytest.raises(LossError, match=r"teacher_global.*\[B,K\]"):
         scale_decoupled(KD, student, teacher, target, teacher_global=teacher)
+    with pytest.raises(LossError, match=r"student_global.*\[B,K\]"):
+        scale_decoupled(KD, student, teacher, target, student_global=student)
     with pytest.raises(LossError, match=r"scale_decoupled\.reduction: 'max'.*'mean', 'sum'"):
         scale_decoupled(KD, student, teacher, target, reduction="max")
 
 
-def test_is_one_graph_for_the_compiler() -> None:
+@pytest.mark.parametrize("name", logit_loss_names())
+def test_is_one_graph_for_the_compiler(name: str) -> None:
     batch = _batch(dtype=torch.float32)
-    base = logit_loss("dkd")
-    compiled = torch.compile(lambda s, t, y: scale_decoupled(base, s, t, y), backend="eager", fullgraph=True)
-    torch.testing.assert_close(compiled(*batch), scale_decoupled(base, *batch))
+    base = logit_loss(name)
+
+    def loss(student: Tensor, teacher: Tensor, target: Tensor) -> Tensor:
+        return scale_decoupled(base, student, teacher, target, standardize="region")
+
+    torch.compiler.reset()
+    compiled = torch.compile(loss, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(*batch), loss(*batch))
