@@ -108,7 +108,8 @@ def check_workers(plan: Plan) -> None:
         for pair in spec.pairs:
             for training in (pair.student_training(spec.training), spec.teacher_training or spec.training):
                 rows = [variant for method in spec.methods for variant in method.variants()]
+                bases = [str(base) for row in rows for base in options_of(row.base) if base is not None]
                 features = [added.name for row in rows for added in row.features]
-                check_shared(features, training, workers, images)
+                check_shared(bases, features, training, workers, images)
     except ConfigError as error:
         raise ConfigError(f"resources.{error}") from None

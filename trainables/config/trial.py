@@ -130,7 +130,7 @@ class LogitTerm:
     """alpha * (D_con + beta * D_com), eq. 10 and 11 of the paper, for one base loss.
 
     Attributes:
-        base: per-sample logit loss: kd, dkd, nkd, or a registered one.
+        base: logit loss, see ``trainables.losses.logit_loss_names``, or a registered one.
         options: its own parameters, such as ``temperature``.
         code: hash of the source of a registered loss, so that an edited one is another trial.
         alpha: weight of the whole term.
@@ -139,6 +139,8 @@ class LogitTerm:
         reduction: ``mean`` over regions (released code) or ``sum`` (eq. 9).
         agreement: when a region is complementary: ``released`` (right xor right) or ``text`` (other class).
         warmup_epochs: the term's weight rises linearly to alpha over this many epochs.
+        standardize: whether the base gets logits over their spread: ``no``, each ``region`` over its own, or
+            all over that of the ``whole`` image's.
     """
 
     base: str = "kd"
@@ -151,6 +153,7 @@ class LogitTerm:
     reduction: Literal["mean", "sum"] = "mean"
     agreement: Literal["released", "text"] = "released"
     warmup_epochs: int = 0
+    standardize: Literal["no", "region", "whole"] = field(default="no", metadata=SINCE_LATER)
 
     def __post_init__(self) -> None:
         try:
@@ -164,6 +167,12 @@ class LogitTerm:
     def decoupled(self) -> bool:
         """Whether any region beside the whole, or any weight beside 1, takes part."""
         return self.scales != (1,) or (self.consistent_weight, self.complementary_weight) != (1.0, 1.0)
+
+    @property
+    def label(self) -> str:
+        """The name tables use: KD, SD-KD, KD+LS (standardised), SD-KD+LSW (by the whole image)."""
+        standardised = {"no": "", "region": "+LS", "whole": "+LSW"}[self.standardize]
+        return ("SD-" if self.decoupled else "") + self.base.upper() + standardised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,8 +213,8 @@ class Method:
 
     @property
     def label(self) -> str:
-        """The name tables use: CE, KD, SD-KD, SD-DKD, FITNET, KD+CRD, ..."""
-        parts = [("SD-" if self.logit.decoupled else "") + self.logit.base.upper()] if self.logit else []
+        """The name tables use: CE, KD, SD-KD, SD-KD+LS, FITNET, KD+CRD, ..."""
+        parts = [self.logit.label] if self.logit else []
         parts += [term.name.upper() for term in self.features]
         return "+".join(parts) or "CE"
 

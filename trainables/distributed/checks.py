@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from trainables.config.trial import Training, require
-from trainables.losses.registry import feature_loss_spec
+from trainables.losses.registry import feature_loss_spec, logit_loss_spec
 
 
-def check_shared(features: Iterable[str], training: Training, workers: int, images: Iterable[int]) -> None:
+def check_shared(
+    bases: Iterable[str],
+    features: Iterable[str],
+    training: Training,
+    workers: int,
+    images: Iterable[int],
+) -> None:
     """Refuse a trial that ``workers`` cannot share.
 
     Args:
-        features: names of its feature losses.
+        bases, features: names of its logit losses and of its feature losses.
         images: numbers of images that epochs may have.
 
     Raises:
@@ -20,9 +26,12 @@ def check_shared(features: Iterable[str], training: Training, workers: int, imag
     """
     if workers == 1:
         return
-    for name in features:
+    specs = {name: logit_loss_spec(name) for name in bases} | {
+        name: feature_loss_spec(name) for name in features
+    }
+    for name, spec in specs.items():
         require(
-            feature_loss_spec(name).per_sample,
+            spec.per_sample,
             f"workers_per_trial: {name} compares the images of a batch with each other, which {workers} "
             "workers that share a batch cannot do; leave it out, or set workers_per_trial=1",
         )

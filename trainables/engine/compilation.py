@@ -24,6 +24,7 @@ from trainables.engine.head import HeadOutputs, MultiScaleHead
 from trainables.engine.runtime import CompileMode, Runtime
 from trainables.errors import first_line
 from trainables.losses.logits import LogitLoss
+from trainables.losses.registry import logit_loss_spec
 
 T = TypeVar("T")
 
@@ -109,12 +110,12 @@ class CompiledStep:
         self._run = compile_static(function, device, graphs=self.fuses_loss)
 
     def _with_tensor_options(self, base: LogitLoss) -> LogitLoss:
-        """Return ``base`` with its real-valued options as scalars on the device."""
+        """Return ``base`` with its real-valued options as scalars on the device, but for those in a formula."""
         opened = copy.copy(base)
         self._options = {
             name: torch.zeros((), device=self.device)
-            for name, value in base.options.items()
-            if isinstance(value, float)
+            for name in base.options
+            if not logit_loss_spec(base.name).options[name].in_formula
         }
         opened.options = {**base.options, **self._options}  # type: ignore[dict-item]
         return opened
@@ -214,9 +215,9 @@ def step_signature(config: TrialConfig, data: DataSet, device: torch.device) -> 
     term, training = config.method.logit, config.training
     loss: list[Any] = []
     if term is not None:
-        fixed = {name: value for name, value in term.options.items() if not isinstance(value, float | int)}
-        flags = {name: value for name, value in term.options.items() if isinstance(value, bool)}
-        loss = [term.base, term.code, fixed, flags, term.scales, term.reduction, term.agreement]
+        options = logit_loss_spec(term.base).options
+        fixed = {name: value for name, value in term.options.items() if options[name].in_formula}
+        loss = [term.base, term.code, fixed, term.scales, term.reduction, term.agreement, term.standardize]
     shapes = [data.image_size, data.num_classes, training.batch_size, training.precision, str(device)]
     maps = config.method.maps if config.method.features else None
     network = [config.student, config.large_images]

@@ -111,5 +111,7 @@ class Criterion(nn.Module):
             complementary_weight=weights["complementary"],
             reduction=term.reduction,
             agreement=term.agreement,
+            standardize=term.standardize,
+            student_global=student.logits,
             teacher_global=teacher.logits,
         )

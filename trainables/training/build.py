@@ -25,8 +25,9 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     size, form, term = max(data.image_size), config.large_images, config.method.logit
     maps = config.method.maps if config.method.features else None
     split = data.train if config.fit == "train" else data.all
-    features = [term.name for term in config.method.features]
-    check_shared(features, config.training, group.size, [len(split)])
+    bases = [] if term is None else [term.base]
+    features = [added.name for added in config.method.features]
+    check_shared(bases, features, config.training, group.size, [len(split)])
     steps = split.steps(config.training.batch_size)
     compiled = worth_compiling(runtime.compile_mode, config.training, steps, device)
     set_matrix_units(config.training)

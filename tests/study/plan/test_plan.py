@@ -114,6 +114,10 @@ def test_each_pair_gets_an_arm_of_its_own_where_asked(space: Write) -> None:
             "resources.workers_per_trial: rkd compares the images of a batch with each other",
         ),
         (
+            ["methods.0.base=dist", "resources.workers_per_trial=2"],
+            "resources.workers_per_trial: dist compares the images of a batch with each other",
+        ),
+        (
             ["resources.workers_per_trial=20"],
             "resources.workers_per_trial: the last batch of an epoch of 80 images has 16, too few for 20",
         ),

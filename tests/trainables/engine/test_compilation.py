@@ -127,8 +127,12 @@ def test_trials_that_differ_in_numbers_alone_share_a_step(store: RunStore, digit
         dataclasses.replace(SD_DKD, agreement="text"),
         LogitTerm(base="nkd", scales=(1, 2, 4)),
         LogitTerm(base="nkd", scales=(1, 2, 4), options={"as_released": True}),
+        dataclasses.replace(SD_DKD, standardize="region"),
     ):
         assert signature(term=term) != signature()
+    for base, option, one, other in (("gdkd", "top", 3, 4), ("abkd", "b", 0.3, 0.0)):
+        first, second = (LogitTerm(base=base, options={option: value}) for value in (one, other))
+        assert signature(term=first) != signature(term=second)
     assert signature(student="wrn_10_1") != signature()
     assert signature(training={"precision": "bf16"}) != signature()
     assert signature(training={"batch_size": 30}) != signature()

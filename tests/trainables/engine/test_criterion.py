@@ -59,6 +59,20 @@ def test_terms_are_what_the_formula_says(images: torch.Tensor, target: torch.Ten
     torch.testing.assert_close(terms["logit"], expected)
 
 
+def test_regions_are_standardised_by_the_whole_image_also_where_it_is_no_region(
+    images: torch.Tensor, target: torch.Tensor
+) -> None:
+    student, teacher = head("resnet8", (1, 2))(images), head("wrn_10_1", (1, 2))(images)
+    term = LogitTerm(scales=(2,), standardize="whole")
+    found = Criterion(Method(logit=term))(student, teacher, target, target, epoch=1)["logit"]
+    z_s, z_t = (
+        (x.regions - x.regions.mean(2, keepdim=True))[:, 1:] / (x.logits.std(1)[:, None, None] + 1e-7)
+        for x in (student, teacher)
+    )
+    kd = logit_loss("kd")(z_s.flatten(0, 1), z_t.flatten(0, 1), target.repeat_interleave(4))
+    torch.testing.assert_close(found, kd.mean())
+
+
 def test_scales_without_the_whole_leave_it_out(images: torch.Tensor, target: torch.Tensor) -> None:
     student, teacher = head("resnet8", (2,)), head("wrn_10_1", (2,))
     method = Method(logit=LogitTerm(scales=(2,), complementary_weight=2.0))
