@@ -110,7 +110,7 @@ class CompiledStep:
         self._run = compile_static(function, device, graphs=self.fuses_loss)
 
     def _with_tensor_options(self, base: LogitLoss) -> LogitLoss:
-        """Return ``base`` with its real-valued options as scalars on the device, but for those in a formula."""
+        """Return ``base`` with its real-valued options, but those in a formula, as scalars on the device."""
         opened = copy.copy(base)
         self._options = {
             name: torch.zeros((), device=self.device)
