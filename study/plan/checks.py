@@ -43,7 +43,7 @@ def check_counts(plan: Plan) -> None:
         raise ConfigError(f"data.{error}") from None
     for pair in spec.pairs:
         for training in (pair.student_training(spec.training), spec.teacher_training or spec.training):
-            if not trained(size, training.batch_size, training.batch_norm_parts):
+            if not trained(size, training.batch_size, training.batch_norm_parts, training.drop_last):
                 raise ConfigError(
                     f"training.batch_norm_parts: the {size} images of the train part fill no batch of "
                     f"{training.batch_norm_parts} parts of 2 or more"

@@ -21,7 +21,7 @@ from study.spec.domains import Choice, Domain, Float, Int, LogFloat
 from study.spec.features import Added
 from study.spec.methods import DKD, KD, NKD, PAPER_METHODS, SDD, Feature, Supervised
 from study.spec.search import ASHA, Budget, HyperBand, Median, Search
-from trainables.config.trial import Data, Scalar, Training, require
+from trainables.config.trial import Data, DefaultRate, Scalar, Training, require
 
 __all__ = [
     "ASHA",
@@ -59,7 +59,8 @@ class Pair:
     Attributes:
         weights: a teacher file to use, and measure (RepDistiller's and mdistiller's); None trains one.
         training: fields of :class:`Training` for this student, such as ``{"lr": 0.02}``. The published
-            learning rate of ShuffleNet and MobileNetV2 students (0.01) needs no mention.
+            learning rate of ShuffleNet and MobileNetV2 students (0.01) needs no mention; it stands in for a
+            rate that the study does not name.
     """
 
     teacher: str
@@ -84,8 +85,8 @@ class Pair:
     def student_training(self, common: Training) -> Training:
         """The training settings of this pair's student."""
         published = paper.learning_rate(self.student)
-        usual = common.lr == Training().lr
-        own: dict[str, Any] = {"lr": published} if published is not None and usual else {}
+        unwritten = isinstance(common.lr, DefaultRate)
+        own: dict[str, Any] = {"lr": published} if published is not None and unwritten else {}
         return dataclasses.replace(common, **{**own, **self.training})
 
 

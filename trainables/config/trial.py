@@ -75,6 +75,16 @@ class Data:
             require(len(set(self.classes)) == len(self.classes) >= 2, "classes: needs 2 or more, each once")
 
 
+class DefaultRate(float):
+    """Is the default learning rate, which nobody wrote: a published one may stand in for it.
+
+    A rate of the same value that somebody did write is kept, see ``study.spec.Pair.student_training``.
+
+    >>> Training().lr, isinstance(Training().lr, DefaultRate), isinstance(Training(lr=0.05).lr, DefaultRate)
+    (0.05, True, False)
+    """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
     """Optimisation: SGD with momentum under a step or cosine schedule.
@@ -90,12 +100,16 @@ class Training:
             ``bf16`` autocast of forward passes; losses are float32 in each. ``auto`` stands in a study for
             bf16 where the devices it begins on compute in it; in a trial it has been decided.
         batch_norm_parts: batch normalisation takes its statistics of each of so many equal parts of a batch
-            by itself. 1, the whole batch, is usual on one device; published runs on W GPUs have W.
+            by itself. 1, the whole batch, is usual on one device.
+        clip_norm: a longer gradient, over all that is trained, is scaled to this norm before each step; None
+            leaves it. SDD's runs have 40.
+        drop_last: leave out the last batch of an epoch where it is smaller than the others, as SDD's runs on
+            CUB-200 do.
     """
 
     epochs: int = 240
     batch_size: int = 64
-    lr: float = 0.05
+    lr: float = DefaultRate(0.05)
     momentum: float = 0.9
     weight_decay: float = 5e-4
     nesterov: bool = False
@@ -105,6 +119,8 @@ class Training:
     lr_warmup_epochs: int = 0
     precision: Literal["auto", "float32", "tf32", "bf16"] = "auto"
     batch_norm_parts: int = field(default=1, metadata={**SINCE_LATER, **NAMED_SEARCHES})
+    clip_norm: float | None = field(default=None, metadata=SINCE_LATER)
+    drop_last: bool = field(default=False, metadata=SINCE_LATER)
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, f"epochs: {self.epochs} is fewer than 1")
@@ -118,6 +134,8 @@ class Training:
             all(a < b for a, b in zip(self.milestones, self.milestones[1:], strict=False)),
             f"milestones: {self.milestones} do not rise",
         )
+        clip = self.clip_norm
+        require(clip is None or clip > 0, f"clip_norm: {clip} is not above 0; None clips nothing")
         parts = self.batch_norm_parts
         require(
             parts == 1 or (parts > 1 and self.batch_size % parts == 0 and self.batch_size >= 2 * parts),

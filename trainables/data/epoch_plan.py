@@ -51,17 +51,18 @@ def training(
     seed: int,
     views: int | None,
     parts: int = 1,
+    drop_last: bool = False,
     worker: tuple[int, int] = (0, 1),
 ) -> EpochPlan:
     """All images shuffled, each in a random view (-1 if ``views`` is None).
 
     Batch normalisation cannot take a single image: of the last batch, what would leave its ``parts`` unequal
-    or with one image each is dropped. Workers share each batch as evenly as it goes; what a batch holds does
-    not depend on their number.
+    or with one image each is dropped; with ``drop_last`` all of it, if it is not the only one. Workers share
+    each batch as evenly as it goes; what a batch holds does not depend on their number.
     """
     if batch_size % parts:
         raise ValueError(f"a batch of {batch_size} cannot be cut into {parts} equal parts")
-    whole = trained(size, batch_size, parts)
+    whole = trained(size, batch_size, parts, drop_last)
     order = shuffled(size, seed, epoch, _ORDER)
     if views is None:
         drawn = np.full(size, -1, dtype=np.int64)
@@ -74,8 +75,14 @@ def training(
     return _plan(batches, drawn)
 
 
-def trained(size: int, batch_size: int, parts: int = 1) -> int:
-    """Number of images of a training epoch, over all workers."""
+def trained(size: int, batch_size: int, parts: int = 1, drop_last: bool = False) -> int:
+    """Count the images of a training epoch, over all workers.
+
+    >>> trained(23, 8), trained(23, 8, drop_last=True), trained(7, 8, drop_last=True)
+    (23, 16, 7)
+    """
+    if drop_last and size >= batch_size:
+        return size - size % batch_size
     rest = size % batch_size // parts * parts
     return size - size % batch_size + (rest if rest >= 2 * parts else 0)
 

@@ -53,13 +53,13 @@ class Split(ABC):
     def __len__(self) -> int:
         return len(self.index)
 
-    def trained(self, batch_size: int, *, parts: int = 1) -> int:
-        """Number of images of a training epoch."""
-        return epochs.trained(len(self), batch_size, parts)
+    def trained(self, batch_size: int, *, parts: int = 1, drop_last: bool = False) -> int:
+        """Count the images of a training epoch."""
+        return epochs.trained(len(self), batch_size, parts, drop_last)
 
-    def steps(self, batch_size: int, *, parts: int = 1) -> int:
-        """Number of batches of a training epoch."""
-        return -(-self.trained(batch_size, parts=parts) // batch_size)
+    def steps(self, batch_size: int, *, parts: int = 1, drop_last: bool = False) -> int:
+        """Count the batches of a training epoch."""
+        return -(-self.trained(batch_size, parts=parts, drop_last=drop_last) // batch_size)
 
     def batches(
         self,
@@ -69,6 +69,7 @@ class Split(ABC):
         seed: int = 0,
         view: int | None = None,
         parts: int = 1,
+        drop_last: bool = False,
         worker: tuple[int, int] = (0, 1),
     ) -> Iterator[Batch]:
         """One pass over the images.
@@ -81,6 +82,7 @@ class Split(ABC):
             seed: of the order and the augmentation.
             view: in evaluation, show each image in this view instead (resident sets only).
             parts: of a batch, that batch normalisation keeps apart; a training epoch's batches divide by it.
+            drop_last: of a training epoch, the last batch if it is smaller than the others.
             worker: rank of this worker and number of workers; each gets its own share of each batch.
         """
         if epoch is None:
@@ -90,7 +92,7 @@ class Split(ABC):
             return self._show(plan, None)
         if view is not None:
             raise ValueError("a training epoch draws its views")
-        plan = self.plan(batch_size, epoch=epoch, seed=seed, parts=parts, worker=worker)
+        plan = self.plan(batch_size, epoch=epoch, seed=seed, parts=parts, drop_last=drop_last, worker=worker)
         return self._show(plan, (seed, epoch))
 
     def plan(
@@ -100,11 +102,19 @@ class Split(ABC):
         epoch: int,
         seed: int = 0,
         parts: int = 1,
+        drop_last: bool = False,
         worker: tuple[int, int] = (0, 1),
     ) -> epochs.EpochPlan:
         """What :meth:`batches` shows in a training epoch, without the images."""
         return epochs.training(
-            len(self), batch_size, epoch=epoch, seed=seed, views=self.views, parts=parts, worker=worker
+            len(self),
+            batch_size,
+            epoch=epoch,
+            seed=seed,
+            views=self.views,
+            parts=parts,
+            drop_last=drop_last,
+            worker=worker,
         )
 
     @abstractmethod

@@ -42,7 +42,7 @@ def check_shared(
     )
     for count in images:
         last = count % size // parts * parts
-        last = last if last >= 2 * parts else size
+        last = size if last < 2 * parts or (training.drop_last and count >= size) else last
         require(
             last >= workers,
             f"workers_per_trial: the last batch of an epoch of {count} images has {last}, too few for "

@@ -92,8 +92,9 @@ class Engine:
         self.criterion.train()
         totals, group = MetricTotals(), self.runtime.group
         batch_size, parts = self.training.batch_size, self.training.batch_norm_parts
-        order: Any = {"epoch": epoch, "seed": seed, "parts": parts, "worker": group.share}
-        images, steps = split.trained(batch_size, parts=parts), split.steps(batch_size, parts=parts)
+        kept: Any = {"parts": parts, "drop_last": self.training.drop_last}
+        order: Any = {"epoch": epoch, "seed": seed, **kept, "worker": group.share}
+        images, steps = split.trained(batch_size, **kept), split.steps(batch_size, **kept)
         if self.teacher is not None:
             self.teacher.begin_epoch(split, split.plan(batch_size, **order))
         for step, batch in enumerate(split.batches(batch_size, **order)):

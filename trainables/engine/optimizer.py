@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -30,10 +30,22 @@ def learning_rate(training: Training, epochs_done: float) -> float:
     return lr * min((epochs_done + 1) / (training.lr_warmup_epochs + 1), 1.0)
 
 
+def clip(gradients: Sequence[Tensor], norm: float) -> None:
+    """Scale ``gradients`` in place, so that the norm of all of them together is at most ``norm``.
+
+    The numbers of ``torch.nn.utils.clip_grad_norm_``. Nothing waits for the device.
+    """
+    if not gradients:
+        return
+    total = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(gradients))))
+    torch._foreach_mul_(list(gradients), (norm / (total + 1e-6)).clamp(max=1.0))
+
+
 class SGD:
     """Numbers and kernels of ``torch.optim.SGD(fused=True)``.
 
     With the gradient g of a weight w and its momentum v, which begins as the first g:
+    g <- g * min(1, clip_norm / (norm of all gradients + 1e-6)) where the training has a ``clip_norm``;
     g <- g + weight_decay * w;  v <- momentum * v + g;  w <- w - lr * (g + momentum * v if nesterov else v).
 
     Attributes:
@@ -41,7 +53,8 @@ class SGD:
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], training: Training) -> None:
-        self.lr = training.lr
+        self.lr: float = training.lr
+        self._clip_norm = training.clip_norm
         self._parameters = list(parameters)
         self._momenta: list[Tensor | None] = [None] * len(self._parameters)
         self._settings: dict[str, Any] = {
@@ -60,9 +73,12 @@ class SGD:
         """Move each parameter that has a gradient."""
         moved = [place for place, parameter in enumerate(self._parameters) if parameter.grad is not None]
         momenta = [self._momenta[place] for place in moved]
+        gradients = [grad for place in moved if (grad := self._parameters[place].grad) is not None]
+        if self._clip_norm is not None:
+            clip(gradients, self._clip_norm)
         sgd(
             [self._parameters[place] for place in moved],
-            [gradient for place in moved if (gradient := self._parameters[place].grad) is not None],
+            gradients,
             momenta,
             fused=True,
             lr=self.lr,

@@ -88,7 +88,8 @@ def _train(inputs: TrialInputs, folder: RunFolder, engine: Engine, report: Repor
         times = EpochTimer(engine)
         metrics: Metrics = {"epoch": epoch, **engine.train_epoch(split, epoch, config.seed)}
         metrics["lr"] = engine.optimizer.lr
-        times.trained(split.steps(training.batch_size, parts=training.batch_norm_parts))
+        parts, drop_last = training.batch_norm_parts, training.drop_last
+        times.trained(split.steps(training.batch_size, parts=parts, drop_last=drop_last))
         if not math.isfinite(metrics["train/loss"]):
             raise NonFiniteLoss(f"the loss is {metrics['train/loss']} in epoch {epoch}")
         metrics |= evaluate_due(config, engine.student.network, data, epoch, runtime)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from study.spec import Choice, Float, Int, LogFloat, Pair
@@ -88,6 +90,8 @@ def test_small_students_learn_at_their_own_rate(student: str, lr: float) -> None
     pair = Pair("resnet32x4", student)
     assert pair.student_training(Training()).lr == lr
     assert pair.student_training(Training(lr=0.3)).lr == 0.3
+    assert pair.student_training(Training(lr=0.05)).lr == 0.05, "written, though it is the default's value"
+    assert pair.student_training(dataclasses.replace(Training(), epochs=3)).lr == lr
     assert Pair("resnet32x4", student, training={"lr": 0.02}).student_training(Training()).lr == 0.02
 
 

@@ -70,3 +70,10 @@ def test_all_views_come_up_about_equally() -> None:
     counts = np.bincount(training(20_000, 64, epoch=0, seed=0, views=10).views, minlength=10)
     assert counts.min() > 1800
     assert counts.max() < 2200
+
+
+@pytest.mark.parametrize(("size", "sizes"), [(16, [8, 8]), (23, [8, 8]), (7, [7])])
+def test_a_smaller_last_batch_is_left_out_where_asked(size: int, sizes: list[int]) -> None:
+    plan = training(size, 8, epoch=0, seed=0, views=None, drop_last=True)
+    assert plan.sizes == sizes
+    assert trained(size, 8, drop_last=True) == sum(sizes)

@@ -71,3 +71,20 @@ def test_evaluation_does_not_depend_on_the_size_of_its_batches(digits: DataSet) 
     rank = (logits > logits.gather(1, batch.target[:, None])).sum(1)
     assert whole["test/top1"] == pytest.approx(100 * (rank < 1).float().mean().item())
     assert whole["test/top5"] == pytest.approx(100 * (rank < 5).float().mean().item())
+
+
+def test_evaluation_classifies_in_float32_whatever_the_network_computes_in(digits: DataSet) -> None:
+    """In bf16 two classes often have the very same logit, and the first of them would win."""
+    torch.manual_seed(0)
+    network = models.build("resnet8", 10)
+    (batch,) = digits.test.batches(200, epoch=None)
+    training = Training(precision="bf16")
+    measured = evaluate(network, [batch], "test", training, Runtime(CPU))
+    with torch.no_grad(), autocast(training, CPU):
+        final = network.forward_features(batch.images.contiguous(memory_format=torch.channels_last))
+        half = network(batch.images)
+    with torch.no_grad():
+        logits = network.classifier(final.float().mean((2, 3)))
+    assert half.dtype == final.dtype == torch.bfloat16
+    assert measured["test/loss"] == functional.cross_entropy(logits, batch.target).item()
+    assert measured["test/loss"] != functional.cross_entropy(half.float(), batch.target).item()

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.config import Training
+from trainables.config import ConfigError, Data, Training, TrialConfig
 from trainables.engine.optimizer import SGD
 
 USES = """
@@ -59,6 +59,43 @@ def test_moves_weights_as_torch_does(momentum: float, nesterov: bool) -> None:
             assert all(parameter.grad is None for parameter in student.parameters())
         for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
             assert torch.equal(mine, other)
+
+
+@pytest.mark.parametrize("norm", [1e-3, 0.05, 40.0])
+def test_clips_the_gradient_as_torch_does(norm: float) -> None:
+    training = Training(epochs=1, milestones=(), lr=0.1, clip_norm=norm)
+    ours, theirs, free = network(), network(), network()
+    optimizer, unclipped = SGD(ours.parameters(), training), SGD(free.parameters(), Training(lr=0.1))
+    reference = torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, fused=True)
+    before = 0.0
+    for step in range(4):
+        for student in (ours, theirs, free):
+            backward(student, step)
+        before = max(before, float(torch.nn.utils.clip_grad_norm_(theirs.parameters(), norm)))
+        for moving in (optimizer, reference, unclipped):
+            moving.step()
+            moving.zero_grad()
+    pairs = list(zip(ours.parameters(), theirs.parameters(), strict=True))
+    assert all(torch.equal(mine, other) for mine, other in pairs)
+    acted = not all(map(torch.equal, ours.parameters(), free.parameters()))
+    assert acted == (norm < before)
+
+
+def test_a_norm_of_nought_is_refused_and_none_stays_out_of_the_key() -> None:
+    with pytest.raises(ConfigError, match=r"clip_norm: 0\.0 is not above 0"):
+        Training(clip_norm=0.0)
+    data = Data(name="cifar100")
+    keys = {
+        TrialConfig(data=data, student="vgg8", training=training).trial_key
+        for training in (
+            Training(precision="float32"),
+            Training(precision="float32", clip_norm=None, drop_last=False),
+        )
+    }
+    assert len(keys) == 1
+    for changed in ({"clip_norm": 40.0}, {"drop_last": True}):
+        training = Training(precision="float32", **changed)
+        assert TrialConfig(data=data, student="vgg8", training=training).trial_key not in keys
 
 
 def test_goes_on_from_a_saved_state() -> None:
