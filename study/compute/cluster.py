@@ -170,7 +170,7 @@ class Cluster:
         return self._presence.studies()
 
     def check(self) -> None:
-        """Raise :class:`Halted` once Ray is gone."""
+        """Raise :class:`StudyHalted` once Ray is gone."""
         if self._watch is not None:
             self._watch.check()
 

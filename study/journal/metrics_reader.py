@@ -122,7 +122,7 @@ def read_curves(path: Path, keys: Sequence[str], names: Sequence[str] | None = N
     """Metrics of the trials ``keys`` in the journal at ``path``, NaN where one was not reported.
 
     An epoch of a trial counts once, the first time, and after the one before it. A last line that a crash cut
-    off is left out. All metrics of a long journal are kept in a file beside it (:mod:`study.parsed`).
+    off is left out. All metrics of a long journal are kept in a file beside it (:class:`ParsedMetrics`).
 
     Args:
         names: of the metrics, :data:`ARRIVED` among them if wanted; None for all there are.

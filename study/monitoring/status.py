@@ -114,7 +114,7 @@ def _closed_notes(view: StudyOverview) -> list[Note]:
 
 
 def _device_seconds(view: StudyOverview) -> float:
-    """As ``study.spending`` counts them."""
+    """Count the device seconds of the search as :class:`~study.search.budget.BudgetMeter` does."""
     devices, seconds = devices_by_time(view.notes), view.curves.total("time/epoch_s")
     searched = [n for n, record in enumerate(view.records) if record.stage == "search"]
     return sum(float(seconds[n]) * devices(view.records[n].started) for n in searched)

@@ -41,7 +41,7 @@ def kept(folder: StudyFolder) -> Precision | None:
     """What ``auto`` came to when the study began; None before that.
 
     Raises:
-        PlaceError: the store cannot be read.
+        LocationError: the store cannot be read.
     """
     from trainables.engine.device import Precision
 

@@ -38,13 +38,13 @@ class AshaRule:
             grace *= reduction
 
     def learn(self, key: str, values: Sequence[float]) -> None:
-        """See :class:`StoppingRule`."""
+        """Take in what a trial had after epochs 1, 2, ..., without judging it."""
         for epoch, reached in self._rungs.items():
             if epoch <= len(values):
                 reached[key] = values[epoch - 1]
 
     def stops(self, key: str, epoch: int, value: float) -> bool:
-        """See :class:`StoppingRule`."""
+        """Tell whether the trial that has just reported ``value`` after ``epoch`` is to stop."""
         reached = self._rungs.get(epoch)
         if reached is None:
             return False
@@ -67,11 +67,11 @@ class HyperBandRule:
         self._ends = [end / sum(sizes) for end in accumulate(sizes)]
 
     def learn(self, key: str, values: Sequence[float]) -> None:
-        """See :class:`StoppingRule`."""
+        """Take in what a trial had after epochs 1, 2, ..., without judging it."""
         self._of(key).learn(key, values)
 
     def stops(self, key: str, epoch: int, value: float) -> bool:
-        """See :class:`StoppingRule`."""
+        """Tell whether the trial that has just reported ``value`` after ``epoch`` is to stop."""
         return self._of(key).stops(key, epoch, value)
 
     def _of(self, key: str) -> AshaRule:
@@ -92,12 +92,12 @@ class MedianRule:
         self._sums: dict[str, list[float]] = {}
 
     def learn(self, key: str, values: Sequence[float]) -> None:
-        """See :class:`StoppingRule`."""
+        """Take in what a trial had after epochs 1, 2, ..., without judging it."""
         for epoch, value in enumerate(values, 1):
             self._take(key, epoch, value)
 
     def stops(self, key: str, epoch: int, value: float) -> bool:
-        """See :class:`StoppingRule`."""
+        """Tell whether the trial that has just reported ``value`` after ``epoch`` is to stop."""
         self._take(key, epoch, value)
         if epoch < self._stop.grace:
             return False

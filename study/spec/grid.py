@@ -69,7 +69,7 @@ def points(ask: Callable[[OptunaTrial], Any]) -> Iterator[dict[str, Any]]:
     """Every point that ``ask`` may suggest, conditional domains included, each once.
 
     Raises:
-        Infinite: a domain is not finite.
+        InfiniteGridError: a domain is not finite.
     """
     for fork, _ in walk(ask, BranchingTrial):
         yield fork.params

@@ -35,7 +35,7 @@ class BestStudent:
 
     Attributes:
         key: of the run that trained it.
-        about: what ``trainables.served`` has to know.
+        about: what ``trainables.serving`` has to know.
         tags: of the model version.
         example: [1, H, W, 3] pixels from 0 to 255.
     """

@@ -99,7 +99,7 @@ def _status(run: MlflowRun) -> TrialStatus:
 
 
 def nested(params: Mapping[str, str]) -> dict[str, Any]:
-    """The configuration behind MLflow parameters, the inverse of ``study.mlflow_runs.flat``."""
+    """Return the configuration behind MLflow parameters: undo :func:`study.tracking.run_writer.flat`."""
     config: dict[str, Any] = {}
     for name, text in params.items():
         *path, last = name.split(".")

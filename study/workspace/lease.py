@@ -1,7 +1,7 @@
 """One launcher a study, also where launchers share no folder: by the store they share, or by Optuna's server.
 
-The lock on the study's folder (:mod:`study.ownership`) holds on one machine, and over NFS. Two machines with
-folders of their own meet elsewhere:
+The lock on the study's folder (``study.workspace.lock``) holds on one machine, and over NFS. Two machines
+with folders of their own meet elsewhere:
 
 - in an object store, which has no locks: a lease, ``STORE/studies/<study>/launcher.json``, renewed every
   :data:`BEAT_S`. It is void :data:`LIFE_S` after its holder was last heard of (its machine is gone), or at

@@ -76,18 +76,18 @@ class DistributedGroup(ProcessGroup):
         self.size = distributed.get_world_size()
 
     def all_reduce(self, values: Tensor) -> Tensor:
-        """See :class:`ProcessGroup`; in place."""
+        """Return the sum of all processes' ``values``, in place, the same bits for all."""
         distributed.all_reduce(values)
         return values
 
     def all_gather(self, value: T) -> list[T]:
-        """See :class:`ProcessGroup`."""
+        """Return all processes' ``value``, by rank."""
         values: list[Any] = [None] * self.size
         distributed.all_gather_object(values, value)
         return values
 
     def broadcast(self, value: T) -> T:
-        """See :class:`ProcessGroup`."""
+        """Return the leader's ``value``."""
         values = [value]
         distributed.broadcast_object_list(values, src=0)
         return values[0]
@@ -107,11 +107,11 @@ class DistributedGroup(ProcessGroup):
             )
 
     def scale_loss(self, loss: Tensor, local: int, total: int) -> Tensor:
-        """See :class:`ProcessGroup`."""
+        """Return ``loss``, a mean over ``local`` of ``total`` images, scaled for averaged gradients."""
         return loss * (local * self.size / total)
 
     def average_buffers(self, module: nn.Module) -> None:
-        """See :class:`ProcessGroup`."""
+        """Set each floating-point buffer of ``module`` to its mean over the group."""
         for buffer in module.buffers():
             if buffer.is_floating_point():
                 buffer.copy_(self.all_reduce(buffer.double()) / self.size)

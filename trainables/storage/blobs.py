@@ -1,7 +1,7 @@
 """Where blobs of bytes lie: a folder of this machine or of the network, or an object store.
 
 A blob has a name, parts of it separated by ``/``, and is read and replaced whole. Both kinds keep to one
-contract, which ``tests/trainables/test_storage.py`` holds:
+contract, which ``tests/trainables/storage/test_blobs.py`` holds:
 
 - a write is atomic: a reader, or a crash, sees the old content or the new one, whole;
 - what cannot be read or written is a :class:`StorageError` with the name and the reason; only a blob that is
@@ -9,7 +9,7 @@ contract, which ``tests/trainables/test_storage.py`` holds:
 - deleting what is not there is no error.
 
 A folder has locks. An object store has none: two processes that hold the same name write the same content
-(see :mod:`trainables.store`), and the later write of it is harmless.
+(see ``trainables/storage/run_store.py``), and the later write of it is harmless.
 """
 
 from __future__ import annotations

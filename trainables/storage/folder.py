@@ -24,21 +24,21 @@ class FolderStorage:
         return str(self.root)
 
     def read(self, name: str) -> bytes:
-        """See :class:`Storage`."""
+        """Return the content of a blob; ``FileNotFoundError`` where there is none."""
         with _named("read", self.root / name):
             return (self.root / name).read_bytes()
 
     def write(self, name: str, data: bytes) -> None:
-        """See :class:`Storage`."""
+        """Make ``data`` the content of a blob, atomically."""
         with _named("write", self.root / name):
             write_atomically(self.root / name, data)
 
     def exists(self, name: str) -> bool:
-        """See :class:`Storage`."""
+        """Tell whether there is such a blob."""
         return (self.root / name).is_file()
 
     def names(self, folder: str) -> list[str]:
-        """See :class:`Storage`."""
+        """List the blobs right below ``folder``: last parts of their names, sorted, hidden ones left out."""
         with _named("list", self.root / folder):
             if not (self.root / folder).is_dir():
                 return []
@@ -46,13 +46,13 @@ class FolderStorage:
             return sorted(name for name in found if not name.startswith("."))
 
     def delete(self, name: str) -> None:
-        """See :class:`Storage`."""
+        """Remove a blob, if it is there."""
         with _named("delete", self.root / name):
             (self.root / name).unlink(missing_ok=True)
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """See :class:`Storage`."""
+        """Hold a name; others that ask for it wait, and a killed process lets go."""
         path = self.root / name / ".lock"
         with _named("lock", path):
             path.parent.mkdir(parents=True, exist_ok=True)

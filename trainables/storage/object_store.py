@@ -43,11 +43,11 @@ class ObjectStorage:
 
     @property
     def url(self) -> str:
-        """See :class:`trainables.storage.Storage`."""
+        """Return where the bucket is, in the form :func:`open_storage` reads."""
         return self._url
 
     def read(self, name: str) -> bytes:
-        """See :class:`trainables.storage.Storage`."""
+        """Return the content of a blob; ``FileNotFoundError`` where there is none."""
 
         where = self._at(name)
 
@@ -62,7 +62,7 @@ class ObjectStorage:
         return self._patiently("read", name, get)
 
     def write(self, name: str, data: bytes) -> None:
-        """See :class:`trainables.storage.Storage`."""
+        """Make ``data`` the content of a blob, atomically."""
 
         def put() -> None:
             with self._fs.open_output_stream(self._at(name)) as stream:
@@ -75,18 +75,18 @@ class ObjectStorage:
         self._patiently("write", name, uncut)  # a signal between opening and writing leaves an empty object
 
     def exists(self, name: str) -> bool:
-        """See :class:`trainables.storage.Storage`."""
+        """Tell whether there is such a blob."""
         found = self._patiently("read", name, lambda: self._fs.get_file_info(self._at(name)))
         return bool(found.type == self._file)
 
     def names(self, folder: str) -> list[str]:
-        """See :class:`trainables.storage.Storage`."""
+        """List the blobs right below ``folder``: last parts of their names, sorted, hidden ones left out."""
         where = self._selector(self._at(folder), allow_not_found=True)
         found = self._patiently("list", folder, lambda: self._fs.get_file_info(where))
         return sorted(info.base_name for info in found if info.type == self._file)
 
     def delete(self, name: str) -> None:
-        """See :class:`trainables.storage.Storage`."""
+        """Remove a blob, if it is there."""
         try:
             self._patiently("delete", name, lambda: self._fs.delete_file(self._at(name)))
         except FileNotFoundError:

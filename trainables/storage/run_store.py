@@ -2,7 +2,7 @@
 
 STORE/runs/<trial_key>/   config.json  checkpoint-<epoch>.pt (the newest two)  student-<hash>.pt  result.json
 STORE/teachers/<sha256>.pt, .json         weights and what they are, filed under the hash of the weights
-STORE/teachers/<sha256>.views/            its outputs, remembered; see ``trainables.remembering``
+STORE/teachers/<sha256>.views/            its outputs, remembered; see ``trainables/teacher/cache.py``
 
 STORE is any :mod:`trainables.storage`. In a folder one process at a time holds a run. In an object store two
 may: a launcher's host is cut off, another launcher runs the trial again, and the first host goes on writing.

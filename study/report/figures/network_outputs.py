@@ -92,7 +92,7 @@ def pick(runs: RunFrames, store: RunStore) -> ExampleSelection:
     """KD and SD-KD of a pair where both are stored, else another base; the lowest seed both have.
 
     Raises:
-        NoNetworks: no such two runs.
+        NetworksUnavailable: no such two runs.
     """
     trials = runs.counted
     trials = trials[trials["stage"] == "confirm"].sort_values(
@@ -127,7 +127,7 @@ def exhibit(chosen: ExampleSelection, store: RunStore) -> NetworkExamples:
     """Show test images to the three networks.
 
     Raises:
-        NoNetworks: the teacher's weights or the data set are not where they were.
+        NetworksUnavailable: the teacher's weights or the data set are not where they were.
     """
     import torch
 

@@ -66,7 +66,7 @@ class TableCell:
 
 
 def value_text(mean: float | None, std: float | None, n: int, asked: int) -> str:
-    """See :attr:`TableCell.ours`."""
+    """Write mean, spread and number of runs: ``75.20 ± 0.18 (3)``, ``(2 of 3)`` where runs are missing."""
     if mean is None:
         return DASH
     spread = "" if std is None else f" ± {rounded(std)}"
