@@ -22,8 +22,7 @@ from study.commands import (
     stop,
     teachers,
 )
-from study.errors import DONE, INTERRUPTED, WRONG_INPUT, UserError
-from trainables.storage.blobs import StorageError
+from study.errors import DONE, INTERRUPTED, SDDError
 
 COMMANDS = {
     "launch": (launch, "run a study, or go on with it"),
@@ -92,9 +91,9 @@ def main(argv: list[str] | None = None) -> int:
 
             return jobs.command(args.submit, without_submit(argv if argv is not None else sys.argv[1:]))
         code: int = args.run(args)
-    except (UserError, StorageError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return WRONG_INPUT
+    except SDDError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from study.commands.common import user_path
-from study.errors import DONE, INTERRUPTED, TRIALS_FAILED, WRONG_INPUT, StudyHalted, UserError
+from study.errors import DONE, INTERRUPTED, TRIALS_FAILED, SDDError, StudyHalted
 from study.loading import load_space
 from study.plan import precision
 from study.workspace import locations as places
@@ -109,9 +109,9 @@ def run(args: argparse.Namespace) -> int:
         return execute(spec, folder, args)
     except (KeyboardInterrupt, StudyHalted):
         return INTERRUPTED
-    except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return WRONG_INPUT
+    except SDDError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
 
 
 def execute(spec: StudySpec, folder: StudyFolder, args: argparse.Namespace) -> int:

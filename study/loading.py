@@ -17,7 +17,8 @@ from study.spec import domains
 from study.spec.overrides import apply_override, rebuild
 from study.spec.study import StudySpec
 from study.spec.validation import check_names
-from trainables.config.serialization import ConfigError, convert, field_types, suggestion
+from trainables.config.serialization import ConfigError, convert, field_types
+from trainables.errors import suggestion
 from trainables.losses.source_text import compiled, read_source
 from trainables.losses.user_modules import beside, forget, provide
 

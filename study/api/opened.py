@@ -13,8 +13,8 @@ from study.results.folder_reader import read_folder
 from study.results.frames import RunFrames, gather
 from study.results.trial_keys import complete_key
 from study.workspace.folder import StudyFolder, find_study
-from trainables.config.serialization import suggestion
 from trainables.config.trial import TrialConfig
+from trainables.errors import suggestion
 
 if TYPE_CHECKING:
     import pandas as pd

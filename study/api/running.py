@@ -15,7 +15,7 @@ from study.plan import precision
 from study.plan.plan import STAGES, Plan
 from study.plan.resolve import resolved
 from study.tune.failures import told
-from trainables.config.serialization import suggestion
+from trainables.errors import suggestion
 from trainables.storage.blobs import StorageError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 
-from study.errors import ClusterError, in_one_line
+from study.errors import ClusterError, one_line
 
 
 def check_answers(address: str) -> None:
@@ -22,7 +22,8 @@ def check_answers(address: str) -> None:
         socket.create_connection((match[1], int(match[2])), timeout=5).close()
     except (OSError, OverflowError) as error:
         raise ClusterError(
-            f"cannot reach Ray at {address}: {in_one_line(error)}; is the cluster up, and the address right?"
+            f"cannot reach Ray at {address}: {one_line(error, part='last', kind=True)}; "
+            "is the cluster up, and the address right?"
         ) from None
 
 

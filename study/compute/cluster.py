@@ -22,7 +22,7 @@ from study.compute import working_dir as working_dir_
 from study.compute.fair_share import LaunchMarker
 from study.compute.local_ray import start
 from study.compute.watchdog import Watchdog
-from study.errors import ClusterError, in_one_line
+from study.errors import ClusterError, one_line
 from study.spec.study import Resources
 from trainables.engine.device import best_precision
 
@@ -103,7 +103,9 @@ class Cluster:
                     f"the cluster {where} runs {there}, this is {here}; install the cluster's "
                     "requirements.lock here, or ray up again with this checkout"
                 ) from None
-            raise ClusterError(f"cannot reach Ray {where}: {in_one_line(error)}; {remedy}") from None
+            raise ClusterError(
+                f"cannot reach Ray {where}: {one_line(error, part='last', kind=True)}; {remedy}"
+            ) from None
         for noisy in ("ray.tune", "ray.train", "ray"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
 

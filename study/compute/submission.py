@@ -17,7 +17,7 @@ from typing import Any
 
 from study.compute.working_dir import code
 from study.errors import INTERRUPTED, WRONG_INPUT, ClusterError
-from trainables.errors import short
+from trainables.errors import one_line
 
 PYTHON = "python -m study.cli"
 ON_THE_HEAD = '--results "${SDD_RESULTS:-$HOME/results}"'
@@ -46,12 +46,12 @@ def connect(url: str) -> Any:
         there = client._server_ray_version  # get_version() is that of the job server's interface
     except AuthenticationError as error:
         raise ClusterError(
-            f"{url}: refused, the token is missing or wrong ({short(error)}); it is in ~/.ray/auth_token "
+            f"{url}: refused, the token is missing or wrong ({one_line(error)}); it is in ~/.ray/auth_token "
             "of the machine that ran ray up"
         ) from None
     except (ConnectionError, RuntimeError, OSError) as error:
         raise ClusterError(
-            f"{url}: no job server answers ({short(error)}); is the tunnel open? {TUNNEL}"
+            f"{url}: no job server answers ({one_line(error)}); is the tunnel open? {TUNNEL}"
         ) from None
     if there != ray.__version__:
         raise ClusterError(
@@ -125,7 +125,7 @@ def follow(client: Any, job: str, url: str) -> int:
             except Exception as error:  # whatever a lost connection raises, in Ray, aiohttp or requests
                 if time.monotonic() - heard > GIVE_UP_AFTER_S:
                     raise ClusterError(
-                        f"{url}: lost for too long ({short(error)}); job {job} goes on"
+                        f"{url}: lost for too long ({one_line(error)}); job {job} goes on"
                     ) from None
             time.sleep(AGAIN_AFTER_S)
     except KeyboardInterrupt:

@@ -5,7 +5,6 @@ Nothing is made or changed, but for a small object in the bucket that is deleted
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import socket
@@ -17,7 +16,7 @@ from typing import Any
 
 from study.doctor.findings import DoctorContext, Finding
 from study.errors import ClusterError
-from trainables.errors import short
+from trainables.errors import one_line, suggestion
 
 NAME = "sdd-study"
 PREPARE = "python cluster/account.py cluster/aws.yaml"
@@ -33,7 +32,7 @@ def check_file(file: Path, situation: DoctorContext | None = None) -> Iterable[F
         config: dict[str, Any] = yaml.safe_load(file.read_text())
         kind = config["provider"]["type"]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise ClusterError(f"{file}: no cluster file ({short(error)})") from None
+        raise ClusterError(f"{file}: no cluster file ({one_line(error)})") from None
     yield check_token(Path("~/.ray/auth_token").expanduser())
     if kind == "local":
         for address in (config["provider"]["head_ip"], *config["provider"]["worker_ips"]):
@@ -100,8 +99,7 @@ class CloudAccount:
         known = boto3.Session().get_available_regions("ec2")
         if self.region in known:
             return Finding("region", "ok", self.region)
-        near = difflib.get_close_matches(self.region, known, 1)
-        hint = f"did you mean {near[0]}?" if near else "aws ec2 describe-regions lists them"
+        hint = suggestion(self.region, known, otherwise="aws ec2 describe-regions lists them")
         return Finding("region", "fail", f"AWS has no region '{self.region}'", hint)
 
     def credentials_are_taken(self) -> Finding:
@@ -118,7 +116,7 @@ class CloudAccount:
             return Finding("credentials", "fail", f"AWS refuses them: {_code(error)}", f"old ones? {remedy}")
         except BotoCoreError as error:
             return Finding(
-                "credentials", "fail", f"AWS does not answer: {short(error)}", "is there a network?"
+                "credentials", "fail", f"AWS does not answer: {one_line(error)}", "is there a network?"
             )
         return Finding("credentials", "ok", who)
 
@@ -210,7 +208,7 @@ def _refusals(name: str, what: str, remedy: str) -> Iterator[list[Finding]]:
         found = f"{what}: {_code(error)} to {error.operation_name}"
         refused.append(Finding(name, "fail", found, remedy))
     except BotoCoreError as error:
-        refused.append(Finding(name, "fail", f"{what}: {short(error)}", "is there a network?"))
+        refused.append(Finding(name, "fail", f"{what}: {one_line(error)}", "is there a network?"))
 
 
 def _code(error: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from study.errors import UserError
 from study.workspace.folder import StudyFolder
-from trainables.errors import short
+from trainables.errors import one_line
 
 GIB = 2**30
 
@@ -61,7 +61,7 @@ def run_checks(checks: Iterable[tuple[str, Check]], situation: DoctorContext) ->
 
 def typed(error: BaseException) -> str:
     """An error's type and its message, on one line."""
-    return f"{type(error).__name__}: {short(error, 300)}"
+    return f"{type(error).__name__}: {one_line(error, 300)}"
 
 
 @contextmanager

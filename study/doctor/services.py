@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.doctor.findings import DoctorContext, Finding, borrowed, roomy, typed
-from study.errors import UserError
+from study.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from trainables.config.trial import Data
@@ -109,7 +109,7 @@ def write_database(url: str) -> None:
             finally:
                 table.drop(connection)
     except SQLAlchemyError as error:
-        raise UserError(f"cannot write: {str(error).strip().splitlines()[0]}") from None
+        raise UserError(f"cannot write: {one_line(error, part='first')}") from None
     finally:
         engine.dispose()
 

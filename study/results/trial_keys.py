@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 
-from study.errors import UserError
+from study.errors import UserError, suggestion
 
 
 def complete_key(study: str, keys: Collection[str], beginning: str) -> str:
@@ -19,8 +18,7 @@ def complete_key(study: str, keys: Collection[str], beginning: str) -> str:
     """
     found = [key for key in keys if key.startswith(beginning)]
     if not found:
-        near = difflib.get_close_matches(beginning, keys, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"sdd-study export --study {study} lists them"
+        hint = suggestion(beginning, keys, otherwise=f"sdd-study export --study {study} lists them")
         raise UserError(f"--trial: study '{study}' has no trial '{beginning}'; {hint}")
     if len(found) > 1:
         raise UserError(

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from study.errors import UserError
+from study.errors import UserError, one_line
 from study.spec import domains
 from study.spec.domains import Choice, Domain, label
-from trainables.config.serialization import suggestion, to_plain
+from trainables.config.serialization import to_plain
+from trainables.errors import suggestion
 
 if TYPE_CHECKING:
     from study.plan.plan import Plan
@@ -174,5 +175,5 @@ def queue(url: str, search: EnqueueTarget, asked: Mapping[str, Any]) -> int:
         study.enqueue_trial(dict(asked), user_attrs={BY_HAND: True})
         return len(study.get_trials(deepcopy=False)) - 1
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ImportError) as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        reason = one_line(error.__cause__ or error, part="first")
         raise UserError(f"Optuna's database cannot be used: {reason}; is it up?") from None

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from study.spec import domains
-from trainables.config.serialization import ConfigError, convert, field_types, suggestion
+from trainables.config.serialization import ConfigError, convert, field_types
+from trainables.errors import suggestion
 
 PARSED: dict[str, Callable[..., Any]] = {
     name: getattr(domains, name) for name in ("Float", "Int", "LogFloat", "Choice")

@@ -14,7 +14,7 @@ import numpy as np
 
 from study.errors import TrackingError
 from study.journal.curves import Floats
-from trainables.errors import short
+from trainables.errors import one_line
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 HISTORIES_AT_ONCE = 8
@@ -78,7 +78,7 @@ class DatabaseBackend:
             self._connection = self._engine.connect()
             self.experiments()
         except Exception as error:
-            raise TrackingError(f"no MLflow database at {uri}: {short(error)}") from None
+            raise TrackingError(f"no MLflow database at {uri}: {one_line(error)}") from None
 
     def _rows(
         self, table: str, columns: Sequence[Any], by: str | None = None, **equal: Any

@@ -10,7 +10,7 @@ from typing import Any
 
 from study.errors import TrackingError
 from study.workspace.folder import StudyFolder
-from trainables.errors import short
+from trainables.errors import one_line
 from trainables.storage.files import write_new
 
 
@@ -51,7 +51,7 @@ def client_at(uri: str) -> Any:
         client.search_experiments(max_results=1)
     except Exception as error:
         raise TrackingError(
-            f"MLflow does not answer at {uri}: {short(error)}; start the server, or name another one "
+            f"MLflow does not answer at {uri}: {one_line(error)}; start the server, or name another one "
             "(MLFLOW_TRACKING_URI, --tracking-uri)"
         ) from None
     return client

@@ -16,7 +16,7 @@ from study.plan.plan import STAGES
 from study.plan.trial import Role
 from study.results.loaded_study import BATCH_MS, SECONDS, WANTED, LoadedStudy
 from study.tracking.backends import NO_RUN, MetricPoints, MlflowRun, Store, open_store
-from trainables.config.serialization import suggestion
+from trainables.errors import suggestion
 
 W = TypeVar("W", bound=str)
 

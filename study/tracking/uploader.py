@@ -17,7 +17,7 @@ from study.journal.recorder import TrialObserver
 from study.tracking.client import connect
 from study.tracking.run_writer import RunWriter, StudyOutcome
 from study.workspace.folder import StudyFolder
-from trainables.errors import short
+from trainables.errors import one_line
 
 RETRY_S = 10.0
 
@@ -112,7 +112,8 @@ class MlflowUploader(TrialObserver):
             if not self._away:
                 self._away = True
                 self._say(
-                    f"MLflow is away ({short(error)}); the study goes on and sends everything when it is back"
+                    f"MLflow is away ({one_line(error)}); "
+                    "the study goes on and sends everything when it is back"
                 )
             if not self._closing:
                 self._changed.wait(RETRY_S)

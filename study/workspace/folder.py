@@ -18,7 +18,7 @@ from pathlib import Path
 from study.errors import UserError
 from study.workspace.locations import Locations
 from study.workspace.lock import LockOwner, hold, owner_of
-from trainables.config.serialization import suggestion
+from trainables.errors import suggestion
 from trainables.storage.run_store import RunStore
 
 

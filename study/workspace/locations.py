@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from study.errors import LocationError
+from study.errors import LocationError, one_line
 from trainables.storage.blobs import BlobStorage, StorageError
 from trainables.storage.files import read_json, write_json
 from trainables.storage.folder import FolderStorage
@@ -125,7 +125,7 @@ def check_database(url: str) -> None:
             f"--optuna: {error}; pip install 'sdd-study[postgres]' has PostgreSQL's"
         ) from None
     except SQLAlchemyError as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = one_line(error, part="first")
         raise LocationError(f"--optuna: {without_password(url)} does not answer: {reason}") from None
 
 

@@ -8,26 +8,20 @@ the nearest known one. It imports neither torch nor Ray.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import math
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union
+
+from trainables.errors import SDDError, suggestion
 
 T = TypeVar("T")
 
 
-class ConfigError(ValueError):
-    """A configuration is wrong; the message starts with the path of the field."""
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown ``name``: the nearest known one, or all of them."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
+class ConfigError(SDDError, ValueError):
+    """Says what is wrong with a configuration; the message starts with the path of the field."""
 
 
 def to_plain(value: Any) -> Any:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainables.config.serialization import suggestion
 from trainables.config.trial import Data, LargeImages, Scalar
 from trainables.data.raw import DataError
+from trainables.errors import suggestion
 
 DATA_VARIABLE = "SDD_DATA"
 """Environment variable: the folder where relative roots start, if it is not the working directory."""

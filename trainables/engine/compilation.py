@@ -22,7 +22,7 @@ from trainables.engine.criterion import Criterion
 from trainables.engine.device import autocast
 from trainables.engine.head import HeadOutputs, MultiScaleHead
 from trainables.engine.runtime import CompileMode, Runtime
-from trainables.errors import first_line
+from trainables.errors import one_line
 from trainables.losses.logits import LogitLoss
 from trainables.losses.registry import logit_loss_spec
 
@@ -72,7 +72,7 @@ def try_compile(what: str, make: Callable[[], T], log: Callable[[str], None]) ->
         return make()
     except Exception as error:  # a missing compiler, or a compiler's error, surfaces as many types
         _failures.add(what)
-        log(f"{what} is not compiled and runs eager: {first_line(error)}")
+        log(f"{what} is not compiled and runs eager: {one_line(error, part='first')}")
         return None
     finally:
         _durations.append(time.perf_counter() - began)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from trainables.errors import SDDError, suggestion
+
 Value: TypeAlias = bool | int | float | str | tuple[int, ...]
 
 
-class LossError(ValueError):
-    """A loss, or an option of one, that cannot be used; the message names the field and what is known."""
+class LossError(SDDError, ValueError):
+    """Says which loss, or option of one, cannot be used, and what is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +110,5 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> LossError:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    near = suggestion(name, known, otherwise="")
+    return f" ({near})" if near else ""

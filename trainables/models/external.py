@@ -8,7 +8,6 @@ Weights are always fresh, nothing is downloaded; the library's own weight files 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.config.trial import MapKind
-from trainables.errors import first_line
+from trainables.errors import one_line, suggestion
 from trainables.models.backbone import Backbone, Classifier, StageMaps
 from trainables.models.names import ModelError
 from trainables.models.torchvision_graph import feature_network, unfit
@@ -170,7 +169,7 @@ def _check(
             features = features_of(image)
     except Exception as error:
         raise ModelError(
-            f"network {name!r} does not run on {size}x{size} images: {first_line(error)}"
+            f"network {name!r} does not run on {size}x{size} images: {one_line(error, part='first')}"
         ) from None
     finally:
         network.train(training)
@@ -216,6 +215,6 @@ def _with_prefix(_module: nn.Module, state: dict[str, Tensor], prefix: str, *_: 
 
 
 def _unknown(name: str, library: str, entry: str, known: Iterable[str]) -> ModelError:
-    close = difflib.get_close_matches(entry, list(known), n=3)
-    hint = "; did you mean " + ", ".join(f"'{library}:{other}'" for other in close) + "?" if close else ""
+    near = suggestion(name, [f"{library}:{other}" for other in known], otherwise="", most=3)
+    hint = f"; {near}" if near else ""
     return ModelError(f"unknown network {name!r}: {library} has no classifier {entry!r}{hint}")

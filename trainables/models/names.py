@@ -11,16 +11,17 @@ A name is either in the table below, follows the pattern ``wrn_D_K``, or points 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from trainables.errors import SDDError, suggestion
+
 __all__ = ["LIBRARIES", "ModelError", "ModelRecipe", "available", "check_name", "names", "resolve"]
 
 
-class ModelError(ValueError):
-    """A network or a weight file cannot be used; the message is one line for the user."""
+class ModelError(SDDError, ValueError):
+    """Says why a network or a weight file cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +125,8 @@ def _hint(name: str) -> str:
     if colon:
         shape = "NAME is letters, digits, '_' and '.'" if library in LIBRARIES else "only these libraries"
         return f"networks of other libraries are torchvision:NAME or timm:NAME ({shape}; got {entry!r})"
-    by_lower = {known.lower(): known for known in _TABLE}
-    close = [by_lower[low] for low in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)]
     if name.lower() == "resnet50":
         close = ["ResNet50' (32x32 images)", "'torchvision:resnet50' (224x224 images)"]
         return "did you mean '" + " or ".join(close) + "?"
-    if close:
-        return "did you mean " + ", ".join(repr(known) for known in close) + "?"
-    return f"known: {', '.join(names())}, wrn_D_K, torchvision:NAME, timm:NAME"
+    known = f"known: {', '.join(names())}, wrn_D_K, torchvision:NAME, timm:NAME"
+    return suggestion(name, _TABLE, otherwise=known, most=3)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from torch import fx, nn
 
+from trainables.errors import one_line
 from trainables.models.names import ModelError
 
 __all__ = ["feature_network", "unfit"]
@@ -32,7 +33,7 @@ def feature_network(name: str, network: nn.Module) -> tuple[fx.GraphModule, str]
     try:
         graph = _OutermostTracer(linears[-1]).trace(network.eval())
     except Exception as error:
-        raise ModelError(f"network {name!r} cannot be traced: {str(error).splitlines()[0]}") from None
+        raise ModelError(f"network {name!r} cannot be traced: {one_line(error, part='first')}") from None
     finally:
         network.train(training)
     cut = fx.GraphModule(network, graph)

@@ -15,7 +15,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from trainables.errors import first_line
+from trainables.errors import one_line
 from trainables.models.names import ModelError
 
 SAFETENSORS = ".safetensors"
@@ -69,7 +69,7 @@ def open_weights(path: Path) -> Any:
         reason = unread if zipfile.is_zipfile(path) else f"no torch weight file, or {unread}"
         raise ModelError(f"weight file {path}: {reason}") from None
     except Exception as error:  # a damaged file surfaces as RuntimeError, EOFError, KeyError, ...
-        raise ModelError(f"weight file {path}: damaged ({first_line(error)})") from None
+        raise ModelError(f"weight file {path}: damaged ({one_line(error, part='first')})") from None
 
 
 def _no_weights(path: Path) -> str | None:

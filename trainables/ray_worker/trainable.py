@@ -34,6 +34,7 @@ from trainables.engine.device import best_device
 from trainables.engine.evaluation import Metrics
 from trainables.engine.process_cache import ProcessCache
 from trainables.engine.runtime import CachePolicy, CompileMode, Runtime
+from trainables.errors import TrialError
 from trainables.losses.user_losses import run_sources
 from trainables.ray_worker.messages import ReportChannel, failure_report
 from trainables.ray_worker.worker_group import PeerLost, bundles, run_worker_group
@@ -47,7 +48,7 @@ _process_cache = ProcessCache()
 """What this process keeps from trial to trial."""
 
 
-class MissingDevice(Exception):
+class MissingDevice(TrialError):
     """Says that the trial was given a GPU that is not there."""
 
 

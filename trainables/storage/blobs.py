@@ -18,9 +18,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from trainables.errors import SDDError
 
-class StorageError(Exception):
-    """A place cannot be read or written: full, away, or not allowed; what was there before is whole."""
+
+class StorageError(SDDError):
+    """Says why a place cannot be read or written: full, away, not allowed; what was there is whole."""
 
 
 class BlobStorage(Protocol):

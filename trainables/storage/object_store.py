@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from trainables.errors import first_line
+from trainables.errors import one_line
 from trainables.storage.blobs import StorageError
 from trainables.storage.files import write_atomically
 
@@ -39,7 +39,7 @@ class ObjectStorage:
         try:
             self._fs, self._root = fs.FileSystem.from_uri(in_one_put(url))
         except (OSError, ValueError, KeyError) as error:  # an unknown scheme is a ValueError
-            raise StorageError(f"cannot open {url}: {first_line(error)}") from None
+            raise StorageError(f"cannot open {url}: {one_line(error, part='first')}") from None
 
     @property
     def url(self) -> str:
@@ -125,7 +125,9 @@ class ObjectStorage:
                 raise
             except OSError as error:
                 if wait is None:
-                    raise StorageError(f"cannot {action} {self._url}/{name}: {first_line(error)}") from error
+                    raise StorageError(
+                        f"cannot {action} {self._url}/{name}: {one_line(error, part='first')}"
+                    ) from error
                 time.sleep(wait)
         raise AssertionError("unreachable")
 

@@ -17,6 +17,7 @@ from trainables.engine.compilation import try_compile
 from trainables.engine.engine import TeacherOutputs
 from trainables.engine.head import MultiScaleHead, feature_shapes, with_whole
 from trainables.engine.runtime import Runtime, TrialInputs
+from trainables.errors import TrialError
 from trainables.models.multiscale import pooling_commutes
 from trainables.models.weights import load_into, load_published, state_sha256
 from trainables.storage.run_store import RunStore
@@ -26,7 +27,7 @@ from trainables.teacher.cached import CachedTeacher, chunk_forward
 from trainables.teacher.live import LiveTeacher, compiled_forward
 
 
-class MissingTeacher(Exception):
+class MissingTeacher(TrialError):
     """Says that the configuration names a teacher whose weights are not filed in the store."""
 
 

@@ -23,6 +23,7 @@ from trainables.engine.device import set_matrix_units
 from trainables.engine.engine import Engine
 from trainables.engine.evaluation import Metrics, evaluate_due
 from trainables.engine.runtime import Runtime, TrialInputs
+from trainables.errors import TrialError
 from trainables.storage.run_store import RunFolder, RunStore
 from trainables.teacher.opening import load_teacher
 from trainables.training import checkpoint
@@ -34,7 +35,7 @@ Report = Callable[[Metrics], None]
 LoadData = Callable[[TrialConfig, torch.device], DataSet]
 
 
-class NonFiniteLoss(Exception):
+class NonFiniteLoss(TrialError):
     """Says that the loss became NaN or infinite; the trial has failed."""
 
 
