@@ -24,6 +24,10 @@ __all__ = ["ConfigError", "Data", "FeatureTerm", "LogitTerm", "Method", "Teacher
 Scalar = bool | int | float | str
 LargeImages = Literal["pooled", "released"]
 """What networks for small images become above 64 pixels a side, see ``trainables.models.build``."""
+Pooling = Literal["map", "released"]
+"""What regions are pooled from, see :class:`LogitTerm`."""
+RELEASED_GRID = 4
+"""Cells a side that the released code pools a map to before it pools regions."""
 MapKind = Literal["activated", "released"]
 """Which maps feature losses compare, see ``trainables.models.backbone.StageMaps``."""
 NOT_IN_KEY: Mapping[str, Any] = {"in_key": False}
@@ -156,6 +160,8 @@ class LogitTerm:
         consistent_weight, complementary_weight: weights of D_con and D_com (beta).
         reduction: ``mean`` over regions (released code) or ``sum`` (eq. 9).
         agreement: when a region is complementary: ``released`` (right xor right) or ``text`` (other class).
+        pooling: each scale's cells are pooled from the ``map`` (eq. 6), or, as ``released``, from 4x4 cells
+            of it; one and the same where 4 divides the map's sides.
         warmup_epochs: the term's weight rises linearly to alpha over this many epochs.
         standardize: whether the base gets logits over their spread: ``no``, each ``region`` over its own, or
             all over that of the ``whole`` image's.
@@ -172,12 +178,17 @@ class LogitTerm:
     agreement: Literal["released", "text"] = "released"
     warmup_epochs: int = 0
     standardize: Literal["no", "region", "whole"] = field(default="no", metadata=SINCE_LATER)
+    pooling: Pooling = field(default="map", metadata=SINCE_LATER)
 
     def __post_init__(self) -> None:
         try:
             check_scales(self.scales)
         except ValueError as error:
             raise ConfigError(str(error).replace("scales", "scales:", 1)) from None
+        require(
+            self.pooling == "map" or not any(RELEASED_GRID % scale for scale in self.scales),
+            f"pooling: 'released' pools 4x4 cells, which scales {self.scales} do not all divide; say 'map'",
+        )
         for name in ("alpha", "consistent_weight", "complementary_weight", "warmup_epochs"):
             require(getattr(self, name) >= 0, f"{name}: {getattr(self, name)} is below 0")
 

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from trainables.config.scales import region_count
 from trainables.config.trial import Training, TrialConfig
 from trainables.data.dataset import DataSet
 from trainables.engine.criterion import Criterion
@@ -199,8 +198,8 @@ def compiled_step(
         step = CompiledStep(student, criterion, config.training, device)
         regions = None
         if config.teacher is not None:
-            count = region_count(student.scales)
-            regions = torch.zeros(config.training.batch_size, count, data.num_classes, device=device)
+            shape = (config.training.batch_size, student.region_count, data.num_classes)
+            regions = torch.zeros(shape, device=device)
         step.warm_up(data.image_size, regions)
         return step
 
@@ -218,6 +217,7 @@ def step_signature(config: TrialConfig, data: DataSet, device: torch.device) -> 
         options = logit_loss_spec(term.base).options
         fixed = {name: value for name, value in term.options.items() if options[name].in_formula}
         loss = [term.base, term.code, fixed, term.scales, term.reduction, term.agreement, term.standardize]
+        loss.append(term.pooling)
     shapes = [data.image_size, data.num_classes, training.batch_size, training.precision, str(device)]
     maps = config.method.maps if config.method.features else None
     network = [config.student, config.large_images]

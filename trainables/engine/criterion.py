@@ -100,7 +100,8 @@ class Criterion(nn.Module):
         target: Tensor,
         weights: Mapping[str, float | Tensor],
     ) -> Tensor:
-        first = 0 if 1 in term.scales else 1
+        first = 0 if 1 in term.scales and term.pooling == "map" else 1
+        whole = first if 1 in term.scales else 0  # with released pooling not the logits of the image
         assert self.base is not None
         return scale_decoupled(
             self.base,
@@ -112,6 +113,6 @@ class Criterion(nn.Module):
             reduction=term.reduction,
             agreement=term.agreement,
             standardize=term.standardize,
-            student_global=student.logits,
-            teacher_global=teacher.logits,
+            student_global=student.regions[:, whole],
+            teacher_global=teacher.regions[:, whole],
         )

@@ -1,4 +1,4 @@
-"""MultiScaleHead: region logits of any network"""
+"""Gives region logits of any network, under a multi-scale head."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from trainables.config.trial import MapKind
+from trainables.config.scales import region_count
+from trainables.config.trial import RELEASED_GRID, MapKind, Pooling
 from trainables.losses.features import Features, FeatureShapes
 from trainables.losses.precision import full_precision, without_autocast
-from trainables.models.multiscale import region_logits
+from trainables.models.multiscale import region_logits, released_regions
 
 
 class HeadOutputs(NamedTuple):
     """What a network says of a batch, so far as the method asks.
 
     Attributes:
-        regions: logits [B, R, K] of the global view, then of the regions of each further scale.
+        regions: logits [B, R, K] of the global view, then of the regions of each further scale; with
+            released pooling, of the regions of all scales.
         features: its maps, or None where no feature loss wants them.
     """
 
@@ -37,6 +39,7 @@ class MultiScaleHead(nn.Module):
         scales: of the regions; the global view comes first, whether or not 1 is among them.
         features: the kind of maps that are wanted as well; None for none.
         full_precision: pool and classify in float32, whatever the network computes in.
+        pooling: what regions are pooled from, see ``LogitTerm``.
     """
 
     def __init__(
@@ -46,10 +49,12 @@ class MultiScaleHead(nn.Module):
         *,
         features: MapKind | None = None,
         full_precision: bool = False,
+        pooling: Pooling = "map",
     ) -> None:
         super().__init__()
         self.network = network
-        self.scales = with_whole(scales)
+        self.scales = with_whole(scales) if pooling == "map" else scales
+        self.pooling: Pooling = pooling
         self.features = features
         self.full_precision = full_precision
 
@@ -61,11 +66,30 @@ class MultiScaleHead(nn.Module):
         features = Features.from_stages(network.forward_stages(images, self.features))  # type: ignore[operator]
         return HeadOutputs(self._regions(features.final), features)
 
+    @property
+    def region_count(self) -> int:
+        """R of :class:`HeadOutputs`."""
+        return region_count(self.scales) + (self.pooling == "released")
+
     def _regions(self, final: Tensor) -> Tensor:
         if not self.full_precision:
-            return region_logits(final, self.network.classifier, self.scales)  # type: ignore[arg-type]
+            return self._pooled(final)
         with without_autocast(final):
-            return region_logits(full_precision(final), self.network.classifier, self.scales)  # type: ignore[arg-type]
+            return self._pooled(full_precision(final))
+
+    def _pooled(self, final: Tensor) -> Tensor:
+        regions = region_logits(final, self.network.classifier, pooled_scales(self.scales, self.pooling))  # type: ignore[arg-type]
+        return chosen_regions(regions, self.scales, self.pooling)
+
+
+def pooled_scales(scales: tuple[int, ...], pooling: Pooling) -> tuple[int, ...]:
+    """Name the scales that are pooled from the map itself, the global view first."""
+    return with_whole(scales) if pooling == "map" else (1, RELEASED_GRID)
+
+
+def chosen_regions(regions: Tensor, scales: tuple[int, ...], pooling: Pooling) -> Tensor:
+    """Make the regions of :class:`HeadOutputs` from those of :func:`pooled_scales`, [B, R, K] both."""
+    return regions if pooling == "map" else released_regions(regions, scales)
 
 
 def with_whole(scales: tuple[int, ...]) -> tuple[int, ...]:

@@ -18,9 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.config.scales import check_scales
+from trainables.config.scales import check_scales, region_count
+from trainables.config.trial import RELEASED_GRID
 
-__all__ = ["pool_regions", "pooling_commutes", "region_logits", "regions_from_cells"]
+__all__ = ["pool_regions", "pooling_commutes", "region_logits", "regions_from_cells", "released_regions"]
 
 
 def region_logits(features: Tensor, classifier: Callable[[Tensor], Tensor], scales: Sequence[int]) -> Tensor:
@@ -71,6 +72,29 @@ def regions_from_cells(cells: Tensor, scales: Sequence[int]) -> Tensor:
             f"{finest * finest} cells of scale {finest}, and scales that divide it"
         )
     return pool_regions(cells.transpose(1, 2).reshape(len(cells), -1, finest, finest), scales)
+
+
+def released_regions(regions: Tensor, scales: Sequence[int]) -> Tensor:
+    """Regions as the released code pools them: coarser ones are averages of 4x4 cells, the global one too.
+
+    Where 4 does not divide the map (7x7, 14x14) these cells overlap, and the average of all of them is not
+    the average over the map. The logits of the whole image, which cross-entropy and accuracy take, stay
+    those of the map.
+
+    Args:
+        regions: logits of the scales (1, 4), [B, 17, K].
+        scales: positive divisors of 4.
+
+    Returns:
+        [B, 1 + R, K]: the logits of the whole image, then those of all regions; scale 1 first if it is there.
+
+    >>> released_regions(torch.arange(17.0).reshape(1, 17, 1), (1, 2)).flatten().tolist()
+    [0.0, 8.5, 3.5, 5.5, 11.5, 13.5]
+    """
+    ordered = sorted(scales, key=lambda scale: scale != 1)
+    needed = ordered if RELEASED_GRID in ordered else [*ordered, RELEASED_GRID]
+    cells = regions_from_cells(regions[:, 1:], needed)[:, : region_count(ordered)]
+    return torch.cat([regions[:, :1], cells], dim=1)
 
 
 def pooling_commutes(classifier: object) -> bool:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from trainables.config.trial import Training
+from trainables.config.trial import Pooling, Training
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.resident import ResidentSplit
 from trainables.data.split import Batch, Split
 from trainables.engine.compilation import compile_static
 from trainables.engine.device import autocast
-from trainables.engine.head import HeadOutputs
+from trainables.engine.head import HeadOutputs, chosen_regions, pooled_scales
 from trainables.models.multiscale import region_logits
 from trainables.teacher.cache import CHUNK, CacheLayout, TeacherCache
 
@@ -24,10 +24,13 @@ WINDOW = 64 * CHUNK
 class CachedTeacher:
     """Looks the teacher's outputs up for each view, a window of the epoch ahead."""
 
-    def __init__(self, views: TeacherCache, layout: CacheLayout, scales: tuple[int, ...]) -> None:
+    def __init__(
+        self, views: TeacherCache, layout: CacheLayout, scales: tuple[int, ...], pooling: Pooling = "map"
+    ) -> None:
         self.views = views
         self.layout = layout
         self.scales = scales
+        self.pooling: Pooling = pooling
 
     @property
     def seconds(self) -> float:
@@ -48,7 +51,8 @@ class CachedTeacher:
             self._cells = self.views.cells(self._slots[self._start : self._end])
         cells = self._cells[self._at - self._start :][:size]
         self._at += size
-        return HeadOutputs(self.layout.regions(cells, self.scales), None)
+        pooled = self.layout.regions(cells, pooled_scales(self.scales, self.pooling))
+        return HeadOutputs(chosen_regions(pooled, self.scales, self.pooling), None)
 
 
 def chunk_forward(

@@ -86,6 +86,6 @@ def compiled_forward(head: MultiScaleHead, inputs: TrialInputs, runtime: Runtime
         return try_compile(f"teacher {teacher.name}", make, runtime.log)
 
     form = (data.image_size, inputs.config.large_images)
-    fixed = (head.scales, head.features, training.precision, training.batch_size, *form)
+    fixed = (head.scales, head.pooling, head.features, training.precision, training.batch_size, *form)
     key = (str(inputs.store.root), teacher, data.num_classes, *fixed, str(device))
     return runtime.process_cache.get("live teacher", key, attempt, capacity=4)

@@ -15,7 +15,7 @@ from trainables.data.dataset import DataSet
 from trainables.data.resident import ResidentSplit
 from trainables.engine.compilation import try_compile
 from trainables.engine.engine import TeacherOutputs
-from trainables.engine.head import MultiScaleHead, feature_shapes, with_whole
+from trainables.engine.head import MultiScaleHead, feature_shapes, pooled_scales
 from trainables.engine.runtime import Runtime, TrialInputs
 from trainables.errors import TrialError
 from trainables.models.multiscale import pooling_commutes
@@ -38,14 +38,15 @@ def open_teacher(
     config, split, device = inputs.config, inputs.data.all, runtime.device
     term = config.method.logit
     maps = config.method.maps if config.method.features else None
-    scales = with_whole(term.scales if term else (1,))
+    scales, pooling = (term.scales, term.pooling) if term else ((1,), "map")
     if maps is not None or not isinstance(split, ResidentSplit):
-        head = MultiScaleHead(network, scales, features=maps, full_precision=True)
+        head = MultiScaleHead(network, scales, features=maps, full_precision=True, pooling=pooling)
         forward = compiled_forward(head, inputs, runtime) if compiled else None
         return LiveTeacher(head, config.training, device, forward)
     assert config.teacher is not None
     _, height, width = feature_shapes(network, max(inputs.data.image_size)).final
-    layout = CacheLayout.of(scales, (height, width), pooling_commutes(network.classifier))
+    pooled = pooled_scales(scales, pooling)
+    layout = CacheLayout.of(pooled, (height, width), pooling_commutes(network.classifier))
     folder = inputs.store.teacher_views(config.teacher.weights)
     about = identity(config, split, layout.kept, str(compiled), device)
     views = runtime.process_cache.get(
@@ -54,7 +55,7 @@ def open_teacher(
         lambda: _open_cache(network, layout, inputs, runtime, compiled=compiled),
         capacity=4,
     )
-    return CachedTeacher(views, layout, scales)
+    return CachedTeacher(views, layout, scales, pooling)
 
 
 def _open_cache(

@@ -47,7 +47,8 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
             shapes = (feature_shapes(student, size, maps), feature_shapes(network, size, maps))
     torch.manual_seed(epoch_seed(config.seed, 0))  # loading a teacher draws numbers, keeping one does not
     criterion = Criterion(config.method, *shapes, num_samples=int(data.all.index.max()) + 1)
-    head = MultiScaleHead(student, term.scales if term else (1,), features=maps)
+    scales, pooling = (term.scales, term.pooling) if term else ((1,), "map")
+    head = MultiScaleHead(student, scales, features=maps, pooling=pooling)
     head.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     step = None
     if compiled and group.size == config.training.batch_norm_parts == 1:

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 import trainables.models as models
 from tests.trainables.trials import CRD, SD_DKD
-from trainables.config import FeatureTerm, LogitTerm, Method
+from trainables.config import ConfigError, FeatureTerm, LogitTerm, Method
 from trainables.config.trial import MapKind
 from trainables.engine.criterion import Criterion
 from trainables.engine.head import HeadOutputs, MultiScaleHead, feature_shapes
@@ -90,6 +90,26 @@ def test_scales_without_the_whole_leave_it_out(images: torch.Tensor, target: tor
         complementary_weight=2.0,
     )
     torch.testing.assert_close(value, expected)
+
+
+def test_released_pooling_compares_its_own_global_region(images: torch.Tensor, target: torch.Tensor) -> None:
+    """Cross-entropy stays on the logits of the image; a region is complementary to the pooled global one."""
+    torch.manual_seed(0)
+    regions = [torch.randn(6, 1 + 5, 10) for _ in range(2)]
+    student, teacher = (HeadOutputs(each, None) for each in regions)
+    method = Method(logit=LogitTerm(scales=(1, 2), complementary_weight=3.0, pooling="released"))
+    terms = Criterion(method)(student, teacher, target, target, epoch=1)
+    torch.testing.assert_close(terms["ce"], functional.cross_entropy(regions[0][:, 0], target))
+    expected = scale_decoupled(
+        logit_loss("kd"), regions[0][:, 1:], regions[1][:, 1:], target, complementary_weight=3.0
+    )
+    torch.testing.assert_close(terms["logit"], expected)
+    assert MultiScaleHead(models.build("resnet8", 10), (1, 2), pooling="released").region_count == 6
+
+
+def test_scales_that_released_pooling_does_not_have_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"pooling: 'released' pools 4x4 cells, which scales \(1, 3\)"):
+        LogitTerm(scales=(1, 3), pooling="released")
 
 
 def test_warm_up_scales_each_term_by_itself(images: torch.Tensor, target: torch.Tensor) -> None:

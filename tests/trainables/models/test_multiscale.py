@@ -5,7 +5,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.multiscale import pool_regions, pooling_commutes, region_logits, regions_from_cells
+from trainables.models.multiscale import (
+    pool_regions,
+    pooling_commutes,
+    region_logits,
+    regions_from_cells,
+    released_regions,
+)
 
 
 def slow_regions(features: Tensor, linear: nn.Linear, scales: tuple[int, ...]) -> Tensor:
@@ -61,6 +67,20 @@ def test_cells_of_the_finest_scale_give_all_coarser_ones() -> None:
 def test_cells_that_do_not_give_the_scales_are_refused(scales: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="16 cells do not give the scales"):
         regions_from_cells(torch.randn(3, 16, 5), scales)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (2, 2), (7, 7), (14, 14)])
+@pytest.mark.parametrize("scales", [(1,), (1, 2), (4, 2, 1), (2,)])
+def test_released_regions_are_pooled_from_4x4_cells(size: tuple[int, int], scales: tuple[int, ...]) -> None:
+    linear, features = nn.Linear(6, 5), torch.randn(3, 6, *size)
+    cells = F.adaptive_avg_pool2d(features, 4)
+    ordered = [*([1] if 1 in scales else []), *(scale for scale in scales if scale != 1)]
+    expected = [linear(features.mean((2, 3)))[:, None]]
+    expected += [linear(F.adaptive_avg_pool2d(cells, m).flatten(2).transpose(1, 2)) for m in ordered]
+    found = released_regions(region_logits(features, linear, (1, 4)), scales)
+    torch.testing.assert_close(found, torch.cat(expected, dim=1))
+    if 1 in scales:
+        assert torch.allclose(found[:, 0], found[:, 1], atol=1e-5) == (size in [(8, 8), (2, 2)])
 
 
 def test_a_scale_set_is_checked() -> None:

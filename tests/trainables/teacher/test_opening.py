@@ -119,14 +119,21 @@ def test_another_epoch_finds_the_views_it_shares(store: RunStore, digits: DataSe
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-@pytest.mark.parametrize("scales", [(1, 2, 4), (2,), (3,)])
+@pytest.mark.parametrize(
+    "term",
+    [
+        *(LogitTerm(scales=scales) for scales in ((1, 2, 4), (2,), (3,))),
+        LogitTerm(scales=(1, 2), pooling="released"),
+    ],
+    ids=["1-2-4", "2", "3", "released"],
+)
 def test_remembered_logits_are_the_live_ones_within_rounding_to_half(
-    store: RunStore, digits: DataSet, precision: str, scales: tuple[int, ...]
+    store: RunStore, digits: DataSet, precision: str, term: LogitTerm
 ) -> None:
-    config = trial(store, term=LogitTerm(scales=scales), training={"precision": precision})
+    config = trial(store, term=term, training={"precision": precision})
     source, _ = opened(config, store, digits)
     network = load_teacher(config.teacher, store, digits, CPU)
-    head = MultiScaleHead(network, source.scales, full_precision=True)
+    head = MultiScaleHead(network, source.scales, full_precision=True, pooling=source.pooling)
     live = epoch_of(LiveTeacher(head, config.training, CPU), digits)
     remembered = epoch_of(source, digits)
     largest = torch.cat((live, epoch_of(opened_at(config, store, digits), digits)), 1).abs().amax((1, 2))
