@@ -174,7 +174,8 @@ class Plan:
         logit = config.method.logit
         if logit is None or not logit.decoupled:
             return None
-        plain = methods.plain(logit.base, warmup_epochs=logit.warmup_epochs)
+        standardize = "no" if logit.standardize == "no" else "region"  # the whole image is the one region
+        plain = methods.plain(logit.base, warmup_epochs=logit.warmup_epochs, standardize=standardize)
         return self._student(pair, plain, teacher, config.seed)
 
     def confirm_trials(self, config: TrialConfig, pair: str, role: Role) -> list[PlannedTrial]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,9 @@ from study.spec import published as paper
 from study.spec.domains import label
 from study.spec.knobs import ABSENT, Knob
 from study.spec.settings import KNOBS
+from trainables.config.serialization import ConfigError
+from trainables.config.trial import TrialConfig, without_later_fields
+from trainables.losses import check_logit_loss
 
 TRIAL_COLUMNS = [
     "trial_key",
@@ -196,16 +200,17 @@ def data_label(data: Mapping[str, Any]) -> str:
 def is_published(config: Mapping[str, Any]) -> bool:
     """Whether the logit term of ``config`` has the paper's settings for its pair, whatever the warm-up."""
     method, logit = config["method"], config["method"]["logit"]
-    if logit is None or logit["base"] not in paper.BASE_LOSSES:
+    if logit is None or logit["base"] not in paper.BASE_LOSSES or logit.get("code") is not None:
         return False
     case = paper.PaperCase(
         (config["teacher"] or {}).get("name", ""), config["student"], config["data"]["name"]
     )
-    base = paper.base_loss(logit["base"], case)
+    base = paper.base_loss(logit["base"], case, logit.get("standardize", "no"))
+    options = check_logit_loss(logit["base"], base.options)
     decoupled = tuple(logit["scales"]) != (1,)
     return (
         (method["ce_weight"], logit["alpha"]) == (base.ce_weight, base.alpha)
-        and dict(logit["options"]) == dict(base.options)
+        and {**options, **logit["options"]} == options
         and (not decoupled or tuple(logit["scales"]) == paper.scales(case))
         and logit["complementary_weight"] == (paper.BETA if decoupled else 1.0)
         and logit["consistent_weight"] == 1.0
@@ -214,7 +219,12 @@ def is_published(config: Mapping[str, Any]) -> bool:
 
 
 def settings_hash(config: Mapping[str, Any]) -> str:
-    """Equal for runs that differ in their seed alone, or in how often they look at the test split."""
+    """Equal for runs that differ in their seed alone, or in how often they look at the test split.
+
+    Fields that were added since a run was written count where they are not at their defaults.
+    """
+    with contextlib.suppress(ConfigError):  # written by another version
+        config = without_later_fields(TrialConfig.from_dict({**config, "test": "end"}))
     data = {name: value for name, value in config["data"].items() if name != "root"}
     kept = {name: value for name, value in config.items() if name not in ("seed", "test")}
     text = json.dumps(_canonical({**kept, "data": data}), sort_keys=True)

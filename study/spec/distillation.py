@@ -64,12 +64,13 @@ class Distillation:
     Each field declared with :func:`knob` may hold a domain; its line here is all that declares it.
 
     Attributes:
-        base: kd, dkd, nkd or a registered loss; None for no logit loss.
+        base: a logit loss, built in (docs/losses.md) or registered; None for no logit loss.
         alpha, ce_weight, warmup_epochs: None means the published value of the base, for the pair and data.
         scales: the set M; None means the paper's for the pair.
         beta: weight of the complementary term.
         options: parameters of the base losses, by base: ``{"dkd": {"beta": Float(2, 10)}}``; what is not
             named keeps its published value, and domains of a base are asked for only when it is chosen.
+        standardize: ``no``, each ``region`` by its own spread, or all by that of the ``whole`` image.
         features: feature losses that are added.
     """
 
@@ -83,6 +84,7 @@ class Distillation:
     reduction: str | Choice = knob("mean")
     agreement: str | Choice = knob("released")
     warmup_epochs: int | Domain | None = knob(None)
+    standardize: str | Choice = knob("no", since_later=True)
     features: tuple[Added, ...] = ()
 
     def __post_init__(self) -> None:
@@ -173,7 +175,7 @@ class Distillation:
 
     def method(self, case: PaperCase = ANY_CASE) -> Method:
         """The configuration of the data plane in ``case``; no field may hold a domain any more."""
-        published = paper.settings(str(self.base), case)
+        published = paper.settings(str(self.base), case, str(self.standardize))
         terms: dict[type, dict[str, Any]] = {Method: {}, LogitTerm: {}}
         for row in METHOD_KNOBS:
             value = getattr(self, row.name)
@@ -182,7 +184,8 @@ class Distillation:
         if self.base is None:
             return Method(**terms[Method], features=features)
         base = str(self.base)
-        options = {**paper.base_loss(base, case).options, **self.options.get(base, {})}
+        own = paper.base_loss(base, case, str(self.standardize)).options
+        options = {**own, **self.options.get(base, {})}
         terms[LogitTerm] |= {
             "options": check_logit_loss(base, options),
             "code": logit_loss_fingerprint(base),
@@ -194,12 +197,13 @@ class Distillation:
         """The method with every domain at the paper's value in ``case``."""
         bases = list(options_of(self.base))
         base = "kd" if "kd" in bases else bases[0]
+        standardize = "no" if is_domain(self.standardize) else str(self.standardize)
         known: dict[str, Any] = {row.name: row.default for row in METHOD_KNOBS}
-        known |= {**paper.settings(str(base), case), "base": base}
+        known |= {**paper.settings(str(base), case, standardize), "base": base}
         for added in self.features:
             known |= added.published()
         if base is not None:
-            options = check_logit_loss(str(base), paper.base_loss(str(base), case).options)
+            options = check_logit_loss(str(base), paper.base_loss(str(base), case, standardize).options)
             known |= {f"{base}.{option}": value for option, value in options.items()}
         return self.with_values(
             {name: known[name] for name, of_base, _ in self.domains() if of_base in (None, base)}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from trainables.config.serialization import ConfigError, convert, field_types
-from trainables.config.trial import LogitTerm, Method, Training
+from trainables.config.trial import SINCE_LATER, LogitTerm, Method, Training
 
 HOLDERS: Mapping[type, tuple[str, ...]] = {
     Method: ("method",),
@@ -76,15 +76,16 @@ def knob(
     field: str = "",
     holder: type = LogitTerm,
     column: Literal["", "first", "later"] = "",
+    since_later: bool = False,
 ) -> Any:
     """Declare a field of a method as a knob, as ``dataclasses.field`` declares others.
 
     Args:
         field: its name in ``holder``, where it is not the method's own name for it.
+        since_later: at its default it stays out of the names of searches, as before it was there.
     """
-    return dataclasses.field(
-        default=default, metadata={"knob": {"field": field, "holder": holder, "column": column}}
-    )
+    about = {"knob": {"field": field, "holder": holder, "column": column}}
+    return dataclasses.field(default=default, metadata={**about, **(SINCE_LATER if since_later else {})})
 
 
 def declared(kind: Any) -> tuple[Knob, ...]:

@@ -15,7 +15,16 @@ SDD = Distillation
 
 
 def plain(base: str, **settings: Any) -> Distillation:
-    """The base loss alone: M = {1} and beta = 1."""
+    """Return the base loss alone, built in or one's own: M = {1} and beta = 1.
+
+    >>> plain("rld", alpha=2.0).label
+    'RLD'
+    >>> plain("kd", standardize="region").label
+    'KD+LS'
+
+    Args:
+        settings: fields of :class:`Distillation`; ``options`` are the loss's own, ``{"temperature": 2.0}``.
+    """
     options = settings.pop("options", {})
     return Distillation(
         base=base, scales=(1,), beta=1.0, options={base: options} if options else {}, **settings
@@ -56,5 +65,5 @@ def Feature(
     return dataclasses.replace(method, features=(*method.features, added))
 
 
-PAPER_METHODS = tuple(row for base in paper.BASE_LOSSES for row in (plain(base), SDD(base=base)))
+PAPER_METHODS = tuple(row for base in paper.PAPER_BASES for row in (plain(base), SDD(base=base)))
 """KD, DKD and NKD, each by itself and decoupled: the rows that the paper's Tables 1 to 5 are about."""

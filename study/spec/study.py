@@ -19,7 +19,7 @@ from study.spec.define_by_run import AnyMethod, DefineByRun
 from study.spec.distillation import Distillation
 from study.spec.domains import Choice, Domain, Float, Int, LogFloat
 from study.spec.features import Added
-from study.spec.methods import DKD, KD, NKD, PAPER_METHODS, SDD, Feature, Supervised
+from study.spec.methods import DKD, KD, NKD, PAPER_METHODS, SDD, Feature, Supervised, plain
 from study.spec.search import ASHA, Budget, HyperBand, Median, Search
 from trainables.config.trial import Data, DefaultRate, Scalar, Training, require
 
@@ -49,6 +49,7 @@ __all__ = [
     "StudySpec",
     "Supervised",
     "Training",
+    "plain",
 ]
 
 

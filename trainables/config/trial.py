@@ -200,7 +200,8 @@ class LogitTerm:
     @property
     def label(self) -> str:
         """The name tables use: KD, SD-KD, KD+LS (standardised), SD-KD+LSW (by the whole image)."""
-        standardised = {"no": "", "region": "+LS", "whole": "+LSW"}[self.standardize]
+        how = "region" if self.standardize == "whole" and not self.decoupled else self.standardize
+        standardised = {"no": "", "region": "+LS", "whole": "+LSW"}[how]
         return ("SD-" if self.decoupled else "") + self.base.upper() + standardised
 
 
