@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from study.spec import published as paper
@@ -46,9 +47,9 @@ def NKD(**settings: Any) -> Distillation:
     return plain("nkd", **settings)
 
 
-def Supervised() -> Distillation:
+def Supervised(**settings: Any) -> Distillation:
     """The student by itself: cross-entropy alone."""
-    return Distillation(base=None)
+    return Distillation(base=None, **settings)
 
 
 def Feature(
@@ -57,12 +58,17 @@ def Feature(
     plus: Distillation | None = None,
     weight: float | Domain | None = None,
     warmup_epochs: int | Domain = 0,
+    training: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Distillation:
-    """A feature loss beside the cross-entropy, or beside all that ``plus`` does: Feature("sp", plus=KD())."""
+    """A feature loss beside the cross-entropy, or beside all that ``plus`` does: Feature("sp", plus=KD()).
+
+    ``options`` are the loss's own parameters; they, the weight and the warm-up may be domains.
+    """
     added = Added(name=name, weight=weight, options=options, warmup_epochs=warmup_epochs)
     method = Supervised() if plus is None else plus
-    return dataclasses.replace(method, features=(*method.features, added))
+    changes = {**method.training, **(training or {})}
+    return dataclasses.replace(method, features=(*method.features, added), training=changes)
 
 
 PAPER_METHODS = tuple(row for base in paper.PAPER_BASES for row in (plain(base), SDD(base=base)))

@@ -136,7 +136,7 @@ def test_turning_the_weight_of_a_feature_loss_changes_the_loss() -> None:
 
 
 def test_every_field_that_may_hold_a_domain_is_a_knob_here() -> None:
-    fixed = {"options", "features"}
+    fixed = {"options", "features", "training"}
     fields = {field for field in Distillation.__dataclass_fields__ if field not in fixed}
     assert fields == set(KNOBS)
 
