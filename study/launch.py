@@ -25,6 +25,7 @@ from trainables.engine import device as device_
 
 if TYPE_CHECKING:
     from study.spec.study import StudySpec
+    from trainables.engine.device import Precision
 
 EPILOG = """
 examples:
@@ -124,7 +125,11 @@ def execute(spec: StudySpec, folder: StudyFolder, args: argparse.Namespace) -> i
         from study.plan.describe import describe
         from study.plan.resolve import resolved
 
-        plan = resolved(spec, args.space, lambda: precision.kept(folder) or device_.best_precision())
+        def auto() -> Precision:
+            here = device_.best_device(spec.resources.gpus_per_trial)
+            return precision.kept(folder) or device_.best_precision(here)
+
+        plan = resolved(spec, args.space, auto)
         running.check_stages(stages, plan, folder)
         console.print(describe(plan, folder), soft_wrap=True, markup=False)
         return DONE

@@ -68,11 +68,11 @@ def run_study(
         with closing(Cluster(address, leave)) as cluster:
             if runs and expects_trials(folder, spec):
                 cluster.begin()
-            plan = resolved(spec, where, lambda: precision.kept(folder) or cluster.precision())
+            plan = resolved(spec, where, lambda: precision.kept(folder) or cluster.precision(spec.resources))
             check_stages(stages, plan, folder)
             for remark in plan.raw.remarks:
                 console.print(f"{plan.data.name}: {remark}", soft_wrap=True, markup=False)
-            if runs and plan.auto is not None and (best := cluster.precision()) != plan.auto:
+            if runs and plan.auto is not None and (best := cluster.precision(spec.resources)) != plan.auto:
                 kept = f"precision: {plan.auto}, as when this study began; auto would be {best} here"
                 console.print(f"{kept} (training.precision changes it)", soft_wrap=True)
             from study.session import Session
@@ -100,7 +100,7 @@ def chosen_stages(names: Iterable[str] | None) -> tuple[str, ...]:
 def check_stages(chosen: Collection[str], plan: Plan, folder: StudyFolder) -> None:
     """Raise :class:`SpecError` where what ``chosen`` stages need of those left out is not there."""
     if "teachers" not in chosen and set(chosen) & {"search", "confirm"}:
-        for pair in plan.spec.each_pair:
+        for pair in plan.spec.pairs:
             if pair.weights is None and folder.store.run(plan.teacher_trial(pair).key).result() is None:
                 raise SpecError(
                     f"--stages: teacher {pair.teacher} is not trained yet; add the stage teachers"

@@ -24,7 +24,7 @@ from study.compute.local_ray import start
 from study.compute.watchdog import Watchdog
 from study.errors import ClusterError, one_line
 from study.spec.study import Resources
-from trainables.engine.device import best_precision
+from trainables.engine.device import best_device, best_precision
 
 if TYPE_CHECKING:
     from trainables.engine.device import Precision
@@ -138,10 +138,10 @@ class Cluster:
             )
         return wanted.cpus_per_trial, gpus
 
-    def precision(self) -> Precision:
-        """The best for all GPUs of the cluster; where there are none, for this machine."""
-        if self.address is None:
-            return best_precision()
+    def precision(self, wanted: Resources) -> Precision:
+        """Return the best for all GPUs of the cluster; for this machine where none are there or wanted."""
+        if self.address is None or wanted.gpus_per_trial == 0:
+            return best_precision(best_device(wanted.gpus_per_trial))
         self.connect()
         return fleet.gpu_precision(self._joined()) or best_precision()
 

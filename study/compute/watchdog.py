@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager
 import ray
 
 from study.background import repeating
-from study.compute.ray_private import dead_process
 from study.errors import StudyHalted
 
 EVERY_S = 0.5
@@ -60,9 +59,13 @@ class Watchdog:
 
 
 def _dead_process() -> str:
-    """Say which process of the local Ray has died."""
-    kind = dead_process()
-    return "" if kind is None else f"Ray's {kind.replace('_', ' ')} process has died"
+    """Which process of the local Ray has died."""
+    from ray._private.worker import _global_node
+
+    if _global_node is not None:
+        for kind, _ in _global_node.dead_processes():
+            return f"Ray's {kind.replace('_', ' ')} process has died"
+    return ""
 
 
 class _ControlStoreProbe:

@@ -54,6 +54,7 @@ def check_devices(situation: DoctorContext) -> Iterable[Finding]:
     import torch
 
     from trainables.engine.device import best_precision
+    from trainables.engine.driver import driver_problem
 
     cores = len(os.sched_getaffinity(0))
     build = f"torch {torch.__version__}" + (f" for CUDA {torch.version.cuda}" if torch.version.cuda else "")
@@ -72,7 +73,7 @@ def check_devices(situation: DoctorContext) -> Iterable[Finding]:
             yield Finding(f"gpu {number}", "warn" if busy else "ok", found, remedy)
     elif shutil.which("nvidia-smi"):
         remedy = "install a torch build for its driver, or see CUDA_VISIBLE_DEVICES"
-        yield Finding("gpu", "warn", "this machine has a driver, torch sees no GPU", remedy)
+        yield Finding("gpu", "warn", f"torch sees no GPU: {driver_problem()}", remedy)
     else:
         yield Finding("gpu", "ok", "none; trials run on cores")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from study.plan.plan import Plan
 from study.plan.study_file import StudyFile
+from study.spec.domains import options_of
 from study.spec.study import StudySpec
-from study.spec.training import closed
 from study.workspace.folder import StudyFolder, last_line
 from trainables.config.serialization import to_plain
 
@@ -21,9 +22,9 @@ def most_confirm_trials(plan: Plan) -> int:
 
     Each winner and each paper configuration may bring its base loss by itself along.
     """
-    confirm, searched = plan.spec.confirm, len(plan.searched_methods)
+    confirm, searched = plan.spec.confirm, len(plan.spec.searched)
     fixed = len(plan.spec.methods) - searched
-    pairs = len(plan.spec.each_pair)
+    pairs = len(plan.spec.pairs)
     if searched and plan.spec.search.pairs == "search":
         pairs = min(searched * confirm.best, pairs)
     each = searched * 2 * (confirm.best + confirm.paper) + fixed
@@ -46,13 +47,13 @@ class ExpectedTrials:
     def of(cls, plan: Plan) -> ExpectedTrials:
         """Of a plan none of which is done."""
         spec = plan.spec
-        epochs = plan.epochs
-        trained = any(pair.weights is None for pair in spec.each_pair)
-        teachers = closed(spec.teacher_training or spec.training).epochs if trained else 1
+        epochs = spec.training.epochs
+        trained = any(pair.weights is None for pair in spec.pairs)
+        teachers = (spec.teacher_training or spec.training).epochs if trained else 1
         return cls(
             epochs={"teachers": teachers, "search": epochs, "confirm": epochs},
             trials={
-                "teachers": len({(pair.teacher, pair.weights) for pair in spec.each_pair}),
+                "teachers": len({(pair.teacher, pair.weights) for pair in spec.pairs}),
                 "search": spec.budget.trials * len(plan.search_spaces),
                 "confirm": most_confirm_trials(plan),
             },
@@ -70,3 +71,21 @@ def expects_trials(folder: StudyFolder, spec: StudySpec) -> bool:
         return True
     before = StudyFile.read(folder).fields
     return any(before.get(name) != to_plain(getattr(spec, name)) for name in DECIDES_TRIALS)
+
+
+def trials_a_kind(plan: Plan, at_once: int) -> int:
+    """Return how many of a search's trials each of ``at_once`` processes may expect to share compiled code.
+
+    Those of one pair, base loss and scale set do; where a field has no list of values, it counts as one.
+    """
+    spaces = plan.search_spaces
+    kinds = sum(
+        len(space.pairs) * _options(variant.base) * _options(variant.scales)
+        for space in spaces
+        for variant in space.method.variants()
+    )
+    return max(1, plan.spec.budget.trials * len(spaces) // (at_once * max(1, kinds)))
+
+
+def _options(value: Any) -> int:
+    return max(1, len(list(options_of(value))))

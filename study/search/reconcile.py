@@ -66,10 +66,12 @@ def enqueue_paper(study: Study, space: SearchSpace, trials: int) -> None:
     known = study.get_trials(deepcopy=False)
     pairs = {trial.user_attrs.get(PAPER) for trial in known}
     room = trials - counting.taken(known)
+    domain = space.pair_domain
     for pair in space.pairs:
-        point = space.paper_point(pair)
+        point = space.method.paper_point(pair.case(space.data))
         if point is not None and pair.label not in pairs and room > 0:
-            study.enqueue_trial(point, user_attrs={PAPER: pair.label})
+            first = {"pair": domain.stored(pair)} if domain else {}
+            study.enqueue_trial({**first, **point}, user_attrs={PAPER: pair.label})
             room -= 1
 
 

@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 from study.spec.domains import OptunaTrial
 from trainables.config.trial import require
 
-NEEDS_FINITE = "a grid needs finite domains; write Float(low, high, step=...) or a Choice"
-
 
 class InfiniteGridError(ValueError):
     """A domain has no end of values; the message is its name."""
@@ -86,4 +84,6 @@ def check_finite(ask: Callable[[OptunaTrial], object], place: str) -> None:
                 break
     except InfiniteGridError as error:
         finite, name = False, str(error)
-    require(finite, f"{place}.{name}: {NEEDS_FINITE}")
+    require(
+        finite, f"{place}.{name}: a grid needs finite domains; write Float(low, high, step=...) or a Choice"
+    )

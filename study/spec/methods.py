@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 from study.spec import published as paper
@@ -16,16 +15,7 @@ SDD = Distillation
 
 
 def plain(base: str, **settings: Any) -> Distillation:
-    """Return the base loss alone, built in or one's own: M = {1} and beta = 1.
-
-    >>> plain("rld", alpha=2.0).label
-    'RLD'
-    >>> plain("kd", standardize="region").label
-    'KD+LS'
-
-    Args:
-        settings: fields of :class:`Distillation`; ``options`` are the loss's own, ``{"temperature": 2.0}``.
-    """
+    """The base loss alone: M = {1} and beta = 1."""
     options = settings.pop("options", {})
     return Distillation(
         base=base, scales=(1,), beta=1.0, options={base: options} if options else {}, **settings
@@ -47,9 +37,9 @@ def NKD(**settings: Any) -> Distillation:
     return plain("nkd", **settings)
 
 
-def Supervised(**settings: Any) -> Distillation:
+def Supervised() -> Distillation:
     """The student by itself: cross-entropy alone."""
-    return Distillation(base=None, **settings)
+    return Distillation(base=None)
 
 
 def Feature(
@@ -58,18 +48,13 @@ def Feature(
     plus: Distillation | None = None,
     weight: float | Domain | None = None,
     warmup_epochs: int | Domain = 0,
-    training: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Distillation:
-    """A feature loss beside the cross-entropy, or beside all that ``plus`` does: Feature("sp", plus=KD()).
-
-    ``options`` are the loss's own parameters; they, the weight and the warm-up may be domains.
-    """
+    """A feature loss beside the cross-entropy, or beside all that ``plus`` does: Feature("sp", plus=KD())."""
     added = Added(name=name, weight=weight, options=options, warmup_epochs=warmup_epochs)
     method = Supervised() if plus is None else plus
-    changes = {**method.training, **(training or {})}
-    return dataclasses.replace(method, features=(*method.features, added), training=changes)
+    return dataclasses.replace(method, features=(*method.features, added))
 
 
-PAPER_METHODS = tuple(row for base in paper.PAPER_BASES for row in (plain(base), SDD(base=base)))
+PAPER_METHODS = tuple(row for base in paper.BASE_LOSSES for row in (plain(base), SDD(base=base)))
 """KD, DKD and NKD, each by itself and decoupled: the rows that the paper's Tables 1 to 5 are about."""

@@ -5,20 +5,23 @@ The only file that knows ``trainables.ray_worker``. Ray is started or reached wh
 
 from __future__ import annotations
 
+import importlib
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ray
 from ray import tune
+from ray.tune.execution import class_cache
 
 from study.compute import gpu_packing as packing
 from study.compute.cluster import Cluster
 from study.compute.fair_share import fair_share
-from study.compute.ray_private import import_without_mlflow, use_plain_processes
 from study.errors import StudyHalted
 from study.journal.recorder import Recorder
+from study.plan.expected import trials_a_kind
 from study.plan.plan import Plan
 from study.tune.callback import TuneCallback
 from study.tune.failures import LOSSES, database_fault
@@ -48,17 +51,33 @@ class StudyTuner:
             phase = self._run(phase, phases)
 
     def measure_share(self, config: TrialConfig, say: Callable[[str], None]) -> None:
-        """How many trials like ``config`` share a GPU best; nothing where there is none."""
-        wanted = self.plan.spec.resources
+        """Find how many trials like ``config`` share a GPU best; do nothing where the cluster has none."""
+        from trainables.engine.runtime import CachePolicy
+
+        wanted, study = self.plan.spec.resources, self.plan.spec.name
         self.cluster.connect()
-        if self.cluster.nodes().largest("GPU") < 1:
+        nodes = self.cluster.nodes()
+        if nodes.largest("GPU") < 1:
             return
-        where = (str(self.store.root), self.plan.raw, wanted.cpus_per_trial, wanted.engine)
-        if found := packing.find_best_packing(
-            lambda trials: packing.measure_packing(trials, 1 / trials, config, *where)
-        ):
-            self.cluster.share = 1.0 / found[-1].trials
-            say(packing.summary(found))
+        packed = packing.PackedTrial(
+            config,
+            str(self.store.root),
+            self.plan.raw,
+            gpus=1,
+            cpus=wanted.cpus_per_trial,
+            compile_mode=wanted.engine,
+            cache_policy=CachePolicy(budget=wanted.views),
+        )
+        fingerprint = packed.fingerprint(nodes)
+        found = packing.load_packing(self.store, study, fingerprint)
+        if not found:
+            found = packing.find_best_packing(lambda trials: packing.measure_packing(trials, packed, nodes))
+            packing.save_packing(self.store, study, fingerprint, found)
+        if not found:
+            say("trials on one device: nothing could be measured; each gets a whole one")
+            return
+        self.cluster.share = 1.0 / found[-1].trials
+        say(packing.summary(found))
 
     def _run(self, first: Phase, phases: Iterator[Phase]) -> Phase | None:
         """Run phases until one wants something done first, which is returned."""
@@ -82,6 +101,7 @@ class StudyTuner:
             safe="safe" in ray.cluster_resources(),  # type: ignore[no-untyped-call]
             cache_policy=CachePolicy(budget=wanted.views),
             compile_mode=wanted.engine,
+            trials=trials_a_kind(self.plan, at_once),
         )
         searcher = PhaseSearcher(first, phases, fair_share(at_once, self.cluster.studies))
         most_failed = self.plan.spec.budget.max_failures
@@ -115,3 +135,27 @@ class StudyTuner:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return searcher.held
+
+
+def import_without_mlflow() -> None:
+    """Have Ray's integration with MLflow imported, without MLflow.
+
+    Tune imports it to count, for Ray's statistics, callbacks that are not used here. The launcher imports
+    MLflow itself, which takes more than a second, while the first trial trains.
+    """
+    if "mlflow" in sys.modules:
+        return
+    sys.modules["mlflow"] = None  # type: ignore[assignment]  # an import of it fails
+    try:
+        importlib.import_module("ray.air.integrations.mlflow")
+    finally:
+        del sys.modules["mlflow"]
+
+
+def use_plain_processes() -> None:
+    """Have trials run in Ray's ordinary worker processes.
+
+    Tune sets a variable for PyTorch Lightning, which is not used here, in the environment of its actors; a
+    process of an environment of its own is started through a second interpreter.
+    """
+    class_cache.DEFAULT_ENV_VARS.pop("PL_DISABLE_FORK", None)

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from trainables.config.open_values import NOT_SEARCHED, SEARCHED, guarded, only_with, open_fields
 from trainables.config.scales import check_scales
 from trainables.config.serialization import ConfigError, from_plain, to_plain
 
@@ -46,7 +45,6 @@ def require(condition: bool, message: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-@guarded()
 class Data:
     """A data set, the part of it that is used, and the part of train that is held out.
 
@@ -68,7 +66,7 @@ class Data:
     split_seed: int = 0
     classes: int | tuple[int, ...] | None = None
     fraction: float = 1.0
-    augment: Literal["standard", "none"] = field(default="standard", metadata=SEARCHED)
+    augment: Literal["standard", "none"] = "standard"
     options: Mapping[str, Scalar] = field(default_factory=dict)
     fingerprint: str | None = None
 
@@ -92,11 +90,8 @@ class DefaultRate(float):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-@guarded(searched=True)
 class Training:
     """Optimisation: SGD with momentum under a step or cosine schedule.
-
-    Each field is a knob: in a study it may hold a domain, unless it is declared :data:`NOT_SEARCHED`.
 
     Attributes:
         epochs: passes over the training images.
@@ -123,10 +118,10 @@ class Training:
     weight_decay: float = 5e-4
     nesterov: bool = False
     schedule: Literal["step", "cosine"] = "step"
-    milestones: tuple[int, ...] = field(default=(150, 180, 210), metadata=only_with("schedule", "step"))
-    lr_decay: float = field(default=0.1, metadata=only_with("schedule", "step"))
+    milestones: tuple[int, ...] = (150, 180, 210)
+    lr_decay: float = 0.1
     lr_warmup_epochs: int = 0
-    precision: Literal["auto", "float32", "tf32", "bf16"] = field(default="auto", metadata=NOT_SEARCHED)
+    precision: Literal["auto", "float32", "tf32", "bf16"] = "auto"
     batch_norm_parts: int = field(default=1, metadata={**SINCE_LATER, **NAMED_SEARCHES})
     clip_norm: float | None = field(default=None, metadata=SINCE_LATER)
     drop_last: bool = field(default=False, metadata=SINCE_LATER)
@@ -205,8 +200,7 @@ class LogitTerm:
     @property
     def label(self) -> str:
         """The name tables use: KD, SD-KD, KD+LS (standardised), SD-KD+LSW (by the whole image)."""
-        how = "region" if self.standardize == "whole" and not self.decoupled else self.standardize
-        standardised = {"no": "", "region": "+LS", "whole": "+LSW"}[how]
+        standardised = {"no": "", "region": "+LS", "whole": "+LSW"}[self.standardize]
         return ("SD-" if self.decoupled else "") + self.base.upper() + standardised
 
 
@@ -290,9 +284,6 @@ class TrialConfig:
     large_images: LargeImages = field(default="pooled", metadata=SINCE_LATER)
 
     def __post_init__(self) -> None:
-        for part in (self.data, self.training):
-            for name in open_fields(part):
-                raise ConfigError(f"{name}: a trial has one value, not {getattr(part, name)}")
         require(
             self.training.precision != "auto",
             "training.precision: 'auto' is undecided; float32, tf32 or bf16?",

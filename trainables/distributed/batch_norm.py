@@ -128,8 +128,9 @@ class _Synchronised(torch.autograd.Function):
         gradient = gradients[0]
         assert gradient is not None
         scale = torch.ones_like(mean) if weight is None else weight.float()
+        unused = mean.new_empty(0)  # statistics of the forward pass; CUDA's kernel refuses None
         _, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
-            gradient, x, scale, mean, variance, None, None, False, ctx.eps, [False, True, True]
+            gradient, x, scale, mean, variance, unused, unused, False, ctx.eps, [False, True, True]
         )
         channels = x.shape[1]
         sums = ctx.group.all_reduce(torch.cat([of_bias, of_weight]).double()) / count

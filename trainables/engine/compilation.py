@@ -20,7 +20,7 @@ from trainables.data.dataset import DataSet
 from trainables.engine.criterion import Criterion
 from trainables.engine.device import autocast
 from trainables.engine.head import HeadOutputs, MultiScaleHead
-from trainables.engine.runtime import CompileMode, Runtime
+from trainables.engine.runtime import Runtime
 from trainables.errors import one_line
 from trainables.losses.logits import LogitLoss
 from trainables.losses.registry import logit_loss_spec
@@ -28,7 +28,7 @@ from trainables.losses.registry import logit_loss_spec
 T = TypeVar("T")
 
 MIN_COMPILED_STEPS = {"cuda": 2_000, "cpu": 20_000}
-"""Steps of a trial from which ``auto`` compiles, by device."""
+"""Steps that share compiled code from which ``auto`` compiles, by device."""
 
 _failures: set[str] = set()
 """What could not be compiled in this process, so that it is said, and tried, once."""
@@ -37,15 +37,20 @@ _durations: list[float] = []
 """Seconds of each compilation since :func:`compilation_seconds` was last asked."""
 
 
-def worth_compiling(mode: CompileMode, training: Training, steps: int, device: torch.device) -> bool:
-    """Return whether a trial of so many ``steps`` an epoch runs compiled."""
-    if mode != "auto":
-        return mode == "compiled"
-    return training.epochs * steps >= MIN_COMPILED_STEPS.get(device.type, 20_000)
+def worth_compiling(training: Training, steps: int, runtime: Runtime) -> bool:
+    """Return whether a trial of so many ``steps`` an epoch runs compiled.
+
+    What is compiled serves all trials of its kind in the process, so ``auto`` counts the steps of as many as
+    the process may expect.
+    """
+    if runtime.compile_mode != "auto":
+        return runtime.compile_mode == "compiled"
+    steps *= training.epochs * runtime.trials
+    return steps >= MIN_COMPILED_STEPS.get(runtime.device.type, 20_000)
 
 
 def compile_static(
-    function: Callable[..., Any], device: torch.device, *, graphs: bool, frozen: bool = False
+    function: Callable[..., Any], device: torch.device, *, graphs: bool = False
 ) -> Callable[..., Any]:
     """Return ``function`` compiled for static shapes; as CUDA graphs where asked for and possible.
 
@@ -55,11 +60,44 @@ def compile_static(
     import torch._dynamo
 
     torch._dynamo.config.recompile_limit = 256
-    options: dict[str, Any] = {"freezing": frozen}
-    if graphs and device.type == "cuda":
-        options["triton.cudagraphs"] = True
+    options: dict[str, Any] = {"triton.cudagraphs": True} if graphs and device.type == "cuda" else {}
     compiled: Callable[..., Any] = torch.compile(function, dynamic=False, options=options)
     return compiled
+
+
+def compile_frozen(
+    function: Callable[[Tensor], T], images: Tensor, *, graphs: bool = False
+) -> Callable[[Tensor], T]:
+    """Return ``function``, a pass without gradients, compiled with its networks' weights as constants.
+
+    Batch normalisation is then folded into the convolutions before it, and weights are laid out as the
+    kernels want them, once. ``torch.compile(options={"freezing": True})`` does not do that: Dynamo reads the
+    setting while it traces, before the options apply, and makes every weight an argument. So it is set around
+    the first call, here on ``images``; later calls want the same shape.
+    """
+    import torch._inductor.config
+
+    compiled = compile_static(function, images.device, graphs=graphs)
+
+    def first_call() -> T:
+        with torch.no_grad(), torch._inductor.config.patch(freezing=True):
+            outputs: T = compiled(images)
+            return outputs
+
+    record(first_call, images.device)
+    return compiled
+
+
+def record(call: Callable[[], Any], device: torch.device) -> None:
+    """Make ``call`` until all that it compiles is compiled and captured.
+
+    CUDA graphs run once uncaptured, are captured in the second call, and replayed in the third: a capture
+    that is refused has to surface here, where :func:`try_compile` can still fall back.
+    """
+    for _ in range(3 if device.type == "cuda" else 1):
+        if device.type == "cuda":
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        call()
 
 
 def try_compile(what: str, make: Callable[[], T], log: Callable[[str], None]) -> T | None:
@@ -143,13 +181,17 @@ class CompiledStep:
         images = images.contiguous(memory_format=torch.channels_last)
         target = torch.zeros(size, dtype=torch.int64, device=self.device)
         self.student.train()
-        if self.fuses_loss:
-            terms, _ = self._run(images, regions, target)
-            loss = torch.stack(list(terms.values())).sum()
-        else:
-            loss = self._run(images).logits.float().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.student.zero_grad(set_to_none=True)
+
+        def step() -> None:
+            if self.fuses_loss:
+                terms, _ = self._run(images, regions, target)
+                loss = torch.stack(list(terms.values())).sum()
+            else:
+                loss = self._run(images).logits.float().sum()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.student.zero_grad(set_to_none=True)
+
+        record(step, self.device)
         self.student.load_state_dict(before)
 
     def load_student(self, student: MultiScaleHead) -> MultiScaleHead:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from trainables.config.serialization import ConfigError
+
 if TYPE_CHECKING:
     import torch
 
@@ -17,11 +19,19 @@ Precision = Literal["float32", "bf16"]
 """What the precision ``auto`` may come to."""
 
 
-def best_device() -> torch.device:
-    """Return the first GPU this process may use, or the CPU."""
+MATRIX_UNITS_SINCE = (8, 0)
+"""Compute capability from which a GPU multiplies bf16 and TF32: Ampere's."""
+
+
+def best_device(gpus: float | str | None = None) -> torch.device:
+    """Return the first GPU this process may use, or the CPU.
+
+    Args:
+        gpus: what was asked for; 0 gives the CPU, whatever GPUs are visible.
+    """
     import torch
 
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device("cuda" if gpus != 0 and torch.cuda.is_available() else "cpu")
 
 
 def best_precision(device: torch.device | None = None) -> Precision:
@@ -39,6 +49,28 @@ def best_precision(device: torch.device | None = None) -> Precision:
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return "bf16" if able.get("amx_bf16") or able.get("avx512_bf16") else "float32"
+
+
+def check_precision(training: Training, device: torch.device) -> None:
+    """Refuse a precision that ``device`` has no matrix units for.
+
+    torch emulates bf16 on older GPUs, a kernel for each rounding, and its compiler skips every frame: a step
+    would be slower than in float32 by far, without a word.
+
+    Raises:
+        ConfigError: with what to do about it.
+    """
+    import torch
+
+    if device.type != "cuda" or training.precision == "float32":
+        return
+    capability = torch.cuda.get_device_capability(device)
+    if capability < MATRIX_UNITS_SINCE:
+        raise ConfigError(
+            f"training.precision: {torch.cuda.get_device_name(device)} (compute capability "
+            f"{capability[0]}.{capability[1]}) has no matrix units for {training.precision}, GPUs have them "
+            "from 8.0 on; set training.precision='float32', which is what 'auto' gives there"
+        )
 
 
 def autocast(training: Training, device: torch.device) -> torch.autocast:

@@ -43,6 +43,7 @@ class Runtime:
         cache_policy: room for the teacher's remembered outputs.
         process_cache: what this process keeps from trial to trial.
         group: the processes that train a trial together.
+        trials: how many trials this process may expect that share compiled code.
         log: takes a line for the user, about a damaged checkpoint and the like.
 
     Example:
@@ -57,6 +58,7 @@ class Runtime:
     cache_policy: CachePolicy = field(default_factory=CachePolicy)
     process_cache: ProcessCache = field(default_factory=ProcessCache)
     group: ProcessGroup = SINGLE_PROCESS
+    trials: int = 1
     log: Callable[[str], None] = print
 
 

@@ -31,6 +31,7 @@ from trainables.data import RawData, prepare
 from trainables.data.dataset import DataSet
 from trainables.distributed.process_group import SINGLE_PROCESS, DistributedGroup, ProcessGroup, peer_lost
 from trainables.engine.device import best_device
+from trainables.engine.driver import driver_problem
 from trainables.engine.evaluation import Metrics
 from trainables.engine.process_cache import ProcessCache
 from trainables.engine.runtime import CachePolicy, CompileMode, Runtime
@@ -66,6 +67,7 @@ class TrialResources:
             workers belong, while their workers may be anywhere.
         cache_policy: room for the teacher's remembered outputs.
         compile_mode: whether steps are compiled.
+        trials: how many trials each process may expect that share compiled code.
     """
 
     store: Path | str
@@ -77,6 +79,7 @@ class TrialResources:
     safe: bool = False
     cache_policy: CachePolicy = field(default_factory=CachePolicy)
     compile_mode: CompileMode = "auto"
+    trials: int = 1
 
     @property
     def share(self) -> dict[str, float]:
@@ -153,14 +156,15 @@ def _run_member(given: TrialResources, trial: Mapping[str, Any]) -> None:
 def _run(trial: Mapping[str, Any], given: TrialResources, report: Report, group: ProcessGroup) -> None:
     torch.set_num_threads(given.cpus)
     if given.gpus and not torch.cuda.is_available():
-        raise MissingDevice(f"{platform.node()} promises a GPU and torch finds none; see nvidia-smi there")
+        raise MissingDevice(f"{platform.node()} promises a GPU and torch finds none: {driver_problem()}")
     channel = ReportChannel(report)
     runtime = Runtime(
-        ray.train.torch.get_device() if group.size > 1 else best_device(),
+        ray.train.torch.get_device() if group.size > 1 else best_device(given.gpus),
         compile_mode=given.compile_mode,
         cache_policy=given.cache_policy,
         process_cache=_process_cache,
         group=group,
+        trials=given.trials,
         log=channel.log,
     )
     run_trial(

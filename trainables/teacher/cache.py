@@ -14,7 +14,6 @@ Shape legend: n or B images, R regions, K classes; cells are the regions that ar
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,6 +23,7 @@ import torch
 from torch import Tensor
 
 from trainables.config.scales import region_count
+from trainables.engine.stopwatch import Stopwatch
 from trainables.models.multiscale import regions_from_cells
 from trainables.teacher.cache_files import CacheBackend, Slots
 
@@ -101,7 +101,7 @@ class TeacherCache:
         backends: where entries are looked for and kept, the nearest first.
 
     Attributes:
-        seconds: time spent here so far, looking up and computing.
+        watch: its device's time spent here so far, looking up and computing.
         computed: number of views computed so far.
     """
 
@@ -118,12 +118,15 @@ class TeacherCache:
         self.views = views
         self.device = device
         self.backends = backends
-        self.seconds = 0.0
+        self.watch = Stopwatch(device)
         self.computed = 0
 
     def cells(self, slots: Slots) -> Tensor:
         """Return outputs [n, cells, K] in float16 of ``slots`` [n]; what is missing is computed and kept."""
-        began = time.perf_counter()
+        with self.watch:
+            return self._cells(slots)
+
+    def _cells(self, slots: Slots) -> Tensor:
         cells = torch.empty(len(slots), *self.shape, dtype=torch.float16, device=self.device)
         missing = np.arange(len(slots))
         for depth, backend in enumerate(self.backends):
@@ -132,7 +135,6 @@ class TeacherCache:
             missing = missing[~found]
         if len(missing):
             self._keep(cells, missing, slots, self._run(slots[missing]), self.backends)
-        self.seconds += time.perf_counter() - began
         return cells
 
     def verify(self, slots: Slots) -> Verification:

@@ -28,7 +28,7 @@ from trainables.teacher.cache_files import CacheBackend, ViewFile, ViewMemory, e
 MAX_AUTO_BYTES = 64 << 30
 """Most that the budget ``auto`` takes."""
 
-FORMAT = 1
+FORMAT = 2  # 2: compiled teachers are frozen
 """Raised with any change that changes a kept number."""
 
 

@@ -11,7 +11,7 @@ from trainables.config.trial import Pooling, Training
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.resident import ResidentSplit
 from trainables.data.split import Batch, Split
-from trainables.engine.compilation import compile_static
+from trainables.engine.compilation import compile_frozen
 from trainables.engine.device import autocast
 from trainables.engine.head import HeadOutputs, chosen_regions, pooled_scales
 from trainables.models.multiscale import region_logits
@@ -35,7 +35,7 @@ class CachedTeacher:
     @property
     def seconds(self) -> float:
         """Return the time spent so far."""
-        return self.views.seconds
+        return self.views.watch.seconds
 
     def begin_epoch(self, split: Split, plan: EpochPlan) -> None:
         """Take the epoch's images and their views, in the order of their use."""
@@ -71,14 +71,17 @@ def chunk_forward(
             final = network.forward_features(images)  # type: ignore[operator]
         return region_logits(final.float(), network.classifier, layout.kept).half()  # type: ignore[arg-type]
 
-    run = compile_static(forward, device, graphs=True, frozen=True) if compiled else forward
+    def images(index: Tensor, view: Tensor) -> Tensor:
+        return split.images(index, view).contiguous(memory_format=torch.channels_last)
+
+    run: Callable[[Tensor], Tensor] = forward
+    if compiled:
+        first = torch.zeros(CHUNK, dtype=torch.int64, device=device)
+        run = compile_frozen(forward, images(first + split.index[0], first), graphs=True)
 
     @torch.no_grad()
     def compute(index: Tensor, view: Tensor) -> Tensor:
-        logits: Tensor = run(split.images(index, view).contiguous(memory_format=torch.channels_last))
+        logits = run(images(index, view))
         return logits.clone() if compiled else logits  # a CUDA graph writes into the same memory again
 
-    if compiled:
-        first = torch.zeros(CHUNK, dtype=torch.int64, device=device)
-        compute(first + split.index[0], first)
     return compute

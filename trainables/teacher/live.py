@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import torch
@@ -11,10 +10,11 @@ from torch import Tensor
 from trainables.config.trial import Training
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.split import Batch, Split
-from trainables.engine.compilation import compile_static, try_compile
+from trainables.engine.compilation import compile_frozen, try_compile
 from trainables.engine.device import autocast
 from trainables.engine.head import HeadOutputs, MultiScaleHead
 from trainables.engine.runtime import Runtime, TrialInputs
+from trainables.engine.stopwatch import Stopwatch
 
 TeacherForward = Callable[[Tensor], HeadOutputs]
 """Images [B, 3, H, W], channels last -> the teacher's outputs."""
@@ -38,21 +38,22 @@ class LiveTeacher:
         self.compiled = compiled
         self.batch_size = training.batch_size
         self.device = device
-        self.seconds = 0.0
+        self.watch = Stopwatch(device)
+
+    @property
+    def seconds(self) -> float:
+        """Return the time the device spent so far."""
+        return self.watch.seconds
 
     def begin_epoch(self, split: Split, plan: EpochPlan) -> None:
         """Do nothing: images are seen when their batch comes."""
 
     def __call__(self, batch: Batch) -> HeadOutputs:
-        """Return the batch's outputs; their time is counted on a CPU only, where calls wait for them."""
-        began = time.perf_counter()
+        """Return the outputs for the batch's images."""
         images = batch.images.contiguous(memory_format=torch.channels_last)
         forward = self.compiled if self.compiled and len(images) == self.batch_size else self.eager
-        with torch.no_grad():
-            outputs = forward(images)
-        if self.device.type == "cpu":
-            self.seconds += time.perf_counter() - began
-        return outputs
+        with self.watch, torch.no_grad():
+            return forward(images)
 
 
 def forward_pass(head: MultiScaleHead, training: Training, device: torch.device) -> TeacherForward:
@@ -75,12 +76,10 @@ def compiled_forward(head: MultiScaleHead, inputs: TrialInputs, runtime: Runtime
     assert teacher is not None
     device = runtime.device
 
-    @torch.no_grad()
     def make() -> TeacherForward:
-        compiled = compile_static(forward_pass(head, training, device), device, graphs=False, frozen=True)
         images = torch.zeros(training.batch_size, 3, *data.image_size, device=device)
-        compiled(images.contiguous(memory_format=torch.channels_last))
-        return compiled
+        images = images.contiguous(memory_format=torch.channels_last)
+        return compile_frozen(forward_pass(head, training, device), images)
 
     def attempt() -> TeacherForward | None:
         return try_compile(f"teacher {teacher.name}", make, runtime.log)

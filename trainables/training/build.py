@@ -11,7 +11,7 @@ from trainables.distributed.checks import check_shared
 from trainables.engine.allocator import keep_freed_memory
 from trainables.engine.compilation import compiled_step, worth_compiling
 from trainables.engine.criterion import Criterion
-from trainables.engine.device import set_matrix_units
+from trainables.engine.device import check_precision, set_matrix_units
 from trainables.engine.engine import Engine, TeacherOutputs
 from trainables.engine.head import MultiScaleHead, feature_shapes
 from trainables.engine.runtime import Runtime, TrialInputs
@@ -29,7 +29,8 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     features = [added.name for added in config.method.features]
     check_shared(bases, features, config.training, group.size, [len(split)])
     steps = split.steps(config.training.batch_size)
-    compiled = worth_compiling(runtime.compile_mode, config.training, steps, device)
+    compiled = worth_compiling(config.training, steps, runtime)
+    check_precision(config.training, device)
     set_matrix_units(config.training)
     if device.type == "cpu":
         keep_freed_memory()
@@ -46,7 +47,7 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
         if maps is not None:
             shapes = (feature_shapes(student, size, maps), feature_shapes(network, size, maps))
     torch.manual_seed(epoch_seed(config.seed, 0))  # loading a teacher draws numbers, keeping one does not
-    criterion = Criterion(config.method, *shapes, num_samples=int(data.all.index.max()) + 1)
+    criterion = Criterion(config.method, *shapes, num_samples=int(data.all.index.cpu().max()) + 1)
     scales, pooling = (term.scales, term.pooling) if term else ((1,), "map")
     head = MultiScaleHead(student, scales, features=maps, pooling=pooling)
     head.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

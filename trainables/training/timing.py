@@ -11,9 +11,10 @@ from trainables.engine.engine import Engine
 class EpochTimer:
     """Measures how the seconds of an epoch were spent; what is neither training nor evaluation is idle.
 
-    time/epoch_s: training, teacher and evaluation. time/teacher_s: the teacher, run or looked up (a live
-    one on a GPU is part of the training). time/batch_ms: one step, without the teacher. time/compile_s: what
-    compilation took before the epoch, where there was any; not part of the other times.
+    time/epoch_s: training, teacher and evaluation. time/teacher_s: the teacher, run or looked up, on the
+    device's own clock (what a GPU still does for the student is not the teacher's). time/batch_ms: one step,
+    without the teacher. time/compile_s: what compilation took before the epoch, where there was any; not part
+    of the other times.
     """
 
     def __init__(self, engine: Engine) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from study.compute import gpu_packing as packing
-from study.compute.gpu_packing import PackingMeasurement, find_best_packing, summary
+from study.compute.gpu_packing import PackedTrial, PackingMeasurement, find_best_packing, summary
+from study.compute.nodes import Nodes
 from study.loading import load_space
 from study.plan.resolve import resolve
+from trainables.engine.runtime import CachePolicy
+from trainables.storage.run_store import RunStore
 
 
 def attempts(rates: dict[int, tuple[float, float]]) -> Callable[[int], PackingMeasurement | None]:
@@ -44,6 +49,34 @@ def test_never_more_than_the_most() -> None:
     assert summary(found).startswith("trials on one device: 8 (1 at 100 images/s, 2 at 200 images/s")
 
 
+def test_a_later_launch_finds_what_was_measured_for_the_same_trial(tmp_path: Path) -> None:
+    store, found = RunStore(tmp_path), [PackingMeasurement(1, 100.0, 0.9), PackingMeasurement(2, 180.0, 0.8)]
+    assert packing.load_packing(store, "study", "a") == []
+    packing.save_packing(store, "study", "a", found)
+    assert packing.load_packing(store, "study", "a") == found
+    assert packing.load_packing(store, "study", "b") == []
+
+
+def test_other_gpus_and_other_trials_are_measured_anew(space: Callable[..., Path], tmp_path: Path) -> None:
+    packed = packed_trial(space, tmp_path)
+    nodes = {
+        kind: Nodes((({"CPU": 8.0, "GPU": 1.0, f"accelerator_type:{kind}": 1.0}, 1),), 1)
+        for kind in ("T4", "A10G")
+    }
+    seen = {packed.fingerprint(nodes["T4"]), packed.fingerprint(nodes["A10G"])}
+    seen.add(dataclasses.replace(packed, cpus=4).fingerprint(nodes["T4"]))
+    assert len(seen) == 3
+    assert packed_trial(space, tmp_path).fingerprint(nodes["T4"]) in seen
+
+
+def packed_trial(space: Callable[..., Path], folder: Path) -> PackedTrial:
+    """A small teacher's training on cores."""
+    plan = resolve(load_space(space()))
+    config = plan.teacher_trial(plan.spec.pairs[0]).config
+    policy = CachePolicy("off")
+    return PackedTrial(config, str(folder), plan.raw, 0, 1, compile_mode="eager", cache_policy=policy)
+
+
 @pytest.mark.slow
 @pytest.mark.ray
 def test_real_trials_on_cores(
@@ -53,17 +86,57 @@ def test_real_trials_on_cores(
 
     monkeypatch.setattr(packing, "WARM_UP_S", 0.5)
     monkeypatch.setattr(packing, "MEASURED_S", 1.0)
-    plan = resolve(load_space(space()))
-    config = plan.teacher_trial(plan.spec.pairs[0]).config
+    packed, nodes = packed_trial(space, tmp_path), Nodes((({"CPU": 2.0}, 1),), 1)
     ray.init(num_cpus=2, include_dashboard=False)
     try:
-        where = (0.0, config, str(tmp_path), plan.raw, 1, "eager")
-        one, two = packing.measure_packing(1, *where), packing.measure_packing(2, *where)
+        one, two = (packing.measure_packing(trials, packed, nodes) for trials in (1, 2))
         assert one is not None
         assert two is not None
         assert one.images_per_s > 0
         assert two.images_per_s > 0
-        assert packing.measure_packing(3, *where) is None, "three trials of a core do not fit on two"
+        assert packing.measure_packing(3, packed, nodes) is None, "three trials of a core do not fit on two"
+        assert ray.available_resources()["CPU"] == 2
     finally:
         ray.shutdown()
     assert not any(tmp_path.glob("runs/*")), "a probe leaves no run behind"
+
+
+class Whereabouts:
+    """A probe that says on how many nodes probes have been, in place of images a second."""
+
+    def __init__(self, trial: PackedTrial) -> None:
+        import ray
+
+        self.node = ray.get_runtime_context().get_node_id()
+        self.folder = Path(trial.store)
+
+    def train(self, seconds: float) -> Any:
+        from trainables.training.throughput import Throughput
+
+        (self.folder / self.node).touch()
+        return Throughput(1.0, 0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_all_trials_share_one_device_of_a_cluster(
+    space: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Free actors of a quarter of a GPU each would spread over both nodes."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setattr("trainables.training.throughput.ThroughputProbe", Whereabouts)
+    cluster = Cluster()
+    for _ in range(2):
+        cluster.add_node(num_cpus=4, num_gpus=1, include_dashboard=False)
+    ray.init(address=cluster.address)
+    try:
+        packed = dataclasses.replace(packed_trial(space, tmp_path), gpus=1)
+        nodes = Nodes((({"CPU": 4.0, "GPU": 1.0}, 2),), 2)
+        measured = packing.measure_packing(4, packed, nodes)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert measured == PackingMeasurement(4, 4.0, 0.5)
+    assert len(list(tmp_path.iterdir())) == 1

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from study.journal.journal import Journal
 from study.journal.notes import LaunchNote, LeaveNote, Outcome
-from study.plan.expected import expects_trials
+from study.loading import load_space
+from study.plan.expected import expects_trials, trials_a_kind
+from study.plan.resolve import resolve
 from study.spec import SDD, Budget, Data, LogFloat, Pair, StudySpec
 from study.workspace.folder import StudyFolder
 from trainables.config.serialization import to_plain
@@ -46,3 +49,12 @@ def test_a_new_or_interrupted_study_is_to_be_run_a_finished_or_running_one_is_no
     assert expects_trials(folder, SPEC)
     with folder.lock():
         assert not expects_trials(folder, SPEC)
+
+
+def test_trials_that_share_compiled_code_are_those_of_a_pair_a_base_and_a_scale_set(
+    space: Callable[..., Path],
+) -> None:
+    plan = resolve(load_space(space(), ["budget.trials=80"]))  # 2 pairs, 2 bases, 2 scale sets
+    assert trials_a_kind(plan, at_once=1) == 10
+    assert trials_a_kind(plan, at_once=4) == 2
+    assert trials_a_kind(plan, at_once=1000) == 1

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, distributed
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.trainables.trials import CPU, CRD, SD_DKD, Run, file_teacher, numbers, tiny
 from trainables.config import ConfigError, FeatureTerm, LogitTerm, Method, TrialConfig
@@ -193,6 +194,28 @@ def test_statistics_are_those_of_the_whole_batch(pair: tuple[list[Seen], RunStor
             together = shares[0][position]
             assert torch.equal(together, shares[1][position])
         torch.testing.assert_close(together, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_backward_pass_asks_for_no_statistics_of_the_forward_pass() -> None:
+    """CUDA refuses None in their place; empty ones give the same bits on a CPU."""
+    given: list[Any] = []
+
+    class Recorded(TorchDispatchMode):
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if function is torch.ops.aten.native_batch_norm_backward.default:
+                given.extend(args[5:7])
+            return function(*args, **(kwargs or {}))
+
+    class Pair(ProcessGroup):
+        size = 2
+
+    x = torch.randn(4, 3, 2, 2, requires_grad=True)
+    weight, bias = torch.rand(3, requires_grad=True), torch.zeros(3, requires_grad=True)
+    with batch_statistics(1, Pair()):
+        y = functional.batch_norm(x, torch.zeros(3), torch.ones(3), weight, bias, training=True)
+    with Recorded():
+        y.sum().backward()  # type: ignore[no-untyped-call]
+    assert [tuple(values.shape) for values in given] == [(0,), (0,)]
 
 
 def test_parts_are_normalised_by_themselves() -> None:

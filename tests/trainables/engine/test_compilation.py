@@ -14,6 +14,7 @@ from trainables.data.dataset import DataSet
 from trainables.engine import compilation as compiled_room
 from trainables.engine.compilation import (
     CompiledStep,
+    compile_frozen,
     compiled_step,
     step_signature,
     try_compile,
@@ -64,8 +65,6 @@ def test_what_is_not_compiled_runs_eager_and_says_so_once(
         raise RuntimeError("no working C++ compiler\nand a long trace")
 
     monkeypatch.setattr(compiled_room, "compile_static", no_compiler)
-    for room in ("live", "cached"):
-        monkeypatch.setattr(f"trainables.teacher.{room}.compile_static", no_compiler)
     said: list[str] = []
     config = trial(store)
     for _ in range(2):
@@ -101,13 +100,19 @@ def test_the_epoch_after_a_compilation_tells_its_seconds(store: RunStore, digits
 
 
 def test_auto_compiles_long_trials() -> None:
-    training = Training(epochs=100, precision="float32")
-    assert not worth_compiling("auto", training, 10, torch.device("cuda"))
-    assert worth_compiling("auto", training, 100, torch.device("cuda"))
-    assert not worth_compiling("auto", training, 100, CPU)
-    assert worth_compiling("auto", training, 1000, CPU)
-    assert worth_compiling("compiled", training, 1, CPU)
-    assert not worth_compiling("eager", training, 10**6, torch.device("cuda"))
+    training, gpu = Training(epochs=100, precision="float32"), torch.device("cuda")
+    assert not worth_compiling(training, 10, Runtime(gpu))
+    assert worth_compiling(training, 100, Runtime(gpu))
+    assert not worth_compiling(training, 100, Runtime(CPU))
+    assert worth_compiling(training, 1000, Runtime(CPU))
+    assert worth_compiling(training, 1, Runtime(CPU, compile_mode="compiled"))
+    assert not worth_compiling(training, 10**6, Runtime(gpu, compile_mode="eager"))
+
+
+def test_auto_counts_the_trials_that_share_the_code() -> None:
+    training, gpu = Training(epochs=100, precision="float32"), torch.device("cuda")
+    assert worth_compiling(training, 10, Runtime(gpu, trials=2))
+    assert not worth_compiling(training, 10, Runtime(gpu, trials=1))
 
 
 def test_trials_that_differ_in_numbers_alone_share_a_step(store: RunStore, digits: DataSet) -> None:
@@ -169,3 +174,21 @@ def test_a_live_teacher_is_compiled_once_and_says_the_same(store: RunStore, digi
     assert found.features is not None
     for ours, theirs in zip(found.features.maps, expected.features.maps, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@needs_compiler
+def test_a_compiled_teacher_has_its_weights_built_in(store: RunStore) -> None:
+    """Where they are arguments, none can be folded or laid out beforehand."""
+    images = torch.randn(4, 3, 32, 32)
+    networks = [models.build("resnet8", 10).eval().requires_grad_(False) for _ in range(2)]
+    compiled = [compile_frozen(network, images) for network in networks]
+    before = [run(images) for run in compiled]
+    for run, network, expected in zip(compiled, networks, before, strict=True):
+        with torch.no_grad():
+            torch.testing.assert_close(expected, network(images), rtol=1e-4, atol=1e-4)
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                assert module.running_mean is not None
+                module.running_mean.add_(1.0)
+        assert torch.equal(run(images), expected)
+    assert not torch.equal(*before)

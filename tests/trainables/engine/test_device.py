@@ -1,0 +1,43 @@
+"""A trial computes on what it was given, in a precision that is there."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.trainables.trials import CPU
+from trainables.config import ConfigError, Training
+from trainables.engine.device import best_device, check_precision
+
+GPU = torch.device("cuda")
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_trial_of_no_gpus_computes_on_the_cpu_though_one_is_visible() -> None:
+    assert best_device(0) == best_device(0.0) == CPU
+    assert best_device().type == best_device(0.25).type == best_device("measure").type == "cuda"
+
+
+def test_without_a_gpu_there_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert best_device() == best_device(1) == CPU
+
+
+@pytest.mark.parametrize("precision", ["bf16", "tf32"])
+def test_a_gpu_without_units_for_a_precision_refuses_it(
+    monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    training = Training(precision=precision)  # type: ignore[arg-type]
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    with pytest.raises(ConfigError, match=r"training\.precision: Tesla T4 .*7\.5.*'float32'"):
+        check_precision(training, GPU)
+    check_precision(training, CPU)
+    check_precision(Training(precision="float32"), GPU)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
+    check_precision(training, GPU)
