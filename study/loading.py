@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib.util
 import re
@@ -120,10 +121,30 @@ def _execute(file: Path) -> ModuleType:
     except (Exception, SystemExit) as error:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
         line = f", line {frames[-1].lineno}" if frames else ""
-        raise SpecError(f"{file}{line}: {_explained(error)}") from None
+        field = _field_at(read_source(file), frames[-1]) if frames and isinstance(error, ConfigError) else ""
+        raise SpecError(f"{file}{line}: {field}{_explained(error)}") from None
     finally:
         sys.dont_write_bytecode = written
     return module
+
+
+def _field_at(text: str, frame: traceback.FrameSummary) -> str:
+    """``training.lr: `` where the call that failed stands as ``training=Training(lr=...)``; else empty."""
+    if frame.lineno is None or frame.colno is None:
+        return ""
+    at, names = (frame.lineno, frame.colno), []
+    for node in ast.walk(ast.parse(text)):  # outer ones come first
+        named: list[tuple[Any, ast.expr]] = []
+        if isinstance(node, ast.Call):
+            named = [(word.arg, word.value) for word in node.keywords]
+        elif isinstance(node, ast.Dict):
+            keys = (getattr(key, "value", None) for key in node.keys)
+            named = list(zip(keys, node.values, strict=True))
+        for name, value in named:
+            end = (value.end_lineno or 0, value.end_col_offset or 0)
+            if name is not None and (value.lineno, value.col_offset) <= at < end:
+                names.append(str(name))
+    return f"{'.'.join(names)}: " if names else ""
 
 
 def _explained(error: BaseException) -> str:

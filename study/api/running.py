@@ -100,7 +100,7 @@ def chosen_stages(names: Iterable[str] | None) -> tuple[str, ...]:
 def check_stages(chosen: Collection[str], plan: Plan, folder: StudyFolder) -> None:
     """Raise :class:`SpecError` where what ``chosen`` stages need of those left out is not there."""
     if "teachers" not in chosen and set(chosen) & {"search", "confirm"}:
-        for pair in plan.spec.pairs:
+        for pair in plan.spec.each_pair:
             if pair.weights is None and folder.store.run(plan.teacher_trial(pair).key).result() is None:
                 raise SpecError(
                     f"--stages: teacher {pair.teacher} is not trained yet; add the stage teachers"

@@ -13,8 +13,9 @@ examples:
   sdd-study importances quickstart
   sdd-study importances quickstart --json
 
-fANOVA: share of the variance of the accuracy over the whole space. PED-ANOVA: what tells the best trials from
-the rest. Each adds up to 1, over settings that all trials have; from trials that reached their last epoch.
+fANOVA: share of the variance of the accuracy over the whole space, by settings that all trials have.
+PED-ANOVA: what tells the best trials from the rest, by settings that only some trials have too, such as the
+options of one base loss. Each adds up to 1; from trials that reached their last epoch.
 
 JSON: {"study", "metric", "trials": counted, "importances": [{"parameter", "fanova", "ped_anova"}]}
 """
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     }
     rows: list[dict[str, Any]] = [
         {"parameter": parameter, **{name: each.get(parameter) for name, each in shares.items()}}
-        for parameter in shares["fanova"]
+        for parameter in dict.fromkeys([*shares["fanova"], *shares["ped_anova"]])
     ]
     about = {"study": args.study, "metric": runs.metric, "trials": trials, "importances": rows}
     none = (

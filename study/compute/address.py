@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 
+from study.compute.ray_private import address_of_this_node
 from study.errors import ClusterError, one_line
 
 
@@ -28,16 +29,12 @@ def check_answers(address: str) -> None:
 
 
 def own_cluster() -> str | None:
-    """Address of the cluster that ``ray start`` made this machine a node of; None where there is none.
+    """Find the address of the cluster that this machine was made a node of; None where there is none.
 
     Ray's own rule, but for a file left by a cluster that is gone: that one does not answer.
     """
-    from ray._private.utils import read_ray_address
-
-    from study.errors import ClusterError
-
-    address: str | None = read_ray_address()
-    if not address:
+    address = address_of_this_node()
+    if address is None:
         return None
     try:
         check_answers(address)

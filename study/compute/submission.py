@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from study.compute.ray_private import version_at
 from study.compute.working_dir import code
 from study.errors import INTERRUPTED, WRONG_INPUT, ClusterError
 from trainables.errors import one_line
@@ -43,7 +44,7 @@ def connect(url: str) -> Any:
         raise ClusterError(f"--submit {url}: not an address such as http://localhost:8265")
     try:
         client = JobSubmissionClient(url)
-        there = client._server_ray_version  # get_version() is that of the job server's interface
+        there = version_at(client)
     except AuthenticationError as error:
         raise ClusterError(
             f"{url}: refused, the token is missing or wrong ({one_line(error)}); it is in ~/.ray/auth_token "

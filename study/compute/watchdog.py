@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 import ray
 
 from study.background import repeating
+from study.compute.ray_private import dead_process
 from study.errors import StudyHalted
 
 EVERY_S = 0.5
@@ -59,13 +60,9 @@ class Watchdog:
 
 
 def _dead_process() -> str:
-    """Which process of the local Ray has died."""
-    from ray._private.worker import _global_node
-
-    if _global_node is not None:
-        for kind, _ in _global_node.dead_processes():
-            return f"Ray's {kind.replace('_', ' ')} process has died"
-    return ""
+    """Say which process of the local Ray has died."""
+    kind = dead_process()
+    return "" if kind is None else f"Ray's {kind.replace('_', ' ')} process has died"
 
 
 class _ControlStoreProbe:

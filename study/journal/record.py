@@ -92,6 +92,10 @@ TrialStatus = Literal["running", "done", "stopped", "failed"]
 STATUSES: tuple[TrialStatus, ...] = get_args(TrialStatus)
 
 
+CHOSEN = ("pair", "teacher")
+"""Names under which a search chooses among pairs; each trial says anyway which it is of."""
+
+
 @dataclass(slots=True)
 class TrialRecord:
     """Holds what is known of one trial of a study, folded from its lines.
@@ -128,6 +132,12 @@ class TrialRecord:
         if self._trial is None:
             self._trial = TrialConfig.from_dict(self.config)
         return self._trial
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The point without its pair; ``lr`` for a ``resnet20-resnet8.lr``, a domain of its pair alone."""
+        own = f"{self.pair}."
+        return {name.removeprefix(own): value for name, value in self.point.items() if name not in CHOSEN}
 
     @property
     def final(self) -> dict[str, float]:

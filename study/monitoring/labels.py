@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from study.journal.record import TrialRecord
 
+SAID = ("base", "scales", "alpha", "beta")
+"""What the line says of every method, searched or not."""
+
 
 def settings(record: TrialRecord) -> str:
     """Write the method of a trial with the knobs that matter, in one line."""
-    logit = record.trial.method.logit
-    if logit is None:
-        return record.method
-    knobs = f"alpha {logit.alpha:.3g}"
-    if not record.method.startswith("SD-"):
-        return f"{record.method} {knobs}"
-    scales = ",".join(map(str, logit.scales))
-    return f"{record.method} {{{scales}}} {knobs} beta {logit.complementary_weight:.3g}"
+    logit, usual = record.trial.method.logit, [record.method]
+    if logit is not None and record.method.startswith("SD-"):
+        usual.append(f"{{{','.join(map(str, logit.scales))}}}")
+    if logit is not None:
+        usual.append(f"alpha {logit.alpha:.3g}")
+    if logit is not None and record.method.startswith("SD-"):
+        usual.append(f"beta {logit.complementary_weight:.3g}")
+    further = {name: value for name, value in record.asked.items() if name not in SAID}
+    shown = (f"{value:.3g}" if isinstance(value, float) else str(value) for value in further.values())
+    return " ".join([*usual, *map(" ".join, zip(further, shown, strict=True))])
 
 
 def duration(seconds: float) -> str:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from study.plan.user_sampler import check_user_sampler
 from study.spec.domains import options_of
+from study.spec.sampler_factory import SamplerFactory
+from study.spec.study import Pair, StudySpec
+from study.spec.training import changed, corners
 from trainables.config.serialization import ConfigError
+from trainables.config.trial import Training
 from trainables.distributed.checks import check_shared
 from trainables.losses import check_feature_loss
 
@@ -16,6 +22,8 @@ if TYPE_CHECKING:
 def check_fits(plan: Plan) -> None:
     """Raise :class:`ConfigError` that names the field which does not fit."""
     check_objective(plan)
+    if isinstance(plan.spec.search.sampler, SamplerFactory):
+        check_user_sampler(plan.spec.search.sampler, len(plan.spec.search.objectives))
     check_counts(plan)
     check_weights(plan)
     check_scales(plan)
@@ -41,8 +49,8 @@ def check_counts(plan: Plan) -> None:
         size = len(split(plan.raw, plan.data).train)
     except ConfigError as error:
         raise ConfigError(f"data.{error}") from None
-    for pair in spec.pairs:
-        for training in (pair.student_training(spec.training), spec.teacher_training or spec.training):
+    for pair in spec.each_pair:
+        for training in _trainings(spec, pair):
             if not trained(size, training.batch_size, training.batch_norm_parts, training.drop_last):
                 raise ConfigError(
                     f"training.batch_norm_parts: the {size} images of the train part fill no batch of "
@@ -52,9 +60,18 @@ def check_counts(plan: Plan) -> None:
         for variant in method.variants():
             for number, term in enumerate(variant.features):
                 try:
-                    check_feature_loss(term.name, term.options, size)
+                    for options in term.option_corners():
+                        check_feature_loss(term.name, options, size)
                 except ValueError as error:
                     raise ConfigError(f"methods.{index}.features.{number}: {error}") from None
+
+
+def _trainings(spec: StudySpec, pair: Pair) -> Iterator[Training]:
+    """How the networks of ``pair`` may be trained, at the extremes of what is searched."""
+    own = pair.student_training(spec.training)
+    changes = [variant.training for method in spec.methods for variant in method.variants()]
+    for training in (*(changed(own, each) for each in changes), spec.teacher_training or spec.training):
+        yield from corners(training)
 
 
 def check_weights(plan: Plan) -> None:
@@ -64,8 +81,8 @@ def check_weights(plan: Plan) -> None:
     for number, pair in enumerate(plan.spec.pairs):
         if pair.weight_file is not None:
             try:
-                form = plan.large_images(pair.teacher)
-                read_teacher(pair.weight_file, pair.teacher, plan.num_classes, plan.image_size, form)
+                form = plan.large_images(str(pair.teacher))
+                read_teacher(pair.weight_file, str(pair.teacher), plan.num_classes, plan.image_size, form)
             except ValueError as error:
                 raise ConfigError(f"pairs.{number}.weights: {error}") from None
 
@@ -78,21 +95,26 @@ def check_scales(plan: Plan) -> None:
     """
     from trainables.models.profile import final_map
 
-    for number, pair in enumerate(plan.spec.pairs):
-        for role, name in (("teacher", pair.teacher), ("student", pair.student)):
-            try:
-                form = plan.large_images(name)
-                side = min(final_map(name, plan.num_classes, plan.image_size, form))
-            except ValueError as error:
-                raise ConfigError(f"pairs.{number}.{role}: {error}") from None
-            for index, method in enumerate(plan.spec.methods):
-                sets = (scales for variant in method.variants() for scales in options_of(variant.scales))
-                finest = max((max(scales) for scales in sets if scales), default=1)
-                if finest > 2 * side:
-                    raise ConfigError(
-                        f"methods.{index}.scales: {finest} does not fit the {side}x{side} map of {name}; "
-                        f"the finest that does is {2 * side}"
-                    )
+    names = [
+        (number, role, str(name))
+        for number, pair in enumerate(plan.spec.pairs)
+        for role, field in (("teacher", pair.teacher), ("student", pair.student))
+        for name in options_of(field)
+    ]
+    for number, role, name in names:
+        try:
+            form = plan.large_images(name)
+            side = min(final_map(name, plan.num_classes, plan.image_size, form))
+        except ValueError as error:
+            raise ConfigError(f"pairs.{number}.{role}: {error}") from None
+        for index, method in enumerate(plan.spec.methods):
+            sets = (scales for variant in method.variants() for scales in options_of(variant.scales))
+            finest = max((max(scales) for scales in sets if scales), default=1)
+            if finest > 2 * side:
+                raise ConfigError(
+                    f"methods.{index}.scales: {finest} does not fit the {side}x{side} map of {name}; "
+                    f"the finest that does is {2 * side}"
+                )
 
 
 def check_workers(plan: Plan) -> None:
@@ -105,8 +127,8 @@ def check_workers(plan: Plan) -> None:
     parts = split(plan.raw, plan.data)
     images = (len(parts.train), len(parts.train) + len(parts.validation))
     try:
-        for pair in spec.pairs:
-            for training in (pair.student_training(spec.training), spec.teacher_training or spec.training):
+        for pair in spec.each_pair:
+            for training in _trainings(spec, pair):
                 rows = [variant for method in spec.methods for variant in method.variants()]
                 bases = [str(base) for row in rows for base in options_of(row.base) if base is not None]
                 features = [added.name for row in rows for added in row.features]

@@ -6,6 +6,8 @@ import json
 
 from study.plan.expected import most_confirm_trials
 from study.plan.plan import Plan
+from study.plan.search_space import Dimension
+from study.spec.domains import label
 from study.workspace.folder import StudyFolder
 from trainables.config.serialization import to_plain
 
@@ -26,10 +28,12 @@ def describe_trials(plan: Plan, folder: StudyFolder | None = None) -> str:
     rows = [("teachers", line) for line in describe_teachers(plan, folder)]
     for space in plan.search_spaces:
         pairs = ", ".join(pair.label for pair in space.pairs)
-        count = f"{spec.budget.trials} trials of up to {spec.training.epochs} epochs over {pairs}"
+        count = f"{spec.budget.trials} trials of up to {plan.epochs} epochs over {pairs}"
         rows.append(("search", f"{space.label}: {count}"))
-        rows += [("", f"{name} in {domain}") for name, _, domain in space.method.domains()]
-    confirmed = f"up to {most_confirm_trials(plan)} trials of {spec.training.epochs} epochs"
+        if space.pair_domain is not None:
+            rows.append(("", f"{space.chosen} in {', '.join(map(space.pair_label, space.pairs))}"))
+        rows += [("", _dimension(each)) for each in space.dimensions()]
+    confirmed = f"up to {most_confirm_trials(plan)} trials of up to {plan.epochs} epochs"
     rows.append(("confirm", f"{confirmed}: {spec.confirm.seeds} seeds of each configuration"))
     wanted = spec.resources
     gpus = wanted.gpus_per_trial
@@ -49,10 +53,17 @@ def describe_trials(plan: Plan, folder: StudyFolder | None = None) -> str:
     return "\n".join(f"{name:10}{text}" for name, text in rows)
 
 
+def _dimension(each: Dimension) -> str:
+    """``milestones in Choice(...), where schedule is step``."""
+    conditions = [f"{name} is {' or '.join(map(label, values))}" for name, values in each.when]
+    where = f", where {' and '.join(conditions)}" if conditions else ""
+    return f"{each.name} in {each.domain}{where}"
+
+
 def describe_teachers(plan: Plan, folder: StudyFolder | None) -> list[str]:
     """Say of each teacher in a line where it comes from."""
     lines = []
-    for pair in plan.spec.pairs:
+    for pair in plan.spec.each_pair:
         planned = plan.teacher_trial(pair)
         if pair.weights is not None:
             lines.append(f"{pair.teacher}: from {pair.weights}, to be measured")

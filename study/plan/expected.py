@@ -10,6 +10,7 @@ from study.plan.plan import Plan
 from study.plan.study_file import StudyFile
 from study.spec.domains import options_of
 from study.spec.study import StudySpec
+from study.spec.training import closed
 from study.workspace.folder import StudyFolder, last_line
 from trainables.config.serialization import to_plain
 
@@ -22,9 +23,9 @@ def most_confirm_trials(plan: Plan) -> int:
 
     Each winner and each paper configuration may bring its base loss by itself along.
     """
-    confirm, searched = plan.spec.confirm, len(plan.spec.searched)
+    confirm, searched = plan.spec.confirm, len(plan.searched_methods)
     fixed = len(plan.spec.methods) - searched
-    pairs = len(plan.spec.pairs)
+    pairs = len(plan.spec.each_pair)
     if searched and plan.spec.search.pairs == "search":
         pairs = min(searched * confirm.best, pairs)
     each = searched * 2 * (confirm.best + confirm.paper) + fixed
@@ -47,13 +48,13 @@ class ExpectedTrials:
     def of(cls, plan: Plan) -> ExpectedTrials:
         """Of a plan none of which is done."""
         spec = plan.spec
-        epochs = spec.training.epochs
-        trained = any(pair.weights is None for pair in spec.pairs)
-        teachers = (spec.teacher_training or spec.training).epochs if trained else 1
+        epochs = plan.epochs
+        trained = any(pair.weights is None for pair in spec.each_pair)
+        teachers = closed(spec.teacher_training or spec.training).epochs if trained else 1
         return cls(
             epochs={"teachers": teachers, "search": epochs, "confirm": epochs},
             trials={
-                "teachers": len({(pair.teacher, pair.weights) for pair in spec.pairs}),
+                "teachers": len({(pair.teacher, pair.weights) for pair in spec.each_pair}),
                 "search": spec.budget.trials * len(plan.search_spaces),
                 "confirm": most_confirm_trials(plan),
             },

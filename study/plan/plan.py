@@ -7,11 +7,15 @@ import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from study.spec import methods
 from study.spec.distillation import Distillation, SearchableMethod
+from study.spec.domains import extremes
+from study.spec.published import PaperCase
+from study.spec.sampler_factory import SamplerFactory
 from study.spec.study import Pair, StudySpec
+from study.spec.training import changed, closed
 from trainables.config.trial import (
     Data,
     LargeImages,
@@ -77,32 +81,55 @@ class Plan:
     def search_spaces(self) -> list[SearchSpace]:
         """The searches of the study."""
         spec = self.spec
-        groups = [(pair,) for pair in spec.pairs] if spec.search.pairs == "each" else [spec.pairs]
-        search_spaces = []
+        groups: list[tuple[str, tuple[Pair, ...], Literal["pair", "teacher"]]]
+        groups = [(pair.label, pair.each(), "teacher") for pair in spec.pairs]
+        if spec.search.pairs == "search":
+            groups = [("pairs", spec.each_pair, "pair")]
+        labels = [method.label for method in self.searched_methods]
+        found = []
         for number, method in enumerate(spec.methods):
-            if not method.searched:
-                continue
-            alone = sum(other.label == method.label for other in spec.searched) == 1
-            label = method.label if alone else f"{method.label}.{number}"
-            for pairs in groups:
-                where = pairs[0].label if len(pairs) == 1 else "pairs"
-                search_spaces.append(
-                    SearchSpace(
-                        method, pairs, f"{where}/{label}", self.data.name, self._fingerprint(method, pairs)
-                    )
-                )
-        return search_spaces
+            label = method.label if labels.count(method.label) <= 1 else f"{method.label}.{number}"
+            for where, pairs, chosen in groups:
+                where = pairs[0].label if len(pairs) == 1 else where
+                if any(spec.searches(method, pair) for pair in pairs):
+                    name = self._fingerprint(method, pairs)
+                    about = (f"{where}/{label}", spec.data, spec.training, name, chosen)
+                    found.append(SearchSpace(method, pairs, *about))
+        return found
+
+    def searches(self, method: SearchableMethod, pair: Pair) -> bool:
+        """Whether a search chooses how ``method`` is run on ``pair``."""
+        alike = self.spec.search.pairs == "search"
+        return any(self.spec.searches(method, each) for each in (self.spec.each_pair if alike else (pair,)))
+
+    @property
+    def epochs(self) -> int:
+        """The most epochs that a trial of the students has."""
+        spec, most = self.spec, 0
+        for pair in spec.each_pair:
+            own = pair.student_training(spec.training)
+            every = [changed(own, method.training) for method in spec.methods]
+            most = max(most, *(value for each in every for value in extremes(each.epochs)))
+        return most
+
+    @property
+    def searched_methods(self) -> list[SearchableMethod]:
+        """The methods that have something to search on some pair."""
+        spec = self.spec
+        return [m for m in spec.methods if any(spec.searches(m, pair) for pair in spec.each_pair)]
 
     def _fingerprint(self, method: SearchableMethod, pairs: tuple[Pair, ...]) -> str:
         """See :class:`SearchSpace`; teachers count by the run that trains them, or by their file's name."""
-        search, data = self.spec.search, dataclasses.replace(self.data, root=None)
+        search, known = self.spec.search, self.data.fingerprint
+        data = dataclasses.replace(self.spec.data, root=None, fingerprint=known)
         each = []
         for pair in pairs:
             teacher = pair.weights or self.teacher_trial(pair).key
-            form = self.large_images(pair.student, pair.teacher)
+            form = self.large_images(pair.student, str(pair.teacher))
             own = [] if form == "pooled" else [form]
             each.append([pair, pair.student_training(self.spec.training), teacher, *own])
-        named = without_later_fields([method, search.objectives, search.seed, data, each])
+        drawn = [search.sampler.code] if isinstance(search.sampler, SamplerFactory) else []
+        named = without_later_fields([method, search.objectives, search.seed, data, each, *drawn])
         text = json.dumps(named, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -130,16 +157,17 @@ class Plan:
 
     def teacher_trial(self, pair: Pair) -> PlannedTrial:
         """The run that trains the teacher of ``pair``: on train without its held-out part."""
-        training = self.spec.teacher_training or self.spec.training
+        case = PaperCase(student=str(pair.teacher), data=self.data.name)
+        training = closed(self.spec.teacher_training or self.spec.training, case)
         config = TrialConfig(
             data=self.data,
-            student=pair.teacher,
+            student=str(str(pair.teacher)),
             method=Method(),
             training=training,
             test="end",
-            large_images=self.large_images(pair.teacher),
+            large_images=self.large_images(str(pair.teacher)),
         )
-        return PlannedTrial(config, "teachers", pair.teacher, "CE")
+        return PlannedTrial(config, "teachers", str(pair.teacher), "CE")
 
     def given_teacher_trial(self, teacher: Teacher) -> PlannedTrial:
         """The run that measures a teacher whose weights are given, on the test split."""
@@ -161,21 +189,26 @@ class Plan:
     ) -> PlannedTrial:
         """A trial of a search: the held-out part of train is measured after every epoch."""
         config = self._student(pair, method, teacher, self.spec.search.seed)
-        role: Role = "paper" if config == self.fixed_config(pair, space.method, teacher) else ""
+        paper = self._student(pair, space.at_paper(pair), teacher, self.spec.search.seed)
+        role: Role = "paper" if config == paper else ""
         return PlannedTrial(config, "search", pair.label, config.method.label, role=role, search=space.label)
 
     def fixed_config(self, pair: Pair, method: SearchableMethod, teacher: Teacher) -> TrialConfig:
         """The configuration of a method without domains, or with those at the paper's values."""
-        fixed = method.at_paper(pair.case(self.data.name))
-        return self._student(pair, fixed, teacher, self.spec.search.seed)
+        space = SearchSpace(method, (pair,), "", self.spec.data, self.spec.training)
+        return self._student(pair, space.at_paper(pair), teacher, self.spec.search.seed)
 
-    def undecoupled(self, pair: Pair, config: TrialConfig, teacher: Teacher) -> TrialConfig | None:
-        """The base loss of a decoupled ``config`` by itself, as published but for the warm-up; else None."""
+    def undecoupled(self, pair: Pair, config: TrialConfig) -> TrialConfig | None:
+        """The base loss of a decoupled ``config`` by itself, as published but for the warm-up; else None.
+
+        It is trained as ``config`` is, so that the two differ in the loss alone.
+        """
         logit = config.method.logit
         if logit is None or not logit.decoupled:
             return None
-        plain = methods.plain(logit.base, warmup_epochs=logit.warmup_epochs)
-        return self._student(pair, plain, teacher, config.seed)
+        standardize = "no" if logit.standardize == "no" else "region"  # the whole image is the one region
+        plain = methods.plain(logit.base, warmup_epochs=logit.warmup_epochs, standardize=standardize)
+        return dataclasses.replace(config, method=plain.method(pair.case(self.data.name)))
 
     def confirm_trials(self, config: TrialConfig, pair: str, role: Role) -> list[PlannedTrial]:
         """The runs that confirm ``config``: one a seed, on all of train, measured on the test split."""
@@ -187,14 +220,15 @@ class Plan:
         return [PlannedTrial(run, "confirm", pair, run.method.label, role=role) for run in runs]
 
     def _student(self, pair: Pair, method: Distillation, teacher: Teacher, seed: int) -> TrialConfig:
-        resolved = method.method(pair.case(self.data.name))
+        case = pair.case(self.data.name)
+        resolved = method.method(case)
         distils = resolved.logit is not None or bool(resolved.features)
         return TrialConfig(
-            data=self.data,
+            data=changed(self.data, method.training),
             student=pair.student,
             teacher=teacher if distils else None,
             method=resolved,
-            training=pair.student_training(self.spec.training),
+            training=closed(changed(pair.student_training(self.spec.training), method.training), case),
             seed=seed,
-            large_images=self.large_images(pair.student, *([pair.teacher] if distils else [])),
+            large_images=self.large_images(pair.student, *([str(pair.teacher)] if distils else [])),
         )

@@ -11,6 +11,7 @@ from study.plan.checks import check_fits
 from study.plan.precision import decided, left_open
 from study.spec.domains import options_of
 from study.spec.study import StudySpec
+from study.spec.training import closed
 from trainables.config.serialization import ConfigError
 from trainables.engine.device import best_precision
 from trainables.losses.user_losses import registered_sources
@@ -34,7 +35,7 @@ def resolve(spec: StudySpec, precision: Callable[[], Precision] = best_precision
 
     try:
         place = data.root(spec.data).absolute() if spec.data.root is not None else None
-        located = dataclasses.replace(spec.data, root=None if place is None else str(place))
+        located = dataclasses.replace(closed(spec.data), root=None if place is None else str(place))
         found = dataclasses.replace(located, fingerprint=data.fingerprint(located))
         raw = data.load_raw(found)
         data.check_classes(found, len(raw.classes))

@@ -63,7 +63,11 @@ class StudyFile:
     @classmethod
     def _from_plain(cls, data: Mapping[str, Any]) -> StudyFile:
         own = ("code", "searches", "ended")
-        pairs = [_known(Pair, pair) for pair in data.get("pairs", [])]
+        pairs = [
+            _known(Pair, {**pair, "teacher": teacher})
+            for pair in data.get("pairs", [])
+            for teacher in _teachers(pair["teacher"])
+        ]
         return cls(
             fields={name: value for name, value in data.items() if name not in own},
             code=tuple(data.get("code", ())),
@@ -89,6 +93,11 @@ class StudyFile:
     def with_ends(self, ended: Mapping[str, str]) -> StudyFile:
         """Return it with why each search ended."""
         return dataclasses.replace(self, ended=dict(ended))
+
+
+def _teachers(written: Any) -> list[str]:
+    """The teachers that a pair may have: one, or the options of a choice."""
+    return list(written["options"]) if isinstance(written, Mapping) else [written]
 
 
 def _known(kind: type[T], data: Mapping[str, Any]) -> T:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from study.results.folder_reader import read_folder
-from study.results.frames import RunFrames, gather, settings_hash
-from study.results.seed_groups import SeedGroup, confirmed, settings_label
+from study.results.frames import RunFrames, gather
+from study.results.seed_groups import SeedGroup, confirmed
+from study.results.selection import winners
 from study.results.statistics import Gain, gain, mean, std
 
 BEST = "best"
@@ -100,12 +101,13 @@ def best_by_pair(runs: RunFrames) -> dict[str, tuple[SeedGroup, str]]:
 
 def _entries(runs: RunFrames) -> dict[tuple[str, str], _Entry]:
     """A study's entries by pair and row."""
-    winners = _winners(runs)
+    found, values = winners(runs), runs.curves.last(runs.metric)
     entries: dict[tuple[str, str], _Entry] = {}
     for configuration in confirmed(runs):
         if configuration.method == "teacher":
             continue
-        searched = winners.get((configuration.pair, configuration.runs["settings"].iloc[0]))
+        number = found.get((configuration.pair, configuration.runs["settings"].iloc[0]))
+        searched = None if number is None else float(values[number])
         entry = _Entry(configuration, searched, configuration.values("top1", "last"))
         for what in (BEST, configuration.method) if searched is not None else (configuration.method,):
             known = entries.get((configuration.pair, what))
@@ -117,16 +119,6 @@ def _entries(runs: RunFrames) -> dict[tuple[str, str], _Entry]:
 def _rank(entry: _Entry) -> tuple[float, bool]:
     """What the search preferred comes first, then what it did not find. Test values decide nothing."""
     return (float("-inf") if entry.searched is None else entry.searched, entry.configuration.searched)
-
-
-def _winners(runs: RunFrames) -> dict[tuple[str, str], float]:
-    """Values of whole search trials by pair and by the settings of their confirming runs."""
-    values = runs.curves.last(runs.metric)
-    found: dict[tuple[str, str], float] = {}
-    for number, (trial, config) in enumerate(zip(runs.trials.to_dict("records"), runs.configs, strict=True)):
-        if (trial["stage"], trial["status"]) == ("search", "done") and values[number] == values[number]:
-            found[trial["pair"], settings_hash({**config, "fit": "all"})] = float(values[number])
-    return found
 
 
 def _sides(studies: Sequence[str], entries: Sequence[_Entry | None]) -> list[ComparisonSide | None]:
@@ -142,7 +134,7 @@ def _sides(studies: Sequence[str], entries: Sequence[_Entry | None]) -> list[Com
             ComparisonSide(
                 study=study,
                 method=item.method,
-                settings=settings_label(item.method, item.scales, item.alpha, item.beta),
+                settings=item.settings,
                 role=item.role,
                 searched=entry.searched,
                 mean=mean(entry.values),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,14 @@ from study.results.loaded_study import WANTED, LoadedStudy, all_names
 from study.spec import published as paper
 from study.spec.domains import label
 from study.spec.knobs import ABSENT, Knob
-from study.spec.settings import KNOBS
+from study.spec.settings import KNOBS, settings_of
+from study.spec.training import TRAINING_KNOBS, published_value
+from trainables.config.serialization import ConfigError
+from trainables.config.trial import TrialConfig, without_later_fields
+from trainables.losses import check_logit_loss
+
+COLUMN_KNOBS = sorted((row for row in KNOBS if row.column), key=lambda row: row.column)
+"""The knobs that have a column in every study."""
 
 TRIAL_COLUMNS = [
     "trial_key",
@@ -28,7 +36,7 @@ TRIAL_COLUMNS = [
     "student",
     "method",
     "role",
-    *(row.name for row in KNOBS if row.column == "first"),
+    *(row.name for row in COLUMN_KNOBS if row.column < 10),
     "seed",
     "epochs",
     "epochs_planned",
@@ -39,7 +47,7 @@ TRIAL_COLUMNS = [
     "seconds",
     "reason",
     "data",
-    *(row.name for row in KNOBS if row.column == "later"),
+    *(row.name for row in COLUMN_KNOBS if row.column >= 10),
     "test/top5",
     "test/top5_best",
     "test/top1_chosen",
@@ -52,6 +60,8 @@ TRIAL_COLUMNS = [
     "settings",
     "asked",
     "weights",
+    "search",
+    "searched",
 ]
 """Columns of ``trials.csv``, one row a trial; accuracies in percent, seconds of training without waiting.
 
@@ -59,6 +69,8 @@ TRIAL_COLUMNS = [
 the test split was measured after every epoch. ``started``, ``ended``: seconds since 1970. ``published``: the
 method's settings are the paper's. ``settings``: hash of all that decides the result but the seed. ``asked``:
 seeds the study asked for. ``weights``: hash of the teacher's weights, of a given teacher its own.
+``search``: label of the search a trial belongs to; ``searched``: what it asked for, separated by spaces. Each
+of these that has no column above has one at the end, with the value in every trial of the study.
 """
 
 
@@ -123,8 +135,26 @@ def metrics_frame(records: Iterable[TrialRecord]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["trial_key", "step", "name", "value"])
 
 
+def searched_names(records: Iterable[TrialRecord]) -> list[str]:
+    """What the trials' searches asked for, each under one name for all pairs, in the order of asking."""
+    names = (name for record in records for name in record.asked)
+    return [name for name in dict.fromkeys(names) if name not in TRIAL_COLUMNS]
+
+
+def knob_columns(trials: pd.DataFrame) -> list[str]:
+    """The columns that hold knobs: those of every study, then those that these studies searched."""
+    usual = [row.name for row in COLUMN_KNOBS]
+    asked = dict.fromkeys(name for text in trials["searched"] for name in str(text).split())
+    return [*usual, *(name for name in asked if name not in usual and name in trials)]
+
+
 def _frame(source: LoadedStudy) -> pd.DataFrame:
-    frame = pd.DataFrame([_row(source.study, record) for record in source.records], columns=TRIAL_COLUMNS)
+    further = searched_names(source.records)
+    rows = [_row(source.study, record, further) for record in source.records]
+    frame = pd.DataFrame(rows, columns=[*TRIAL_COLUMNS, *further])
+    for name in further:
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            frame[name] = frame[name].fillna("")
     curves = source.curves
     frame["epochs"] = curves.lengths
     for name in ("val/top1", "test/top1", "test/top5"):
@@ -140,10 +170,12 @@ def _frame(source: LoadedStudy) -> pd.DataFrame:
     return frame
 
 
-def _row(study: str, record: TrialRecord) -> dict[str, Any]:
-    """What is known of a trial before its first epoch, and how it ended."""
+def _row(study: str, record: TrialRecord, further: Sequence[str]) -> dict[str, Any]:
+    """What is known of a trial before its first epoch, and how it ended; with the ``further`` settings."""
     config = record.config
+    known = {**record.asked, **settings_of(config)} if further else {}
     return {
+        **{name: _text(known[name]) for name in further if name in known},
         "trial_key": record.key,
         "study": study,
         "stage": record.stage,
@@ -153,7 +185,7 @@ def _row(study: str, record: TrialRecord) -> dict[str, Any]:
         "student": config["student"],
         "method": record.method,
         "role": record.role,
-        **{row.name: _cell(row, config) for row in KNOBS if row.column},
+        **{row.name: _cell(row, config) for row in COLUMN_KNOBS},
         "seed": config["seed"],
         "epochs_planned": config["training"]["epochs"],
         "reason": record.reason,
@@ -161,18 +193,27 @@ def _row(study: str, record: TrialRecord) -> dict[str, Any]:
         "watched": config["test"] == "every",
         "started": _milliseconds(record.started),
         "ended": _milliseconds(record.ended),
-        "published": record.role in ("paper", "baseline") or is_published(config),
+        "published": record.role in ("paper", "baseline") or is_published(config, further),
         "settings": settings_hash(config),
         "weights": (config["teacher"] or {}).get("weights") or config.get("weights") or "",
+        "search": record.search,
+        "searched": " ".join(record.asked),
     }
 
 
 def _cell(row: Knob, config: Mapping[str, Any]) -> Any:
     """A knob's value in a table: numbers as they are, all else as text."""
     value = row.read(config)
-    if row.kind in (int, float):
-        return None if value is ABSENT else value
-    return "" if value is ABSENT else label(tuple(value) if isinstance(value, list) else value)
+    if value is ABSENT:
+        return None if row.kind in (int, float) else ""
+    return _text(value)
+
+
+def _text(value: Any) -> Any:
+    """Numbers as they are, all else as text."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    return label(tuple(value) if isinstance(value, list) else value)
 
 
 def _milliseconds(when: float | None) -> float | None:
@@ -193,19 +234,26 @@ def data_label(data: Mapping[str, Any]) -> str:
     return str(data["name"]) + (f" ({', '.join(parts)})" if parts else "")
 
 
-def is_published(config: Mapping[str, Any]) -> bool:
-    """Whether the logit term of ``config`` has the paper's settings for its pair, whatever the warm-up."""
+def is_published(config: Mapping[str, Any], searched: Collection[str] = ()) -> bool:
+    """Whether the logit term of ``config`` has the paper's settings for its pair, whatever the warm-up.
+
+    So has the training, in those of its fields that are among the names ``searched``.
+    """
     method, logit = config["method"], config["method"]["logit"]
-    if logit is None or logit["base"] not in paper.BASE_LOSSES:
+    if logit is None or logit["base"] not in paper.BASE_LOSSES or logit.get("code") is not None:
         return False
     case = paper.PaperCase(
         (config["teacher"] or {}).get("name", ""), config["student"], config["data"]["name"]
     )
-    base = paper.base_loss(logit["base"], case)
+    for name in set(searched) & set(TRAINING_KNOBS):
+        if TRAINING_KNOBS[name].read(config) != published_value(name, case):
+            return False
+    base = paper.base_loss(logit["base"], case, logit.get("standardize", "no"))
+    options = check_logit_loss(logit["base"], base.options)
     decoupled = tuple(logit["scales"]) != (1,)
     return (
         (method["ce_weight"], logit["alpha"]) == (base.ce_weight, base.alpha)
-        and dict(logit["options"]) == dict(base.options)
+        and {**options, **logit["options"]} == options
         and (not decoupled or tuple(logit["scales"]) == paper.scales(case))
         and logit["complementary_weight"] == (paper.BETA if decoupled else 1.0)
         and logit["consistent_weight"] == 1.0
@@ -214,7 +262,12 @@ def is_published(config: Mapping[str, Any]) -> bool:
 
 
 def settings_hash(config: Mapping[str, Any]) -> str:
-    """Equal for runs that differ in their seed alone, or in how often they look at the test split."""
+    """Equal for runs that differ in their seed alone, or in how often they look at the test split.
+
+    Fields that were added since a run was written count where they are not at their defaults.
+    """
+    with contextlib.suppress(ConfigError):  # written by another version
+        config = without_later_fields(TrialConfig.from_dict({**config, "test": "end"}))
     data = {name: value for name, value in config["data"].items() if name != "root"}
     kept = {name: value for name, value in config.items() if name not in ("seed", "test")}
     text = json.dumps(_canonical({**kept, "data": data}), sort_keys=True)

@@ -87,7 +87,7 @@ def _pair(
     written = file.pairs[record.pair]
     published = paper.learning_rate(config.student) is not None
     own = {"lr": config.training.lr} if published and config.training.lr == Training().lr else {}
-    pair = Pair(written.teacher, written.student, training=own)
+    pair = Pair(str(written.teacher), written.student, training=own)
     if written.weights is not None:
         given = os.path.expanduser(written.weights)
         weights = weight_file(folder, given, config.teacher.weights if config.teacher else None)
@@ -116,5 +116,5 @@ def _keys(pinned: StudySpec, config: TrialConfig) -> set[str]:
     """The keys of all that a pinned space trains of its student: as in a search, and confirming."""
     plan = Plan(pinned, config.data, cast(Any, None))  # nothing that needs the images is asked of it
     (pair,), (method,) = pinned.pairs, pinned.methods
-    fixed = plan.fixed_config(pair, method, config.teacher or Teacher(name=pair.teacher, weights=""))
+    fixed = plan.fixed_config(pair, method, config.teacher or Teacher(name=str(pair.teacher), weights=""))
     return {fixed.trial_key, *(planned.key for planned in plan.confirm_trials(fixed, pair.label, ""))}

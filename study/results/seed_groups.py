@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from study.results.frames import RunFrames
+from study.results.selection import winners
 from study.spec import published as paper
 
 PROTOCOLS = {
@@ -17,6 +18,21 @@ PROTOCOLS = {
     "best-test": "at the epoch that is best on the test split, as published code reports it",
 }
 """When accuracy is read, by the names of ``--protocol``."""
+
+
+IN_LABEL = ("base", "scales", "alpha", "beta")
+"""What the method's name and :func:`settings_label` say of a configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How a configuration was found: by a search of so many trials over these knobs."""
+
+    trials: int
+    knobs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.trials} trials: {', '.join(self.knobs)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +47,8 @@ class SeedGroup:
         data: see :func:`study.results.frames.data_label`.
         asked: seeds that were asked for.
         weights: hash of its teacher's weights, of a given teacher its own; empty where there are none.
+        tuning: the search that found it, and with how much; None where none did.
+        further: what that search chose beside scales, alpha and beta, by name.
         runs: one row a run, a seed once.
     """
 
@@ -49,12 +67,22 @@ class SeedGroup:
     epochs: int
     asked: int
     weights: str
+    tuning: Tuning | None
+    further: Mapping[str, Any]
     runs: pd.DataFrame
 
     @property
     def first(self) -> Any:
         """The run with the lowest seed: the one whose student stands for the configuration."""
         return self.runs.sort_values("seed").iloc[0]
+
+    @property
+    def settings(self) -> str:
+        """``{1,2} alpha 0.9 beta 2 lr 0.03``: what tells it from other configurations of its method."""
+        further = " ".join(f"{name} {_short(value)}" for name, value in self.further.items())
+        return " ".join(
+            filter(None, [settings_label(self.method, self.scales, self.alpha, self.beta), further])
+        )
 
     def values(self, metric: str, protocol: str) -> tuple[float, ...]:
         """``metric`` (top1, top5: percent; ms_per_batch: milliseconds) of each run that has it."""
@@ -71,7 +99,8 @@ class SeedGroup:
 
 def confirmed(runs: RunFrames) -> list[SeedGroup]:
     """Students over seeds, in the order in which they began; then the teachers, as students of nobody."""
-    counted = runs.counted
+    counted, found_by = runs.counted, winners(runs)
+    tunings = _tunings(runs.trials)
     students = counted[counted["stage"] == "confirm"]
     teachers = counted[counted["stage"] == "teachers"].assign(method="teacher", asked=1)
     found = []
@@ -80,7 +109,20 @@ def confirmed(runs: RunFrames) -> list[SeedGroup]:
             ["settings", "seed", "method"]
         )
         groups = once.sort_index().groupby(["settings", "method"], sort=False)
-        found += [_configuration(group) for _, group in groups]
+        for _, group in groups:
+            first = group.iloc[0]
+            number = found_by.get((first["pair"], first["settings"]))
+            search = None if number is None else tuple(runs.trials.loc[number, ["study", "search"]])
+            found.append(_configuration(group, tunings.get(search) if search else None))
+    return found
+
+
+def _tunings(trials: pd.DataFrame) -> dict[tuple[Any, ...], Tuning]:
+    """How much each search of each study had, by study and label."""
+    found = {}
+    for key, group in trials[trials["stage"] == "search"].groupby(["study", "search"], sort=False):
+        names = dict.fromkeys(name for text in group["searched"] for name in text.split())
+        found[tuple(key)] = Tuning(group["trial_key"].nunique(), tuple(names))
     return found
 
 
@@ -98,10 +140,11 @@ def teachers_of(teachers: Sequence[SeedGroup], students: Sequence[SeedGroup]) ->
     return [*known, *(item for item in teachers if not item.weights)] or list(teachers)
 
 
-def _configuration(group: pd.DataFrame) -> SeedGroup:
+def _configuration(group: pd.DataFrame, tuning: Tuning | None) -> SeedGroup:
     first: Any = group.iloc[0]
     published = bool(group["published"].any())
     searched = first["role"] == "best" and not published
+    shown = [name for name in (tuning.knobs if tuning else ()) if name not in IN_LABEL]
     return SeedGroup(
         pair=first["pair"],
         teacher=spelling(first["teacher"]),
@@ -118,6 +161,8 @@ def _configuration(group: pd.DataFrame) -> SeedGroup:
         epochs=int(first["epochs_planned"]),
         asked=int(group["asked"].max()),
         weights=first["weights"],
+        tuning=tuning,
+        further={name: first[name] for name in shown if name in first and not pd.isna(first[name])},
         runs=group,
     )
 
@@ -142,6 +187,10 @@ def paper_scales(teacher: str, student: str) -> str:
 
 def _number(value: Any) -> float | None:
     return None if value is None or pd.isna(value) else float(value)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def settings_label(method: str, scales: str, alpha: float | None, beta: float | None) -> str:

@@ -7,13 +7,23 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from study.results.frames import RunFrames
+from study.results.frames import RunFrames, settings_hash
 
 
 def searched(runs: RunFrames) -> pd.DataFrame:
     """Trials of the search that reached their last epoch, with ``value``, what it maximised, in percent."""
     trials = _valued(runs)
     return trials[(trials["stage"] == "search") & (trials["status"] == "done")]
+
+
+def winners(runs: RunFrames) -> dict[tuple[str, str], int]:
+    """Rows of whole search trials by pair and by the settings that their confirming runs have."""
+    values = runs.curves.last(runs.metric)
+    found: dict[tuple[str, str], int] = {}
+    for number, (trial, config) in enumerate(zip(runs.trials.to_dict("records"), runs.configs, strict=True)):
+        if (trial["stage"], trial["status"]) == ("search", "done") and values[number] == values[number]:
+            found[trial["pair"], settings_hash({**config, "fit": "all"})] = number
+    return found
 
 
 def search_groups(runs: RunFrames) -> list[str]:

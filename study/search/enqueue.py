@@ -7,6 +7,7 @@ space file nor the data.
 from __future__ import annotations
 
 import ast
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,23 @@ from trainables.errors import suggestion
 
 if TYPE_CHECKING:
     from study.plan.plan import Plan
+    from study.plan.search_space import Dimension, SearchSpace
 
 KINDS: Mapping[str, Any] = {kind.__name__: kind for kind in (domains.Float, domains.Int, domains.Choice)}
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueDomain:
+    """What one name of a search may be set to.
+
+    Attributes:
+        when: (another name, the values of it) with which alone it is asked for.
+        raw: whether Optuna stores choices themselves, as functions of a trial ask for them, not their labels.
+    """
+
+    domain: Domain
+    when: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    raw: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +47,9 @@ class EnqueueTarget:
         label: ``pair/method``, or ``pairs/method`` where the pair is searched.
         optuna: name of its Optuna study; ``directions`` of its objectives.
         bases: base losses the method may have.
-        raw: whether Optuna stores choices themselves, as functions of a trial ask for them, not their labels.
-        domains: (base it belongs to or None, domain) by name.
+        domains: by name.
+        answers: what the search calls its choice among the pairs, and what it stores for each; None where
+            there is but one pair.
     """
 
     label: str
@@ -41,8 +58,8 @@ class EnqueueTarget:
     pairs: tuple[str, ...]
     method: str
     bases: tuple[str, ...]
-    raw: bool
-    domains: Mapping[str, tuple[str | None, Domain]]
+    domains: Mapping[str, EnqueueDomain]
+    answers: tuple[str, Mapping[str, str]] | None = None
 
 
 def searches(plan: Plan) -> list[dict[str, Any]]:
@@ -56,14 +73,20 @@ def searches(plan: Plan) -> list[dict[str, Any]]:
             "pairs": [pair.label for pair in space.pairs],
             "method": space.label.partition("/")[2],
             "bases": [str(base) for base in domains.options_of(space.method.base) if base is not None],
-            "raw": space.method.stores_options,
-            "domains": {
-                name: {"base": base, "kind": type(domain).__name__, **to_plain(domain)}
-                for name, base, domain in space.method.domains()
-            },
+            "domains": {each.name: _written(space, each) for each in space.dimensions()},
+            "answers": [space.chosen, {pair.label: space.pair_label(pair) for pair in space.pairs}]
+            if len(space.pairs) > 1
+            else None,
         }
         for space in plan.search_spaces
     ]
+
+
+def _written(space: SearchSpace, each: Dimension) -> dict[str, Any]:
+    """A dimension of a search as ``study.json`` has it."""
+    raw = space.method.stores_options and not space.trains(each)
+    kind = type(each.domain).__name__
+    return {"kind": kind, "when": to_plain(each.when), "raw": raw, **to_plain(each.domain)}
 
 
 def read_searches(searches: Iterable[Mapping[str, Any]]) -> list[EnqueueTarget]:
@@ -72,13 +95,17 @@ def read_searches(searches: Iterable[Mapping[str, Any]]) -> list[EnqueueTarget]:
     for item in searches:
         known = {}
         for name, about in item["domains"].items():
-            fields = {field: value for field, value in about.items() if field not in ("base", "kind")}
             kind = KINDS[about["kind"]]
+            fields = {item.name: about[item.name] for item in dataclasses.fields(kind) if item.name in about}
             domain = kind(*fields["options"]) if kind is Choice else kind(**fields)
-            known[name] = (about["base"], domain)
+            old = [("base", [about["base"]])] if about.get("base") else []  # as it was written before "when"
+            when = tuple((other, tuple(values)) for other, values in about.get("when", old))
+            known[name] = EnqueueDomain(domain, when, about.get("raw", item.get("raw", False)))
         parts: dict[str, Any] = {name: tuple(item[name]) for name in ("directions", "pairs", "bases")}
-        same = {name: item[name] for name in ("label", "optuna", "method", "raw")}
-        found.append(EnqueueTarget(**same, **parts, domains=known))
+        same = {name: item[name] for name in ("label", "optuna", "method")}
+        old_answers = ("pair", {pair: pair for pair in item["pairs"]}) if len(item["pairs"]) > 1 else None
+        answers = item.get("answers", old_answers)
+        found.append(EnqueueTarget(**same, **parts, domains=known, answers=answers and tuple(answers)))
     return found
 
 
@@ -123,17 +150,33 @@ def point(
             raise UserError(
                 f"--set {name}: {search.label} does not search it; {suggestion(name, search.domains)}"
             )
-        base, domain = search.domains[name]
-        stored[name] = _stored(domain, value, search.raw)
+        about = search.domains[name]
+        stored[name] = _stored(about.domain, value, about.raw)
         if stored[name] is None:
             raise UserError(
-                f"--set {name}: {value if isinstance(value, str) else label(value)} is not in {domain}"
+                f"--set {name}: {value if isinstance(value, str) else label(value)} is not in {about.domain}"
             )
-        if base is not None and "base" in search.domains and given.get("base") != base:
-            raise UserError(f"--set {name}: belongs to the base loss {base}; add --set base={base}")
-    if pair is not None and len(search.pairs) > 1:
-        stored["pair"] = pair
+        _check_conditions(search, name, given, pair)
+    if pair is not None and search.answers is not None:
+        stored[search.answers[0]] = search.answers[1][pair]
     return stored
+
+
+def _check_conditions(search: EnqueueTarget, name: str, given: Mapping[str, Any], pair: str | None) -> None:
+    """Raise :class:`UserError` where ``name`` is not asked for with what else is given."""
+    for other, values in search.domains[name].when:
+        if search.answers is not None and other == search.answers[0]:
+            if pair is None or search.answers[1][pair] not in values:
+                raise UserError(f"--set {name}: belongs to {other} {' or '.join(values)}; say so with --pair")
+            continue
+        allowed = [label(_tuple(value)) for value in values]
+        if other in search.domains and label(_tuple(given.get(other))) not in allowed:
+            what, first = "the base loss" if other == "base" else other, allowed[0]
+            raise UserError(f"--set {name}: belongs to {what} {first}; add --set {other}={first}")
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _split(setting: str) -> tuple[str, Any]:
@@ -150,7 +193,7 @@ def _split(setting: str) -> tuple[str, Any]:
 def _stored(domain: Domain, value: Any, raw: bool) -> Any:
     """The value as Optuna stores it; an option may be given by its label, as tables show it."""
     if isinstance(domain, Choice):
-        text = label(tuple(value) if isinstance(value, list) else value)
+        text = label(_tuple(value))
         known = {label(option): option if raw else label(option) for option in domain.options}
         return known.get(text)
     return domain.stored(value)

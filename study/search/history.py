@@ -20,7 +20,6 @@ from study.plan.trial import PlannedTrial
 from study.search.attributes import KEY, PAPER
 from study.search.objectives import Objectives
 from study.spec.domains import OptunaTrial
-from study.spec.settings import settings_of
 from trainables.config.trial import Teacher
 
 STATES = {"done": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -95,4 +94,5 @@ class SearchHistory:
 
 def point_of(space: SearchSpace, record: TrialRecord) -> dict[str, Any]:
     """The record's point; a knob that was fixed when it ran and is searched now is read from its settings."""
-    return {"pair": record.pair, **record.point, **space.method.point_at(settings_of(record.config))}
+    pair = next(pair for pair in space.pairs if pair.label == record.pair)
+    return {space.chosen: space.pair_label(pair), **record.point, **space.point_at(record.config)}

@@ -25,7 +25,7 @@ class Objectives:
         self.names = search.objectives
         self.metric = search.maximize
         wanted = [name for name in self.names if name in COSTS]
-        self._costs = {pair.label: plan.costs(pair, wanted) for pair in plan.spec.pairs} if wanted else {}
+        self._costs = {pair.label: plan.costs(pair, wanted) for pair in plan.spec.each_pair} if wanted else {}
 
     @property
     def directions(self) -> list[Direction]:

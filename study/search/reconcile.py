@@ -66,12 +66,10 @@ def enqueue_paper(study: Study, space: SearchSpace, trials: int) -> None:
     known = study.get_trials(deepcopy=False)
     pairs = {trial.user_attrs.get(PAPER) for trial in known}
     room = trials - counting.taken(known)
-    domain = space.pair_domain
     for pair in space.pairs:
-        point = space.method.paper_point(pair.case(space.data))
+        point = space.paper_point(pair)
         if point is not None and pair.label not in pairs and room > 0:
-            first = {"pair": domain.stored(pair)} if domain else {}
-            study.enqueue_trial({**first, **point}, user_attrs={PAPER: pair.label})
+            study.enqueue_trial(point, user_attrs={PAPER: pair.label})
             room -= 1
 
 

@@ -22,6 +22,8 @@ from optuna.samplers import (
     TPESampler,
 )
 
+from study.plan.user_sampler import make_user_sampler
+from study.spec.sampler_factory import SamplerFactory
 from study.spec.study import StudySpec
 
 
@@ -35,8 +37,10 @@ def make_sampler(spec: StudySpec, place: int, attempt: int = 0, plain: bool = Fa
     digest = hashlib.sha256(f"{spec.search.seed}/{place}/{attempt}".encode()).digest()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        make = SAMPLERS["random" if plain else spec.search.sampler]
-        return make(int.from_bytes(digest[:4], "big") >> 1, startup_trials(spec))
+        seed, chosen = int.from_bytes(digest[:4], "big") >> 1, "random" if plain else spec.search.sampler
+        if isinstance(chosen, SamplerFactory):
+            return make_user_sampler(chosen, seed)
+        return SAMPLERS[chosen](seed, startup_trials(spec))
 
 
 def startup_trials(spec: StudySpec) -> int:

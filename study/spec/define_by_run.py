@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,10 +23,13 @@ from itertools import islice
 from typing import Any
 
 from study.spec.distillation import Distillation, Point
-from study.spec.domains import Choice, Domain, Float, Int, OptunaTrial, label
+from study.spec.domains import Choice, Domain, Float, Int, OptunaTrial
+from study.spec.function_source import source_hash
 from study.spec.grid import BranchingTrial, walk
+from study.spec.known_answers import KnownAnswers
 from study.spec.published import ANY_CASE, PaperCase
 from study.spec.settings import settings_of
+from study.spec.training import TRAINING_KNOBS, published_value
 from trainables.config.serialization import ConfigError, to_plain
 from trainables.config.trial import require
 
@@ -49,7 +51,7 @@ class DefineByRun:
 
     def __post_init__(self) -> None:
         require(inspect.isfunction(self.function), f"{self.function!r} is no function of a trial")
-        object.__setattr__(self, "code", _source_hash(self.function))
+        object.__setattr__(self, "code", source_hash(self.function))
         _explored(self.function)
 
     @property
@@ -83,6 +85,11 @@ class DefineByRun:
         """Always: what the function asks for is what Optuna gets."""
         return True
 
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """Nothing beforehand: the methods that the function gives have it."""
+        return {}
+
     def variants(self) -> tuple[Distillation, ...]:
         """The methods at the corners of the space."""
         return _explored(self.function)[0]
@@ -97,7 +104,8 @@ class DefineByRun:
     def paper_point(self, case: PaperCase = ANY_CASE) -> Point | None:
         """Found where the function asks under the names of fields: alpha, beta, scales, base, ..."""
         published = self.at_paper(case).method(case)
-        trial = _FixedAnswers(settings_of({"method": to_plain(published)}))
+        known = {name: published_value(name, case) for name in TRAINING_KNOBS}
+        trial = KnownAnswers({**known, **settings_of({"method": to_plain(published)})})
         try:
             found = self.suggest(trial)
         except LookupError:
@@ -136,33 +144,6 @@ class _CornerTrial(BranchingTrial):
         return self._take(name, choices)
 
 
-class _FixedAnswers:
-    """A trial that answers with given values by name; ``LookupError`` where it has none that is allowed."""
-
-    def __init__(self, known: dict[str, Any]) -> None:
-        self._known = known
-        self.params: dict[str, Any] = {}
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        return float(self._answer(name, Float(low, high, log=log, step=step).stored(self._known[name])))
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        return int(self._answer(name, Int(low, high, log=log).stored(self._known[name])))
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        value = self._known[name]
-        text = label(tuple(value) if isinstance(value, list) else value)
-        return self._answer(name, next((of for of in choices if of in (value, text)), None))
-
-    def _answer(self, name: str, value: Any) -> Any:
-        if value is None:
-            raise LookupError(name)
-        self.params[name] = value
-        return value
-
-
 @functools.cache
 def _explored(function: Callable[[OptunaTrial], Any]) -> tuple[tuple[Distillation, ...], dict[str, Domain]]:
     """The methods at the corners of a function's space, and the domains it asks for."""
@@ -180,13 +161,3 @@ def _explored(function: Callable[[OptunaTrial], Any]) -> tuple[tuple[Distillatio
         raise ConfigError(f"{name}: {type(error).__name__}: {error}") from None
     require(bool(domains), f"{name}: asks its trial for nothing; give the method itself")
     return tuple(found), domains
-
-
-def _source_hash(function: Callable[..., Any]) -> str:
-    try:
-        text = inspect.getsource(function)
-    except (OSError, TypeError):
-        raise ConfigError(
-            f"{function.__name__}: its source cannot be read; write it in the space file"
-        ) from None
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

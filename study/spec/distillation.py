@@ -12,7 +12,10 @@ from study.spec.domains import Choice, Domain, OptunaTrial, is_domain, options_o
 from study.spec.features import Added
 from study.spec.knobs import declared, knob
 from study.spec.published import ANY_CASE, PaperCase
-from trainables.config.trial import LogitTerm, Method, require
+from study.spec.training import checked_changes, closed_value
+from trainables.config.open_values import guarded
+from trainables.config.serialization import ConfigError
+from trainables.config.trial import SINCE_LATER, LogitTerm, Method, require
 from trainables.losses import check_logit_loss, logit_loss_fingerprint
 
 Point = dict[str, Any]
@@ -38,11 +41,15 @@ class SearchableMethod(Protocol):
     def stores_options(self) -> bool:
         """Whether Optuna stores the options of a choice themselves, not their labels."""
 
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """What the method does otherwise than the study's training, values or domains, by field."""
+
     def domains(self) -> Iterator[tuple[str, str | None, Domain]]:
-        """(name, base it belongs to or None, domain) of all that may be asked for."""
+        """(name, base it belongs to or None, domain) of all that may be asked for, but of the training."""
 
     def suggest(self, trial: OptunaTrial) -> Distillation:
-        """The method at the point that ``trial`` suggests; no domain is left in it."""
+        """The method at the point that ``trial`` suggests; no domain is left in it, but in its training."""
 
     def variants(self) -> tuple[Distillation, ...]:
         """Methods that together have all there is to check: itself, or those of a function's corners."""
@@ -58,34 +65,43 @@ class SearchableMethod(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@guarded(None)
 class Distillation:
     """ce_weight * L_CE + alpha * (consistent_weight * D_con + beta * D_com) + features (eq. 10, 11).
 
     Each field declared with :func:`knob` may hold a domain; its line here is all that declares it.
 
     Attributes:
-        base: kd, dkd, nkd or a registered loss; None for no logit loss.
+        base: a logit loss, built in (docs/losses.md) or registered; None for no logit loss.
         alpha, ce_weight, warmup_epochs: None means the published value of the base, for the pair and data.
         scales: the set M; None means the paper's for the pair.
         beta: weight of the complementary term.
         options: parameters of the base losses, by base: ``{"dkd": {"beta": Float(2, 10)}}``; what is not
             named keeps its published value, and domains of a base are asked for only when it is chosen.
+        standardize: ``no``, each ``region`` by its own spread, or all by that of the ``whole`` image.
         features: feature losses that are added.
+        training: fields of :class:`Training` for this method alone, values or domains: ``{"lr": 0.02}``.
     """
 
-    base: str | Choice | None = knob("kd", column="first")
-    alpha: float | Domain | None = knob(None, column="first")
-    beta: float | Domain = knob(paper.BETA, field="complementary_weight", column="first")
-    scales: tuple[int, ...] | Choice | None = knob(None, column="first")
+    base: str | Choice | None = knob("kd", column=1)
+    alpha: float | Domain | None = knob(None, column=3)
+    beta: float | Domain = knob(paper.BETA, field="complementary_weight", column=4)
+    scales: tuple[int, ...] | Choice | None = knob(None, column=2)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     ce_weight: float | Domain | None = knob(None, holder=Method)
-    consistent_weight: float | Domain = knob(1.0, column="later")
+    consistent_weight: float | Domain = knob(1.0, column=10)
     reduction: str | Choice = knob("mean")
     agreement: str | Choice = knob("released")
     warmup_epochs: int | Domain | None = knob(None)
+    standardize: str | Choice = knob("no", since_later=True)
     features: tuple[Added, ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict, metadata=SINCE_LATER)
 
     def __post_init__(self) -> None:
+        try:
+            checked_changes(self.training)
+        except ConfigError as error:
+            raise ConfigError(f"training.{error}") from None
         bases = list(options_of(self.base))
         for base in self.options:
             require(
@@ -123,7 +139,7 @@ class Distillation:
     @property
     def searched(self) -> bool:
         """Whether any field holds a domain."""
-        return any(True for _ in self.domains())
+        return any(True for _ in self.domains()) or any(map(is_domain, self.training.values()))
 
     @property
     def stores_options(self) -> bool:
@@ -142,11 +158,11 @@ class Distillation:
                 yield name, None, value
 
     def domains(self) -> Iterator[tuple[str, str | None, Domain]]:
-        """(name, base it belongs to or None, domain) of all that is searched."""
+        """(name, base it belongs to or None, domain) of all that is searched, but of the training."""
         return ((name, base, value) for name, base, value in self.slots() if is_domain(value))
 
     def suggest(self, trial: OptunaTrial) -> Distillation:
-        """The method with each domain replaced by what ``trial`` suggests."""
+        """The method with each of :meth:`domains` replaced by what ``trial`` suggests."""
         values: dict[str, Any] = {}
         for name, base, domain in self.domains():
             if base is None or base == values.get("base", self.base):
@@ -173,7 +189,7 @@ class Distillation:
 
     def method(self, case: PaperCase = ANY_CASE) -> Method:
         """The configuration of the data plane in ``case``; no field may hold a domain any more."""
-        published = paper.settings(str(self.base), case)
+        published = paper.settings(str(self.base), case, str(self.standardize))
         terms: dict[type, dict[str, Any]] = {Method: {}, LogitTerm: {}}
         for row in METHOD_KNOBS:
             value = getattr(self, row.name)
@@ -182,7 +198,8 @@ class Distillation:
         if self.base is None:
             return Method(**terms[Method], features=features)
         base = str(self.base)
-        options = {**paper.base_loss(base, case).options, **self.options.get(base, {})}
+        own = paper.base_loss(base, case, str(self.standardize)).options
+        options = {**own, **self.options.get(base, {})}
         terms[LogitTerm] |= {
             "options": check_logit_loss(base, options),
             "code": logit_loss_fingerprint(base),
@@ -194,16 +211,19 @@ class Distillation:
         """The method with every domain at the paper's value in ``case``."""
         bases = list(options_of(self.base))
         base = "kd" if "kd" in bases else bases[0]
+        standardize = "no" if is_domain(self.standardize) else str(self.standardize)
         known: dict[str, Any] = {row.name: row.default for row in METHOD_KNOBS}
-        known |= {**paper.settings(str(base), case), "base": base}
+        known |= {**paper.settings(str(base), case, standardize), "base": base}
         for added in self.features:
             known |= added.published()
         if base is not None:
-            options = check_logit_loss(str(base), paper.base_loss(str(base), case).options)
+            options = check_logit_loss(str(base), paper.base_loss(str(base), case, standardize).options)
             known |= {f"{base}.{option}": value for option, value in options.items()}
-        return self.with_values(
+        fixed = self.with_values(
             {name: known[name] for name, of_base, _ in self.domains() if of_base in (None, base)}
         )
+        training = {name: closed_value(name, value, case) for name, value in self.training.items()}
+        return dataclasses.replace(fixed, training=training)
 
     def paper_point(self, case: PaperCase = ANY_CASE) -> Point | None:
         """The point of the paper's configuration in the space; None where it lies outside."""

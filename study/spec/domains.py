@@ -1,11 +1,13 @@
-"""What a search may vary: any field of a method that holds one of these instead of a value."""
+"""What a search may vary: a field of a method, of a training, ... that holds one of these, not a value."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from trainables.config.serialization import OpenValue
 from trainables.config.trial import require
 
 
@@ -25,7 +27,7 @@ class OptunaTrial(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Float:
+class Float(OpenValue):
     """A real number in [low, high]; with ``log``, uniform in its logarithm.
 
     Attributes:
@@ -55,6 +57,16 @@ class Float:
         inside = _is_number(value) and self.low <= value <= self.high and self._fits(value)
         return float(value) if inside else None
 
+    def extremes(self) -> tuple[Any, ...]:
+        """Both ends."""
+        return (float(self.low), float(self.high))
+
+    def middle(self) -> float:
+        """The value half-way, by the measure of the search."""
+        if self.step is not None:
+            return self.low + self.step * (round((self.high - self.low) / self.step) // 2)
+        return math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
+
     def _fits(self, value: float) -> bool:
         """Whether ``value`` is a whole number of steps from the lower end."""
         steps = (value - self.low) / self.step if self.step is not None else 0.0
@@ -62,7 +74,7 @@ class Float:
 
 
 @dataclass(frozen=True, slots=True)
-class Int:
+class Int(OpenValue):
     """A whole number in [low, high], both ends included; with ``log``, uniform in its logarithm."""
 
     low: int
@@ -81,9 +93,17 @@ class Int:
         inside = isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
         return value if inside else None
 
+    def extremes(self) -> tuple[Any, ...]:
+        """Both ends."""
+        return (self.low, self.high)
+
+    def middle(self) -> int:
+        """The value half-way, by the measure of the search."""
+        return round(math.sqrt(self.low * self.high)) if self.log else (self.low + self.high) // 2
+
 
 @dataclass(frozen=True, slots=True, init=False)
-class Choice:
+class Choice(OpenValue):
     """One of several values: numbers, texts, scale sets, base losses.
 
     Optuna stores the label of a choice, a text such as ``1,2,4``; trials get the value itself.
@@ -111,6 +131,14 @@ class Choice:
         value = tuple(value) if isinstance(value, list) else value
         return next((label(option) for option in self.options if _same(option, value)), None)
 
+    def extremes(self) -> tuple[Any, ...]:
+        """All options."""
+        return self.options
+
+    def middle(self) -> Any:
+        """The first option."""
+        return self.options[0]
+
 
 Domain = Float | Int | Choice
 """Anything a search may vary."""
@@ -119,6 +147,11 @@ Domain = Float | Int | Choice
 def LogFloat(low: float, high: float) -> Float:
     """A real number in [low, high], uniform in its logarithm."""
     return Float(low, high, log=True)
+
+
+def value_in(domain: Domain, preferred: Any) -> Any:
+    """``preferred`` where it lies in ``domain``, else the value half-way."""
+    return preferred if domain.stored(preferred) is not None else domain.middle()
 
 
 def is_domain(value: object) -> bool:
@@ -132,6 +165,11 @@ def options_of(value: Any) -> Iterator[Any]:
         yield from value.options
     elif not is_domain(value):
         yield value
+
+
+def extremes(value: Any) -> tuple[Any, ...]:
+    """The values to check for ``value``: all options of a choice, both ends of a range, or itself."""
+    return value.extremes() if isinstance(value, OpenValue) else (value,)
 
 
 def label(value: Any) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
-from study.spec.domains import Domain, options_of
+from study.spec.domains import Domain, extremes, options_of
+from trainables.config.open_values import guarded
 from trainables.config.trial import FeatureTerm, require
 from trainables.losses import feature_loss_spec
 
@@ -16,6 +18,7 @@ OWN = ("weight", "warmup_epochs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@guarded(None)
 class Added:
     """A feature loss that a method adds; see :func:`study.spec.methods.Feature`.
 
@@ -47,6 +50,11 @@ class Added:
         own = {name: values.get(f"{self.name}.{name}", getattr(self, name)) for name in OWN}
         options = {name: values.get(f"{self.name}.{name}", value) for name, value in self.options.items()}
         return dataclasses.replace(self, **own, options=options)
+
+    def option_corners(self) -> Iterator[dict[str, Any]]:
+        """The options with each combination of extremes of what is searched of them."""
+        for values in product(*map(extremes, self.options.values())):
+            yield dict(zip(self.options, values, strict=True))
 
     def published(self) -> dict[str, Any]:
         """The published value of each of :meth:`slots`."""

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from study.spec.domains import OptunaTrial
 from trainables.config.trial import require
 
+NEEDS_FINITE = "a grid needs finite domains; write Float(low, high, step=...) or a Choice"
+
 
 class InfiniteGridError(ValueError):
     """A domain has no end of values; the message is its name."""
@@ -84,6 +86,4 @@ def check_finite(ask: Callable[[OptunaTrial], object], place: str) -> None:
                 break
     except InfiniteGridError as error:
         finite, name = False, str(error)
-    require(
-        finite, f"{place}.{name}: a grid needs finite domains; write Float(low, high, step=...) or a Choice"
-    )
+    require(finite, f"{place}.{name}: {NEEDS_FINITE}")

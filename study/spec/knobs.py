@@ -1,11 +1,11 @@
 """Declares knobs: what a search may vary, each in one place, the field of a method that holds it.
 
-    beta: float | Domain = knob(paper.BETA, field="complementary_weight", column="first")
+    beta: float | Domain = knob(paper.BETA, field="complementary_weight", column=4)
 
 That line is the whole declaration. From it follow the name in a search, in ``--set`` and in ``enqueue``,
 where a trial's configuration holds the value, its type and range (those of the configuration's field),
 what stands for it when nothing is said, and its column in ``trials.csv``. The code that uses a new knob lies
-in the data plane, with its field of the configuration.
+in the data plane, with its field of the configuration. A field of :class:`Training` is a knob as it stands.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
+from trainables.config.open_values import may_be_searched
 from trainables.config.serialization import ConfigError, convert, field_types
-from trainables.config.trial import LogitTerm, Method, Training
+from trainables.config.trial import SINCE_LATER, Data, LogitTerm, Method, Training
 
 HOLDERS: Mapping[type, tuple[str, ...]] = {
     Method: ("method",),
     LogitTerm: ("method", "logit"),
     Training: ("training",),
+    Data: ("data",),
 }
 """Parts of a trial's configuration that hold knobs, and where they stand in it."""
 
@@ -37,14 +39,17 @@ class Knob:
         name: in space files, in a search and in tables.
         holder: the class of the configuration that holds its value, in ``field``.
         default: what a method has that does not name it; None stands for the published value.
-        column: whether ``trials.csv`` has a column for it in any study, and where.
+        column: its place among the knobs' columns of ``trials.csv``, from 1; 0 where it has one only in
+            studies that search it. Those from 10 on came later and stand behind the data set.
+        only_with: another knob and the one value of it with which this one means something.
     """
 
     name: str
     holder: type
     field: str
     default: Any
-    column: Literal["", "first", "later"] = ""
+    column: int = 0
+    only_with: tuple[str, Any] | None = None
 
     @property
     def kind(self) -> Any:
@@ -75,16 +80,17 @@ def knob(
     *,
     field: str = "",
     holder: type = LogitTerm,
-    column: Literal["", "first", "later"] = "",
+    column: int = 0,
+    since_later: bool = False,
 ) -> Any:
     """Declare a field of a method as a knob, as ``dataclasses.field`` declares others.
 
     Args:
         field: its name in ``holder``, where it is not the method's own name for it.
+        since_later: at its default it stays out of the names of searches, as before it was there.
     """
-    return dataclasses.field(
-        default=default, metadata={"knob": {"field": field, "holder": holder, "column": column}}
-    )
+    about = {"knob": {"field": field, "holder": holder, "column": column}}
+    return dataclasses.field(default=default, metadata={**about, **(SINCE_LATER if since_later else {})})
 
 
 def declared(kind: Any) -> tuple[Knob, ...]:
@@ -100,3 +106,18 @@ def declared(kind: Any) -> tuple[Knob, ...]:
         for item in dataclasses.fields(kind)
         if (about := item.metadata.get("knob")) is not None
     )
+
+
+def fields_of(kind: Any) -> tuple[Knob, ...]:
+    """The knobs that are fields of a part of the configuration itself: those that may be searched."""
+    return tuple(
+        Knob(item.name, kind, item.name, default_of(item), only_with=item.metadata.get("only_with"))
+        for item in dataclasses.fields(kind)
+        if may_be_searched(kind, item.name)
+    )
+
+
+def default_of(item: dataclasses.Field[Any]) -> Any:
+    """The default of a field, made anew where it is made by a function."""
+    made = item.default_factory
+    return item.default if made is dataclasses.MISSING else made()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from study.spec import published as paper
@@ -15,7 +16,16 @@ SDD = Distillation
 
 
 def plain(base: str, **settings: Any) -> Distillation:
-    """The base loss alone: M = {1} and beta = 1."""
+    """Return the base loss alone, built in or one's own: M = {1} and beta = 1.
+
+    >>> plain("rld", alpha=2.0).label
+    'RLD'
+    >>> plain("kd", standardize="region").label
+    'KD+LS'
+
+    Args:
+        settings: fields of :class:`Distillation`; ``options`` are the loss's own, ``{"temperature": 2.0}``.
+    """
     options = settings.pop("options", {})
     return Distillation(
         base=base, scales=(1,), beta=1.0, options={base: options} if options else {}, **settings
@@ -37,9 +47,9 @@ def NKD(**settings: Any) -> Distillation:
     return plain("nkd", **settings)
 
 
-def Supervised() -> Distillation:
+def Supervised(**settings: Any) -> Distillation:
     """The student by itself: cross-entropy alone."""
-    return Distillation(base=None)
+    return Distillation(base=None, **settings)
 
 
 def Feature(
@@ -48,13 +58,18 @@ def Feature(
     plus: Distillation | None = None,
     weight: float | Domain | None = None,
     warmup_epochs: int | Domain = 0,
+    training: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Distillation:
-    """A feature loss beside the cross-entropy, or beside all that ``plus`` does: Feature("sp", plus=KD())."""
+    """A feature loss beside the cross-entropy, or beside all that ``plus`` does: Feature("sp", plus=KD()).
+
+    ``options`` are the loss's own parameters; they, the weight and the warm-up may be domains.
+    """
     added = Added(name=name, weight=weight, options=options, warmup_epochs=warmup_epochs)
     method = Supervised() if plus is None else plus
-    return dataclasses.replace(method, features=(*method.features, added))
+    changes = {**method.training, **(training or {})}
+    return dataclasses.replace(method, features=(*method.features, added), training=changes)
 
 
-PAPER_METHODS = tuple(row for base in paper.BASE_LOSSES for row in (plain(base), SDD(base=base)))
+PAPER_METHODS = tuple(row for base in paper.PAPER_BASES for row in (plain(base), SDD(base=base)))
 """KD, DKD and NKD, each by itself and decoupled: the rows that the paper's Tables 1 to 5 are about."""

@@ -1,4 +1,4 @@
-"""The settings of the paper's experiments, each with its source, in one place.
+"""Published settings of training and of every built-in logit loss, each with its source, in one place.
 
 Sources: Wei, Luo, Luo, "Scale Decoupled Distillation", CVPR 2024, section 4 (P); the configurations released
 with it, ``configs/<data>/<method>/*.yaml`` of github.com/shicaiwei123/SDD-CVPR2024, and the ``--M`` of its
@@ -8,6 +8,9 @@ CIFAR-100 and CUB-200.
 Where they differ: the warm-up is R's (P says 30 epochs for every method); ImageNet's batch is P's (R: 512 in
 one file, 256 in the others); NKD keeps the temperature 1 and gamma 1.5 that R gives it by itself, in SD-NKD
 too, where R's code reads DKD's temperature and beta instead.
+
+Losses that SDD's paper does not have carry the settings of their own releases, decoupled or not; ``source``
+says where a row was seen, and what of it was not seen anywhere and is ours.
 """
 
 from __future__ import annotations
@@ -53,20 +56,119 @@ class PublishedLoss:
         ce_weight, alpha: weights of the cross-entropy and of the distillation term.
         options: the loss's own parameters.
         warmup_epochs: linear warm-up of the distillation term.
+        source: where these were seen; what was not.
     """
 
     ce_weight: float = 1.0
     alpha: float = 1.0
     options: Mapping[str, Scalar] = field(default_factory=dict)
     warmup_epochs: int = 0
+    source: str = ""
 
+
+PAPER_BASES = ("kd", "dkd", "nkd")
+"""The base losses that the paper decouples."""
 
 BASE_LOSSES: Mapping[str, PublishedLoss] = {
-    "kd": PublishedLoss(ce_weight=0.1, alpha=0.9, options={"temperature": 4.0}),  # R
-    "dkd": PublishedLoss(options={"alpha": 1.0, "beta": 8.0, "temperature": 4.0}, warmup_epochs=20),  # R
-    "nkd": PublishedLoss(options={"temperature": 1.0, "gamma": 1.5}, warmup_epochs=20),  # R
+    "kd": PublishedLoss(ce_weight=0.1, alpha=0.9, options={"temperature": 4.0}, source="R"),
+    "dkd": PublishedLoss(
+        options={"alpha": 1.0, "beta": 8.0, "temperature": 4.0}, warmup_epochs=20, source="R"
+    ),
+    "nkd": PublishedLoss(options={"temperature": 1.0, "gamma": 1.5}, warmup_epochs=20, source="R"),
+    "rld": PublishedLoss(
+        options={"alpha": 1.0, "beta": 8.0, "temperature": 4.0, "top_temperature": 1.0},
+        warmup_epochs=20,
+        source="zju-SWJ/RLD; values for single pairs were not seen but for vgg13-vgg8, which has these",
+    ),
+    "ttm": PublishedLoss(
+        alpha=45.0,
+        options={"gamma": 0.1},
+        source="zkxufo/TTM, README, vgg13-vgg8; weights of most other pairs were not seen: search them",
+    ),
+    "wttm": PublishedLoss(
+        alpha=4.0,
+        options={"gamma": 0.2},
+        source="zkxufo/TTM, README, vgg13-vgg8 beside CRD; weights by itself were not seen: search them",
+    ),
+    "normkd": PublishedLoss(
+        ce_weight=0.1, alpha=0.9, options={"temperature": 2.0}, source="arcaninez/CRLD, NormKD.py"
+    ),
+    "gdkd": PublishedLoss(
+        options={
+            "top": 5,
+            "group_weight": 1.0,
+            "top_weight": 1.0,
+            "rest_weight": 8.0,
+            "temperature": 4.0,
+        },
+        warmup_epochs=20,
+        source="ZaberKo/GDKD, configs/cifar100/gdkd",
+    ),
+    "gdkd3": PublishedLoss(
+        options={
+            "top": 4,
+            "group_weight": 1.0,
+            "top_weight": 1.0,
+            "rest_weight": 8.0,
+            "temperature": 4.0,
+        },
+        warmup_epochs=20,
+        source="ZaberKo/GDKD, GDKD3.py; values for single pairs were not seen",
+    ),
+    "abkd": PublishedLoss(
+        alpha=32.0,
+        options={"a": 0.8, "b": 0.3, "temperature": 4.0},
+        source="ghwang-s/abkd, weight 32 or 64, a and b for resnet56-resnet20; others were not seen",
+    ),
+    "ldrld": PublishedLoss(
+        options={"alpha": 10.5, "beta": 7.0, "top": 7, "temperature": 4.0},
+        source="yema-web/LDRLD, resnet32x4-resnet8x4, 20 epochs of learning-rate warm-up; others not seen",
+    ),
+    "ofa": PublishedLoss(
+        options={"exponent": 1.5, "temperature": 1.0},
+        source="Hao840/OFAKD, exponents of 1 to 1.5, beside label smoothing of 0.1",
+    ),
+    "dist": PublishedLoss(
+        options={"inter_weight": 2.0, "intra_weight": 2.0, "temperature": 4.0},
+        source="ZaberKo/GDKD, configs/cifar100/dist; zkxufo/TTM, dist.py",
+    ),
+    "swap": PublishedLoss(
+        ce_weight=0.1,
+        alpha=0.9,
+        options={"temperature": 4.0},
+        source="zju-SWJ/RLD, SWAP.py; its weights were not seen, these are KD's",
+    ),
 }
 """For every pair and data set that no row of :data:`EXCEPTIONS` names."""
+
+STANDARDIZED: Mapping[str, PublishedLoss] = {
+    "kd": PublishedLoss(
+        ce_weight=0.1,
+        alpha=9.0,
+        options={"temperature": 2.0},
+        source="sunshangquan/logit-standardization-KD; some pairs have T 3 or 4, or weight 1 or 12",
+    ),
+    "dkd": PublishedLoss(
+        alpha=9.0,
+        options={"temperature": 2.0},
+        warmup_epochs=20,
+        source="sunshangquan/logit-standardization-KD, weight 9 to 18, by pair and by hand",
+    ),
+    "rld": PublishedLoss(
+        alpha=9.0,
+        options={"temperature": 2.0, "top_temperature": 2.0},
+        warmup_epochs=20,
+        source="zju-SWJ/RLD",
+    ),
+    "abkd": PublishedLoss(
+        ce_weight=0.1,
+        alpha=36.0,
+        options={"temperature": 2.0},
+        source="ghwang-s/abkd, ls.py: weight 9 times T^2, which is not in the loss here",
+    ),
+}
+"""What holds instead where logits are standardised; options that are not named stay. For other bases nothing
+was seen, and their own settings stay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +185,7 @@ class PublishedException:
     data: str | None = None
     pairs: tuple[tuple[str, str], ...] = ()
     options: Mapping[str, Scalar] = field(default_factory=dict)
+    alpha: float | None = None
     warmup_epochs: int | None = None
 
     def concerns(self, base: str, case: PaperCase) -> bool:
@@ -129,25 +232,75 @@ EXCEPTIONS: tuple[PublishedException, ...] = (
         source="R imagenet/r50_mv2/sdd_dkd, whose MobileNetV2 is MobileNetV1",
     ),
     PublishedException(base="nkd", data="imagenet", warmup_epochs=1, source="R imagenet/*/nkd, sdd_nkd"),
+    PublishedException(
+        base="ttm", pairs=(("wrn_40_2", "wrn_40_1"),), alpha=76.0, source="ghwang-s/abkd, its script for TTM"
+    ),
+    PublishedException(
+        base="gdkd",
+        pairs=(("resnet32x4", "resnet8x4"),),
+        options={"top_weight": 2.0},
+        source="ZaberKo/GDKD at dc5201d",
+    ),
+    PublishedException(
+        base="gdkd",
+        pairs=(("vgg13", "vgg8"), ("vgg13", "MobileNetV2")),
+        options={"rest_weight": 6.0},
+        source="ZaberKo/GDKD configs/cifar100/gdkd/vgg13_*",
+    ),
+    PublishedException(
+        base="gdkd",
+        pairs=(("wrn_40_2", "wrn_16_2"), ("wrn_40_2", "wrn_40_1")),
+        options={"top_weight": 2.0, "rest_weight": 6.0},
+        source="ZaberKo/GDKD configs/cifar100/gdkd/wrn40_2_wrn_*",
+    ),
+    PublishedException(
+        base="gdkd",
+        pairs=(("resnet110", "resnet32"),),
+        options={"top_weight": 2.0, "rest_weight": 2.0},
+        source="ZaberKo/GDKD configs/cifar100/gdkd/res110_res32",
+    ),
+    PublishedException(
+        base="gdkd",
+        pairs=(("resnet56", "resnet20"),),
+        options={"top_weight": 1.0, "rest_weight": 1.0},
+        source="ZaberKo/GDKD configs/cifar100/gdkd/res56_res20",
+    ),
+    PublishedException(
+        base="dist",
+        data="imagenet",
+        options={"inter_weight": 1.0, "intra_weight": 1.0, "temperature": 1.0},
+        source="zkxufo/TTM, dist.py, whose defaults these are; ImageNet's own weights were not seen",
+    ),
 )
 """Read in order; a later row wins."""
 
 
-def base_loss(name: str, case: PaperCase = ANY_CASE) -> PublishedLoss:
-    """Published settings of base loss ``name`` in ``case``; weights of 1 for a loss of the user's own."""
+def base_loss(name: str, case: PaperCase = ANY_CASE, standardize: str = "no") -> PublishedLoss:
+    """Return published settings of base loss ``name`` in ``case``; weights of 1 for a loss of the user's own.
+
+    Args:
+        standardize: whether its logits are standardised, which has weights and temperatures of its own.
+    """
     found = BASE_LOSSES.get(name, PublishedLoss())
     for row in EXCEPTIONS:
         if row.concerns(name, case):
-            warmup = found.warmup_epochs if row.warmup_epochs is None else row.warmup_epochs
-            found = dataclasses.replace(found, options={**found.options, **row.options}, warmup_epochs=warmup)
+            found = dataclasses.replace(
+                found,
+                options={**found.options, **row.options},
+                alpha=found.alpha if row.alpha is None else row.alpha,
+                warmup_epochs=found.warmup_epochs if row.warmup_epochs is None else row.warmup_epochs,
+            )
+    if standardize != "no" and name in STANDARDIZED:
+        instead = STANDARDIZED[name]
+        found = dataclasses.replace(instead, options={**found.options, **instead.options})
     return found
 
 
-def settings(base: str, case: PaperCase = ANY_CASE) -> dict[str, Any]:
-    """Published values of knobs that depend on the base loss or on the case, by the knob's name."""
-    found = base_loss(base, case)
-    own = {item.name: getattr(found, item.name) for item in dataclasses.fields(found)}
-    return {**{name: value for name, value in own.items() if name != "options"}, "scales": scales(case)}
+def settings(base: str, case: PaperCase = ANY_CASE, standardize: str = "no") -> dict[str, Any]:
+    """Return published values of knobs that depend on the base loss or on the case, by the knob's name."""
+    found = base_loss(base, case, standardize)
+    knobs = ("ce_weight", "alpha", "warmup_epochs")
+    return {**{name: getattr(found, name) for name in knobs}, "scales": scales(case)}
 
 
 def scales(case: PaperCase) -> tuple[int, ...]:

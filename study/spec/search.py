@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from inspect import isfunction
 from typing import Literal, get_args
 
+from study.spec.sampler_factory import SamplerFactory
+from trainables.config.open_values import guarded
 from trainables.config.trial import require
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@guarded()
 class Budget:
     """What the search may spend; whichever comes first ends it, and the study says which it was.
 
@@ -39,6 +43,7 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@guarded()
 class ASHA:
     """Asynchronous successive halving (Li 2020): at each rung 1 of ``reduction`` trials goes on.
 
@@ -55,6 +60,7 @@ class ASHA:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@guarded()
 class HyperBand:
     """Asynchronous HyperBand (Li 2020): several :class:`ASHA` side by side, which begin ever later.
 
@@ -73,6 +79,7 @@ class HyperBand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@guarded()
 class Median:
     """Stops a trial whose best value is worse than the median of the others' averages at that epoch."""
 
@@ -91,6 +98,7 @@ COSTS = get_args(Cost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@guarded()
 class Search:
     """How hyper-parameters are chosen; the paper's configuration is always the first trial.
 
@@ -101,7 +109,8 @@ class Search:
             accuracies alone and would drop small students first, so that there is none.
         pairs: ``each`` gives every pair a search of its own, ``search`` makes the pair a dimension.
         sampler: tpe (multivariate, grouped, constant liar), random, grid (every domain finite), cmaes
-            (numbers; categories are drawn at random), gp, or nsga2 (several objectives).
+            (numbers; categories are drawn at random), gp, nsga2 (several objectives), or a function of the
+            space file that makes any Optuna sampler from a seed, see :mod:`study.spec.sampler_factory`.
         stop: early stopping, or None.
         seed: of the sampler and of the trials.
     """
@@ -109,11 +118,13 @@ class Search:
     maximize: Literal["val/top1", "val/top5"] = "val/top1"
     minimize: Minimized | tuple[Minimized, ...] | None = None
     pairs: Literal["each", "search"] = "each"
-    sampler: Literal["tpe", "random", "grid", "cmaes", "gp", "nsga2"] = "tpe"
+    sampler: Literal["tpe", "random", "grid", "cmaes", "gp", "nsga2"] | SamplerFactory = "tpe"
     stop: ASHA | HyperBand | Median | None = ASHA()
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if isfunction(self.sampler):
+            object.__setattr__(self, "sampler", SamplerFactory(self.sampler))
         if len(self.objectives) == 1:
             return
         require(len(set(self.objectives)) == len(self.objectives), "minimize: names one objective twice")

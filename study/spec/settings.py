@@ -7,8 +7,9 @@ from typing import Any
 
 from study.spec.distillation import METHOD_KNOBS
 from study.spec.knobs import ABSENT
+from study.spec.training import TRAINING_KNOBS
 
-KNOBS = METHOD_KNOBS
+KNOBS = (*METHOD_KNOBS, *TRAINING_KNOBS.values())
 """Every knob that is declared by a field."""
 
 

@@ -14,14 +14,17 @@ from inspect import isfunction
 from pathlib import Path
 from typing import Any, Literal
 
+from study.spec import domains
 from study.spec import published as paper
 from study.spec.define_by_run import AnyMethod, DefineByRun
-from study.spec.distillation import Distillation
-from study.spec.domains import Choice, Domain, Float, Int, LogFloat
+from study.spec.distillation import Distillation, SearchableMethod
+from study.spec.domains import Domain, label, options_of
 from study.spec.features import Added
-from study.spec.methods import DKD, KD, NKD, PAPER_METHODS, SDD, Feature, Supervised
+from study.spec.methods import DKD, KD, NKD, PAPER_METHODS, SDD, Feature, Supervised, plain
 from study.spec.search import ASHA, Budget, HyperBand, Median, Search
-from trainables.config.trial import Data, DefaultRate, Scalar, Training, require
+from study.spec.training import changed
+from trainables.config.open_values import guarded, open_fields
+from trainables.config.trial import Data, DefaultRate, Training, require
 
 __all__ = [
     "ASHA",
@@ -49,24 +52,40 @@ __all__ = [
     "StudySpec",
     "Supervised",
     "Training",
+    "plain",
 ]
 
 
+Float: Any = domains.Float
+Int: Any = domains.Int
+LogFloat: Any = domains.LogFloat
+Choice: Any = domains.Choice
+"""Typed so that a field of any type takes them: ``Training(lr=LogFloat(0.01, 0.2))``."""
+
+
 @dataclass(frozen=True, slots=True)
+@guarded(None)
 class Pair:
     """A teacher, a student, and what their runs do otherwise than the study's ``training``.
 
     Attributes:
+        teacher: a network's name, or a ``Choice`` of several, among which every search chooses.
         weights: a teacher file to use, and measure (RepDistiller's and mdistiller's); None trains one.
-        training: fields of :class:`Training` for this student, such as ``{"lr": 0.02}``. The published
-            learning rate of ShuffleNet and MobileNetV2 students (0.01) needs no mention; it stands in for a
-            rate that the study does not name.
+        training: fields of :class:`Training` for this student, values or domains, such as ``{"lr": 0.02}``.
+            The published learning rate of ShuffleNet and MobileNetV2 students (0.01) needs no mention; it
+            stands in for a rate that the study does not name.
     """
 
-    teacher: str
+    teacher: str | domains.Choice
     student: str
     weights: str | None = None
-    training: Mapping[str, Scalar] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require(
+            self.weights is None or isinstance(self.teacher, str),
+            "weights: are of one teacher, and there is a choice of several",
+        )
 
     @property
     def weight_file(self) -> Path | None:
@@ -76,21 +95,27 @@ class Pair:
     @property
     def label(self) -> str:
         """``teacher-student``, as the paper writes it."""
-        return f"{self.teacher}-{self.student}"
+        return f"{','.join(map(label, options_of(self.teacher)))}-{self.student}"
+
+    def each(self) -> tuple[Pair, ...]:
+        """The pair with each teacher it may have."""
+        teachers = options_of(self.teacher)
+        return tuple(dataclasses.replace(self, teacher=teacher) for teacher in teachers)
 
     def case(self, data: str) -> paper.PaperCase:
         """What the paper's settings depend on, on data set ``data``."""
-        return paper.PaperCase(self.teacher, self.student, data)
+        return paper.PaperCase(label(self.teacher), self.student, data)
 
     def student_training(self, common: Training) -> Training:
-        """The training settings of this pair's student."""
+        """The training settings of this pair's student, domains among them."""
         published = paper.learning_rate(self.student)
         unwritten = isinstance(common.lr, DefaultRate)
         own: dict[str, Any] = {"lr": published} if published is not None and unwritten else {}
-        return dataclasses.replace(common, **{**own, **self.training})
+        return changed(common, {**own, **self.training})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@guarded()
 class Confirm:
     """Retraining on all of train over seeds; the test split is read here and nowhere else.
 
@@ -114,6 +139,7 @@ class Confirm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@guarded()
 class Resources:
     """What one trial gets, and how it computes. Nothing here is part of a trial's configuration.
 
@@ -151,12 +177,15 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@guarded()
 class StudySpec:
     """A study, whole.
 
     Attributes:
         name: of its results folder and its MLflow experiment; the space file's name unless given.
-        training: of the students; of the teachers too, unless ``teacher_training`` is given.
+        pairs: see :class:`Pair`; :attr:`each_pair` has one for each teacher that may be chosen.
+        training: of the students; of the teachers too, unless ``teacher_training`` is given. A domain in it
+            is searched for every method, baselines too; teachers have the paper's value, if it lies inside.
         methods: rows of the tables. Those with domains are searched; those without are baselines. A function
             of an Optuna trial that gives a method is a method too, see ``study/define_by_run.py``.
     """
@@ -177,7 +206,7 @@ class StudySpec:
         object.__setattr__(self, "methods", tuple(methods))
         require(bool(self.pairs), "pairs: names no pair")
         require(bool(self.methods), "methods: names no method")
-        labels = [pair.label for pair in self.pairs]
+        labels = [pair.label for pair in self.each_pair]
         require(len(set(labels)) == len(labels), f"pairs: one is named twice ({', '.join(labels)})")
         require(
             not self.name or (self.name.replace("-", "").replace("_", "").isalnum() and self.name.isascii()),
@@ -185,6 +214,15 @@ class StudySpec:
         )
 
     @property
-    def searched(self) -> tuple[AnyMethod, ...]:
-        """The methods that have something to search."""
-        return tuple(method for method in self.methods if method.searched)
+    def each_pair(self) -> tuple[Pair, ...]:
+        """The pairs, one for each teacher that may be chosen."""
+        return tuple(each for pair in self.pairs for each in pair.each())
+
+    @property
+    def tuned_alike(self) -> bool:
+        """Whether something is searched for every method: the study's training, or its data, has a domain."""
+        return bool(open_fields(self.training) or open_fields(self.data))
+
+    def searches(self, method: SearchableMethod, pair: Pair) -> bool:
+        """Whether ``method`` has something to search on ``pair``."""
+        return method.searched or self.tuned_alike or bool(open_fields(changed(Training(), pair.training)))

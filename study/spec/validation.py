@@ -8,13 +8,15 @@ from itertools import product
 from typing import Any
 
 from study.spec.distillation import METHOD_KNOBS, Distillation
-from study.spec.domains import options_of
+from study.spec.domains import Float, extremes, options_of
 from study.spec.features import OWN, Added
-from study.spec.grid import check_finite
+from study.spec.grid import NEEDS_FINITE, check_finite
 from study.spec.study import StudySpec
+from study.spec.training import TRAINING_KNOBS, changed
 from trainables import data
+from trainables.config.open_values import open_fields
 from trainables.config.serialization import ConfigError, convert, field_types
-from trainables.config.trial import FeatureTerm
+from trainables.config.trial import Data, FeatureTerm, Training
 from trainables.losses import check_feature_loss, check_logit_loss
 from trainables.models.names import check_name
 
@@ -33,11 +35,10 @@ def check_names(spec: StudySpec) -> None:
     with at("data."):
         data.check(spec.data)
     for index, pair in enumerate(spec.pairs):
-        for role, name in (("teacher", pair.teacher), ("student", pair.student)):
-            with at(f"pairs.{index}.{role}: "):
-                check_name(name)
-        with at(f"pairs.{index}.training."):
-            pair.student_training(spec.training)
+        for role, names in (("teacher", options_of(pair.teacher)), ("student", (pair.student,))):
+            for name in names:
+                with at(f"pairs.{index}.{role}: "):
+                    check_name(name)
         if pair.weight_file is not None and not pair.weight_file.is_file():
             raise ConfigError(f"pairs.{index}.weights: no file {pair.weights}")
     for index, method in enumerate(spec.methods):
@@ -45,6 +46,38 @@ def check_names(spec: StudySpec) -> None:
             check_method(variant, f"methods.{index}")
         if spec.search.sampler == "grid":
             check_finite(method.suggest, f"methods.{index}")
+    check_training(spec)
+
+
+def check_training(spec: StudySpec) -> None:
+    """Raise :class:`ConfigError` unless every pair's students can be trained as each method says."""
+    for number, pair in enumerate(spec.pairs):
+        with at(f"pairs.{number}.training."):
+            own = pair.student_training(spec.training)
+        for index, method in enumerate(spec.methods):
+            for variant in method.variants():
+                with at(f"methods.{index}.training."):
+                    parts = (changed(own, variant.training), changed(spec.data, variant.training))
+                fields = {name: value for part in parts for name, value in open_fields(part).items()}
+                for name, domain in fields.items():
+                    place = "data" if TRAINING_KNOBS[name].holder is Data else "training"
+                    place = f"pairs.{number}.training" if name in pair.training else place
+                    place = f"methods.{index}.training" if name in variant.training else place
+                    _check_open(spec, f"{place}.{name}", name, domain, parts[0])
+
+
+def _check_open(spec: StudySpec, place: str, name: str, domain: Any, training: Training) -> None:
+    """Raise :class:`ConfigError` where a domain of the training means nothing in this study."""
+    needs = TRAINING_KNOBS[name].only_with
+    if needs is not None and needs[1] not in extremes(getattr(training, needs[0])):
+        raise ConfigError(f"{place}: means something only where {needs[0]} is {needs[1]!r}; give one value")
+    if name == "epochs" and spec.search.stop is not None:
+        raise ConfigError(
+            f"{place}: cannot be searched under early stopping, whose resource is epochs; "
+            "set search.stop=None"
+        )
+    if spec.search.sampler == "grid" and isinstance(domain, Float) and domain.step is None:
+        raise ConfigError(f"{place}: {NEEDS_FINITE}")
 
 
 def check_method(method: Distillation, place: str) -> None:
@@ -65,17 +98,12 @@ def check_method(method: Distillation, place: str) -> None:
 
 def _check_feature(term: Added, place: str) -> None:
     """Raise :class:`ConfigError` unless the loss exists and takes each end of what is searched of it."""
-    for values in product(*map(extremes, term.options.values())):
+    for options in term.option_corners():
         with at(f"{place}: "):
-            check_feature_loss(term.name, dict(zip(term.options, values, strict=True)))
+            check_feature_loss(term.name, options)
     for name in OWN:
         for extreme in extremes(getattr(term, name)):
             if extreme is not None:
                 with at(f"{place}."):
                     FeatureTerm(**{"name": term.name, "weight": 0.0, name: extreme})
                     convert(field_types(FeatureTerm)[name], extreme, name)
-
-
-def extremes(value: Any) -> list[Any]:
-    """The values to check for ``value``: all options of a choice, both ends of a range, or itself."""
-    return list(options_of(value)) or [value.low, value.high]

@@ -20,22 +20,24 @@ def confirm(context: StageContext) -> Iterator[Phase]:
 def confirm_trials(context: StageContext) -> list[PlannedTrial]:
     """Plan what is worth confirming: the best of each search, the paper's, and the baselines of their pairs.
 
-    A configuration that is two of these runs once.
+    A configuration that is two of these runs once. A base loss that is searched by itself is not brought
+    along untuned: the tuned are compared with the tuned.
     """
     plan, spec = context.plan, context.plan.spec
     chosen = _best(context)
-    pairs = {pair.label: pair for pair in spec.pairs}
+    pairs = {pair.label: pair for pair in spec.each_pair}
     shown = {pair.label: pair for _, pair, _ in chosen} if chosen else pairs
     for pair in shown.values():
         teacher = context.teachers[pair.label]
         for method in spec.methods:
-            if not method.searched:
+            if not plan.searches(method, pair):
                 chosen.append((plan.fixed_config(pair, method, teacher), pair, "baseline"))
             elif spec.confirm.paper:
                 chosen.append((plan.fixed_config(pair, method, teacher), pair, "paper"))
+        tuned = {method.label for method in spec.methods if plan.searches(method, pair)}
         for config, of, _ in list(chosen):
-            plain = plan.undecoupled(pair, config, teacher)
-            if of is pair and plain is not None:
+            plain = plan.undecoupled(pair, config)
+            if of is pair and plain is not None and plain.method.label not in tuned:
                 chosen.append((plain, pair, "baseline"))
     planned: dict[str, PlannedTrial] = {}
     for config, pair, role in chosen:
@@ -49,7 +51,7 @@ def _best(context: StageContext) -> list[tuple[TrialConfig, Pair, Role]]:
     plan, most = context.plan, context.plan.spec.confirm.best
     history = SearchHistory(plan, context.teachers, context.recorder.records)
     whole_front = len(history.objectives.names) > 1 and most > 0
-    pairs = {pair.label: pair for pair in plan.spec.pairs}
+    pairs = {pair.label: pair for pair in plan.spec.each_pair}
     return [
         (record.trial, pairs[record.pair], "best")
         for space in plan.search_spaces

@@ -55,7 +55,7 @@ def print_summary(console: Console, folder: StudyFolder, report: Report | None) 
     title = f"{folder.name}: test top-1 of confirmed configurations"
     table = Table(title=title, title_justify="left", box=None)
     for number, name in enumerate(HEAD):
-        table.add_column(name, justify="right" if number >= 3 else "left")
+        table.add_column(name, justify="right" if number >= 4 else "left")
     for row in shown(report.table):
         table.add_row(*row)
     console.print(table)

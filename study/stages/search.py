@@ -43,5 +43,5 @@ def _measure(context: StageContext) -> None:
 def _heaviest(context: StageContext) -> TrialConfig:
     """Find the paper's configuration of the pair whose student computes most."""
     plan, name = context.plan, "student/multiply_adds"
-    pair = max(plan.spec.pairs, key=lambda pair: plan.costs(pair, [name])[name])
+    pair = max(plan.spec.each_pair, key=lambda pair: plan.costs(pair, [name])[name])
     return plan.fixed_config(pair, plan.search_spaces[0].method, context.teachers[pair.label])

@@ -22,9 +22,9 @@ def train_teachers(context: StageContext) -> Iterator[Phase]:
     Raises:
         StageFailed: a teacher could not be trained, so that nothing can learn from it.
     """
-    planned = {pair.label: _teacher_trial(context, pair) for pair in context.plan.spec.pairs}
+    planned = {pair.label: _teacher_trial(context, pair) for pair in context.plan.spec.each_pair}
     yield from unfinished(context, "teachers", list(planned.values()))
-    for pair in context.plan.spec.pairs:
+    for pair in context.plan.spec.each_pair:
         context.teachers[pair.label] = _file(context, planned[pair.label])
     for one in {trial.key: trial for trial in planned.values()}.values():
         _warn_near_chance(context, one)
@@ -35,10 +35,11 @@ def _teacher_trial(context: StageContext, pair: Pair) -> PlannedTrial:
     plan = context.plan
     if pair.weight_file is None:
         return plan.teacher_trial(pair)
-    form = plan.large_images(pair.teacher)
-    state = read_teacher(pair.weight_file, pair.teacher, plan.num_classes, plan.image_size, form)
+    teacher = str(pair.teacher)
+    form = plan.large_images(teacher)
+    state = read_teacher(pair.weight_file, teacher, plan.num_classes, plan.image_size, form)
     about = {"file": pair.weight_file.name}
-    return plan.given_teacher_trial(file_teacher(context.folder.store, pair.teacher, state, about))
+    return plan.given_teacher_trial(file_teacher(context.folder.store, teacher, state, about))
 
 
 def _warn_near_chance(context: StageContext, planned: PlannedTrial) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar, get_args
@@ -78,7 +79,8 @@ def _record(run: MlflowRun) -> TrialRecord:
         pair=tags.get("pair", ""),
         method=tags.get("method", ""),
         role=_word(tags.get("role"), "", get_args(Role)),
-        search=tags.get("arm", ""),
+        search=tags.get("search", ""),
+        point=json.loads(tags.get("point", "{}")),
         config=nested(run.params),
         started=(run.started or 0) / 1000,
         status=_status(run),

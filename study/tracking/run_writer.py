@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tempfile
 import time
@@ -109,6 +110,8 @@ class RunWriter:
             "stage": record.stage,
             "role": record.role,
             "seed": str(record.trial.seed),
+            "search": record.search,
+            "point": json.dumps(record.point),
             "git_commit": self.commit,
         }
         name = " ".join(filter(None, [record.stage, record.pair, record.method, record.role, record.key[:6]]))

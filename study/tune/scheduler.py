@@ -7,6 +7,7 @@ from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler
 
+from study.compute.ray_private import IdleActors
 from study.tune.leaving import exits_tuner
 from study.tune.searcher import PhaseSearcher
 
@@ -26,14 +27,13 @@ class IdleActorScheduler(FIFOScheduler):
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         """Choose the next trial, see Ray; called many times a second."""
-        controller = tune_controller._tune_controller
-        if not controller._actor_cache.num_cached_objects:
+        idle = IdleActors(tune_controller)
+        if not idle.any:
             self._busy = time.monotonic()
         elif time.monotonic() - self._busy > IDLE_S:
-            controller._cleanup_cached_actors(force_all=True)
-        pending = controller._pending_trials - controller._trial_to_actor.keys()
-        if pending:
-            return next(trial for trial in tune_controller.get_trials() if trial in pending)
+            idle.let_go()
+        if waiting := idle.waiting:
+            return next(trial for trial in tune_controller.get_trials() if trial in waiting)
         return super().choose_trial_to_run(tune_controller)
 
 

@@ -5,20 +5,18 @@ The only file that knows ``trainables.ray_worker``. Ray is started or reached wh
 
 from __future__ import annotations
 
-import importlib
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ray
 from ray import tune
-from ray.tune.execution import class_cache
 
 from study.compute import gpu_packing as packing
 from study.compute.cluster import Cluster
 from study.compute.fair_share import fair_share
+from study.compute.ray_private import import_without_mlflow, use_plain_processes
 from study.errors import StudyHalted
 from study.journal.recorder import Recorder
 from study.plan.expected import trials_a_kind
@@ -135,27 +133,3 @@ class StudyTuner:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return searcher.held
-
-
-def import_without_mlflow() -> None:
-    """Have Ray's integration with MLflow imported, without MLflow.
-
-    Tune imports it to count, for Ray's statistics, callbacks that are not used here. The launcher imports
-    MLflow itself, which takes more than a second, while the first trial trains.
-    """
-    if "mlflow" in sys.modules:
-        return
-    sys.modules["mlflow"] = None  # type: ignore[assignment]  # an import of it fails
-    try:
-        importlib.import_module("ray.air.integrations.mlflow")
-    finally:
-        del sys.modules["mlflow"]
-
-
-def use_plain_processes() -> None:
-    """Have trials run in Ray's ordinary worker processes.
-
-    Tune sets a variable for PyTorch Lightning, which is not used here, in the environment of its actors; a
-    process of an environment of its own is started through a second interpreter.
-    """
-    class_cache.DEFAULT_ENV_VARS.pop("PL_DISABLE_FORK", None)

@@ -24,6 +24,16 @@ class ConfigError(SDDError, ValueError):
     """Says what is wrong with a configuration; the message starts with the path of the field."""
 
 
+class OpenValue:
+    """Stands for several values, of which a study chooses one for each trial, see ``open_values``."""
+
+    __slots__ = ()
+
+    def extremes(self) -> tuple[Any, ...]:
+        """The values to check: all of a list, both ends of a range."""
+        raise NotImplementedError
+
+
 def to_plain(value: Any) -> Any:
     """Dataclasses, tuples and mappings as dicts, lists and scalars that JSON can hold; functions by name."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -80,6 +90,10 @@ def convert(hint: Any, value: Any, path: str) -> Any:
         return value
     if origin in (Union, types.UnionType):
         return _convert_union(args, value, path)
+    if isinstance(value, OpenValue) and not (isinstance(hint, type) and isinstance(value, hint)):
+        for extreme in value.extremes():
+            convert(hint, extreme, path)
+        return value
     if origin is Literal:
         if value in args and type(value) in {type(arg) for arg in args}:
             return value

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from trainables.config.open_values import NOT_SEARCHED, SEARCHED, guarded, only_with, open_fields
 from trainables.config.scales import check_scales
 from trainables.config.serialization import ConfigError, from_plain, to_plain
 
@@ -45,6 +46,7 @@ def require(condition: bool, message: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@guarded()
 class Data:
     """A data set, the part of it that is used, and the part of train that is held out.
 
@@ -66,7 +68,7 @@ class Data:
     split_seed: int = 0
     classes: int | tuple[int, ...] | None = None
     fraction: float = 1.0
-    augment: Literal["standard", "none"] = "standard"
+    augment: Literal["standard", "none"] = field(default="standard", metadata=SEARCHED)
     options: Mapping[str, Scalar] = field(default_factory=dict)
     fingerprint: str | None = None
 
@@ -90,8 +92,11 @@ class DefaultRate(float):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@guarded(searched=True)
 class Training:
     """Optimisation: SGD with momentum under a step or cosine schedule.
+
+    Each field is a knob: in a study it may hold a domain, unless it is declared :data:`NOT_SEARCHED`.
 
     Attributes:
         epochs: passes over the training images.
@@ -118,10 +123,10 @@ class Training:
     weight_decay: float = 5e-4
     nesterov: bool = False
     schedule: Literal["step", "cosine"] = "step"
-    milestones: tuple[int, ...] = (150, 180, 210)
-    lr_decay: float = 0.1
+    milestones: tuple[int, ...] = field(default=(150, 180, 210), metadata=only_with("schedule", "step"))
+    lr_decay: float = field(default=0.1, metadata=only_with("schedule", "step"))
     lr_warmup_epochs: int = 0
-    precision: Literal["auto", "float32", "tf32", "bf16"] = "auto"
+    precision: Literal["auto", "float32", "tf32", "bf16"] = field(default="auto", metadata=NOT_SEARCHED)
     batch_norm_parts: int = field(default=1, metadata={**SINCE_LATER, **NAMED_SEARCHES})
     clip_norm: float | None = field(default=None, metadata=SINCE_LATER)
     drop_last: bool = field(default=False, metadata=SINCE_LATER)
@@ -200,7 +205,8 @@ class LogitTerm:
     @property
     def label(self) -> str:
         """The name tables use: KD, SD-KD, KD+LS (standardised), SD-KD+LSW (by the whole image)."""
-        standardised = {"no": "", "region": "+LS", "whole": "+LSW"}[self.standardize]
+        how = "region" if self.standardize == "whole" and not self.decoupled else self.standardize
+        standardised = {"no": "", "region": "+LS", "whole": "+LSW"}[how]
         return ("SD-" if self.decoupled else "") + self.base.upper() + standardised
 
 
@@ -284,6 +290,9 @@ class TrialConfig:
     large_images: LargeImages = field(default="pooled", metadata=SINCE_LATER)
 
     def __post_init__(self) -> None:
+        for part in (self.data, self.training):
+            for name in open_fields(part):
+                raise ConfigError(f"{name}: a trial has one value, not {getattr(part, name)}")
         require(
             self.training.precision != "auto",
             "training.precision: 'auto' is undecided; float32, tf32 or bf16?",

@@ -22,20 +22,25 @@ import ray
 from ray.exceptions import RayActorError
 from ray.train import WorkerGroupError
 from ray.train.torch import TorchConfig
-from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
-from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
-from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
-from ray.train.v2._internal.execution.callback import ReportCallback
-from ray.train.v2._internal.execution.controller.controller import TrainController
-from ray.train.v2._internal.execution.failure_handling.default import DefaultFailurePolicy
-from ray.train.v2._internal.execution.failure_handling.failure_policy import FailureDecision
-from ray.train.v2._internal.execution.scaling_policy.fixed import FixedScalingPolicy
-from ray.train.v2._internal.execution.worker_group.placement_group_handle import DefaultPlacementGroupHandle
-from ray.train.v2._internal.execution.worker_group.worker_group import WorkerGroup
-from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
-from ray.train.v2.torch.torch_trainer import TorchTrainer
 from ray.util.placement_group import PlacementGroup, get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from trainables.ray_worker.ray_private import (
+    DatasetsCallback,
+    DefaultFailurePolicy,
+    DefaultPlacementGroupHandle,
+    FailureConfig,
+    FailureDecision,
+    FixedScalingPolicy,
+    PlacementGroupCleanerCallback,
+    ReportCallback,
+    RunConfig,
+    ScalingConfig,
+    TorchTrainer,
+    TrainController,
+    UserExceptionWithTraceback,
+    WorkerGroup,
+)
 
 Metrics = dict[str, float]
 Report = Callable[[Metrics], None]

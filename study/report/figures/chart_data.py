@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from study.results.frames import RunFrames
+from study.results.frames import COLUMN_KNOBS, RunFrames, knob_columns
 from study.results.selection import _valued, fewer
 
 MOST_CURVES = 60
@@ -18,7 +18,8 @@ MOST_POINTS = 1500
 MOST_EPOCHS = 120
 """How much of a large study is shown; the best trial always is."""
 
-ALPHA_BINS = 6
+BINS = 6
+MOST_HEATS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,13 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """Mean value (percent) and number of trials over scale set and range of alpha."""
+    """Mean value (percent) and number of trials over two knobs, ``names`` of the rows' and the columns'."""
 
     rows: list[str]
     columns: list[str]
     values: list[list[float | None]]
     counts: list[list[int]]
+    names: tuple[str, str] = ("scales", "alpha")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +74,64 @@ def learning(runs: RunFrames, most: int = MOST_CURVES) -> list[Curve]:
     return curves
 
 
-def heat(trials: pd.DataFrame) -> HeatMap | None:
-    """Over scale set and alpha; None where nothing of the sort was searched."""
-    decoupled = trials[trials["alpha"].notna() & (trials["scales"] != "")]
-    if decoupled["scales"].nunique() < 2 and decoupled["alpha"].nunique() < 2:
+USUAL = tuple(row.name for row in COLUMN_KNOBS)
+"""Knobs that charts of every study are about."""
+
+
+def heats(trials: pd.DataFrame) -> list[HeatMap]:
+    """Heat maps that together show each knob in which ``trials`` differ, scales over alpha first."""
+    names = [name for name in axes_of(trials) if name not in ("pair", "epochs_planned")]
+    first = ["scales", "alpha"] if {"scales", "alpha"} & set(names) else []
+    left = [*first, *(name for name in names if name not in first)]
+    if len(left) % 2:  # what has a chart of its own, as beta has, needs no second one
+        left = [*left, left[0]] if left[-1] not in USUAL else left[:-1]
+    pairs = [pair for pair in zip(left[::2], left[1::2], strict=True) if pair[0] != pair[1]][:MOST_HEATS]
+    return [found for rows, columns in pairs if (found := heat(trials, rows, columns)) is not None]
+
+
+def heat(trials: pd.DataFrame, rows: str = "scales", columns: str = "alpha") -> HeatMap | None:
+    """Over two knobs, numbers in ranges; None where no trial has both."""
+    both = trials[trials[[rows, columns]].notna().all(axis=1) & (trials[[rows, columns]] != "").all(axis=1)]
+    if both.empty:
         return None
-    alpha = np.log10(decoupled["alpha"].astype(float).clip(lower=1e-6))
-    edges = np.unique(np.round(np.linspace(alpha.min(), alpha.max(), ALPHA_BINS + 1), 6))
-    place = np.clip(np.searchsorted(edges, alpha, side="right") - 1, 0, max(len(edges) - 2, 0))
-    if len(edges) == 1:
-        columns = [f"{10 ** edges[0]:.2g}"]
-    else:
-        columns = [f"{10**a:.2g}–{10**b:.2g}" for a, b in pairwise(edges)]
-    rows = sorted(decoupled["scales"].unique(), key=lambda text: [int(part) for part in text.split(",")])
-    groups = decoupled.groupby(["scales", place])["value"]
+    (down, row_labels), (across, column_labels) = (_bins(both[name], name) for name in (rows, columns))
+    groups = both.groupby([down, across])["value"]
     means, counts = groups.mean().to_dict(), groups.size().to_dict()
+    places = [[(row, column) for column in range(len(column_labels))] for row in range(len(row_labels))]
     return HeatMap(
-        [f"{{{row}}}" for row in rows],
-        columns,
-        [[means.get((row, column)) for column in range(len(columns))] for row in rows],
-        [[counts.get((row, column), 0) for column in range(len(columns))] for row in rows],
+        row_labels,
+        column_labels,
+        [[means.get(place) for place in line] for line in places],
+        [[counts.get(place, 0) for place in line] for line in places],
+        (rows, columns),
+    )
+
+
+def _bins(values: pd.Series, name: str) -> tuple[Any, list[str]]:
+    """The place of each value among rows or columns, and the labels of these."""
+    if not pd.api.types.is_numeric_dtype(values):
+        names = sorted(values.astype(str).unique(), key=lambda text: (len(text.split(",")), text))
+        if name == "scales":
+            names.sort(key=lambda text: [int(part) for part in text.split(",")])
+        labels = [f"{{{text}}}" if name == "scales" else text for text in names]
+        return np.array([names.index(str(value)) for value in values]), labels
+    log = is_log(values)
+    plain = values.astype(float)
+    numbers = np.log10(plain) if log else plain
+    edges = np.unique(np.round(np.linspace(numbers.min(), numbers.max(), BINS + 1), 6))
+    place = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, max(len(edges) - 2, 0))
+    ends = [f"{10**edge if log else edge:.2g}" for edge in edges]
+    return place, ends if len(ends) == 1 else [f"{low}–{high}" for low, high in pairwise(ends)]
+
+
+def is_log(values: pd.Series) -> bool:
+    """Whether numbers are shown by their logarithm: they are above 0 and span more than a factor of 8."""
+    known = values.dropna()
+    return bool(
+        pd.api.types.is_numeric_dtype(values)
+        and len(known)
+        and (known > 0).all()
+        and known.max() > 8 * known.min()
     )
 
 
@@ -122,7 +162,7 @@ def timeline(runs: RunFrames, most: int = MOST_POINTS) -> list[Bar]:
 
 def axes_of(trials: pd.DataFrame) -> list[str]:
     """Columns that differ between ``trials``, in the order in which parallel coordinates show them."""
-    names = ["pair", "base", "scales", "alpha", "beta", "epochs_planned"]
+    names = ["pair", *knob_columns(trials), "epochs_planned"]
     return [name for name in names if trials[name].nunique() > 1]
 
 

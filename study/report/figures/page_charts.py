@@ -23,7 +23,7 @@ def page_charts(runs: RunFrames, summary: pd.DataFrame) -> list[Chart]:
         gains(summary),
         learning(runs, groups),
         beta(trials, runs.metric, groups),
-        heat(trials, runs.metric),
+        *heats(trials, runs.metric),
         parallel(trials, runs.metric),
         pareto(trials, runs.metric, groups),
         timeline(runs),
@@ -95,21 +95,21 @@ def beta(trials: pd.DataFrame, metric: str, groups: list[str]) -> Chart | None:
     return {**chart, "caption": shown_of(trials)}
 
 
-def heat(trials: pd.DataFrame, metric: str) -> Chart | None:
-    """Mean accuracy over scale set and alpha."""
-    found = charts.heat(trials)
-    if found is None:
-        return None
-    return {
-        "kind": "heat",
-        "title": "Scale set and alpha",
-        "rows": found.rows,
-        "columns": found.columns,
-        "values": found.values,
-        "counts": found.counts,
-        "label": "alpha, weight of the distillation term",
-        "caption": f"Mean {unit(metric)} of finished trials; hover for their number.",
-    }
+def heats(trials: pd.DataFrame, metric: str) -> list[Chart]:
+    """Mean accuracy over two knobs each: scales and alpha, and whatever else was searched."""
+    return [
+        {
+            "kind": "heat",
+            "title": f"{found.names[0]} and {found.names[1]}",
+            "rows": found.rows,
+            "columns": found.columns,
+            "values": found.values,
+            "counts": found.counts,
+            "label": found.names[1],
+            "caption": f"Mean {unit(metric)} of finished trials; hover for their number.",
+        }
+        for found in charts.heats(trials)
+    ]
 
 
 def parallel(trials: pd.DataFrame, metric: str) -> Chart | None:
@@ -122,7 +122,7 @@ def parallel(trials: pd.DataFrame, metric: str) -> Chart | None:
     columns: list[Any] = []
     for name in names:
         if pd.api.types.is_numeric_dtype(shown[name]):
-            axes.append({"label": name, "log": name == "alpha" and bool((shown[name].dropna() > 0).all())})
+            axes.append({"label": name, "log": charts.is_log(shown[name])})
             columns.append([_number(value) for value in shown[name]])
         else:
             categories = groups_of([str(value) for value in shown[name]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import pandas as pd
 from matplotlib.collections import PolyCollection
 
 from study.report.figures import chart_data as charts
+from study.report.figures.chart_data import HeatMap
 from study.report.figures.page_charts import MOST_LINES, shown_of, unit
 from study.report.figures.style import COLOURS, SEQUENTIAL, legend, new_figure, save, style
 from study.results import selection as selection_
 from study.results.frames import RunFrames
-from study.results.seed_groups import SeedGroup, settings_label
+from study.results.seed_groups import SeedGroup
 from study.results.selection import fewer, groups_of
 
 MOST_DOTS = 24
@@ -29,7 +31,7 @@ def study_figures(runs: RunFrames, found: Sequence[SeedGroup], folder: Path) -> 
         "learning": lambda: learning(runs, groups),
         "confirm": lambda: confirm(found),
         "beta": lambda: beta(trials, runs.metric, groups),
-        "heat": lambda: heat(trials, runs.metric),
+        **_heat_maps(trials, runs.metric),
         "parallel": lambda: parallel(trials, runs.metric),
         "pareto": lambda: pareto(trials, runs.metric, groups),
         "timeline": lambda: timeline(runs),
@@ -73,10 +75,7 @@ def confirm(found: Sequence[SeedGroup]) -> Any | None:
         place = len(rows) - 1 - number
         axis.plot(values, [place] * len(values), ls="", alpha=0.7, **style(number))
         axis.plot([np.mean(values)] * 2, [place - 0.3, place + 0.3], color=COLOURS[number % 7], lw=2)
-    labels = [
-        f"{item.pair}\n{item.method} {settings_label(item.method, item.scales, item.alpha, item.beta)}"
-        for item, _ in rows
-    ]
+    labels = [f"{item.pair}\n{item.method} {item.settings}" for item, _ in rows]
     axis.set_yticks(range(len(rows)), labels[::-1], fontsize=8)
     axis.grid(axis="x", alpha=0.3)
     axis.set(xlabel="test top-1, %", ylim=(-0.6, len(rows) - 0.4), title="each seed; bar: mean")
@@ -114,11 +113,16 @@ def _scatter(trials: pd.DataFrame, x: str, label: str, metric: str, groups: list
     return figure
 
 
-def heat(trials: pd.DataFrame, metric: str) -> Any | None:
-    """Mean accuracy over scale set and alpha; the number of trials in brackets."""
-    found = charts.heat(trials)
-    if found is None:
-        return None
+def _heat_maps(trials: pd.DataFrame, metric: str) -> dict[str, Callable[[], Any]]:
+    """Each heat map by the name of its file: ``heat``, ``heat-lr-momentum``, ..."""
+    found = charts.heats(trials)
+    usual = ("scales", "alpha")
+    names = ["heat" if each.names == usual else f"heat-{'-'.join(each.names)}" for each in found]
+    return {name: partial(heat, each, metric) for name, each in zip(names, found, strict=True)}
+
+
+def heat(found: HeatMap, metric: str) -> Any:
+    """Mean accuracy over two knobs; the number of trials in brackets."""
     values = np.array(found.values, dtype=float)
     figure, (axis,) = new_figure(width=7.0)
     image = axis.imshow(values, cmap=SEQUENTIAL, aspect="auto")
@@ -130,7 +134,7 @@ def heat(trials: pd.DataFrame, metric: str) -> Any | None:
     axis.set_xticks(range(len(found.columns)), found.columns)
     axis.set_yticks(range(len(found.rows)), found.rows)
     axis.grid(visible=False)
-    axis.set(xlabel="alpha, weight of the distillation term", ylabel="scale set", title="mean (trials)")
+    axis.set(xlabel=found.names[1], ylabel=found.names[0], title="mean (trials)")
     figure.colorbar(image, label=unit(metric))
     return figure
 
@@ -144,7 +148,7 @@ def parallel(trials: pd.DataFrame, metric: str) -> Any | None:
     figure, (axis,) = new_figure(width=1.9 * (len(names) + 1) + 1)
     places = []
     for number, name in enumerate([*names, "value"]):
-        column, ticks = _axis(shown[name], log=name == "alpha")
+        column, ticks = _axis(shown[name], log=charts.is_log(shown[name]))
         places.append(column)
         for where, label in ticks:
             axis.text(number + 0.02, where, label, va="center", fontsize=7, zorder=3, bbox=HALO)

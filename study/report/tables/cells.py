@@ -137,10 +137,12 @@ def with_gain(cell: TableCell, base: TableCell | None) -> TableCell:
 
 
 def base_method(method: str) -> str | None:
-    """X for SD-X and SDD-X; None for the others, and where something else is added."""
-    name = canonical(method)
+    """X for SD-X and SDD-X, X+LS for SD-X+LS; None for the others, and where something else is added."""
+    name, _, added = canonical(method).partition("+")
     prefix = next((prefix for prefix in ("sdd-", "sd-") if name.startswith(prefix)), None)
-    return None if prefix is None or "+" in name else name.removeprefix(prefix)
+    if prefix is None or added not in ("", "ls", "lsw"):
+        return None
+    return name.removeprefix(prefix) + ("+ls" if added else "")
 
 
 def mark_best(cells: Iterable[TableCell], lower: bool = False) -> list[TableCell]:

@@ -15,7 +15,7 @@ from study.report.tables.paper_tables import (
     canonical,
     layouts,
 )
-from study.results.seed_groups import PROTOCOLS, SeedGroup, settings_label, teachers_of
+from study.results.seed_groups import PROTOCOLS, SeedGroup, teachers_of
 
 SEARCHED = "searched"
 PAPER_PROTOCOL = (
@@ -203,17 +203,20 @@ def _column(item: SeedGroup) -> str:
     if item.searched:
         return f"{item.method}, {SEARCHED}"
     if item.method.startswith("SD-") and not item.published:
-        return f"{item.method} {settings_label(item.method, item.scales, item.alpha, item.beta)}"
+        return f"{item.method} {item.settings}"
     return item.method
 
 
 def _gained(methods: Sequence[str], cells: Sequence[TableCell]) -> list[TableCell]:
     """Cells of one pair with the gain of each SD-X over X."""
     bases = {canonical(method): cell for method, cell in zip(methods, cells, strict=True)}
-    return [
-        with_gain(cell, bases.get(base_method(_bare(method)) or ""))
-        for method, cell in zip(methods, cells, strict=True)
-    ]
+    gained = []
+    for method, cell in zip(methods, cells, strict=True):
+        base = base_method(_bare(method)) or ""
+        alike = f"{base}, {SEARCHED}"  # the tuned is compared with the tuned, where that is there
+        found = bases.get(alike) if method.endswith(f", {SEARCHED}") else None
+        gained.append(with_gain(cell, found or bases.get(base)))
+    return gained
 
 
 def _finished(rows: Sequence[TableRow], lower: Sequence[bool]) -> tuple[TableRow, ...]:

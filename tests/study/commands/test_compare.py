@@ -77,7 +77,7 @@ def test_importances_by_both_measures(results: Path, asked: Callable[..., Any], 
     found = asked("importances", "third", "--results", results)
     assert (found["metric"], found["trials"]) == ("val/top1", 8)
     parameters = {row["parameter"]: row for row in found["importances"]}
-    assert {"logit.alpha", "logit.complementary_weight", "logit.scales"} <= set(parameters)
+    assert {"alpha", "beta", "scales"} <= set(parameters)
     for measure in ("fanova", "ped_anova"):
         assert sum(row[measure] for row in parameters.values()) == pytest.approx(1.0)
     code, out, _ = command("importances", "first", "--results", results)

@@ -16,7 +16,7 @@ from study.loading import load_space
 from study.plan.plan import Plan
 from study.plan.resolve import resolve
 from study.search.attributes import BY_HAND
-from study.search.enqueue import EnqueueTarget, point, searches
+from study.search.enqueue import EnqueueDomain, EnqueueTarget, point, searches
 from study.spec.domains import Choice
 from study.workspace.folder import StudyFolder
 from tests.study.commands.conftest import Command
@@ -124,9 +124,10 @@ def test_several_searches_have_to_be_told_apart(study: tuple[StudyFolder, Plan],
 
 
 def test_a_search_by_a_function_stores_its_choices_themselves() -> None:
-    choices = {"width": (None, Choice(1, 2)), "deep": (None, Choice("no", "yes"))}
+    options = {"width": Choice(1, 2), "deep": Choice("no", "yes")}
+    choices = {name: EnqueueDomain(domain, raw=True) for name, domain in options.items()}
     parts = {"directions": ("maximize",), "pairs": ("a-b",), "bases": ("kd",)}
-    search = EnqueueTarget("a-b/space", "s/a-b/space@0", method="space", raw=True, domains=choices, **parts)
+    search = EnqueueTarget("a-b/space", "s/a-b/space@0", method="space", domains=choices, **parts)
     assert point(search, ["width=2", "deep=yes"], None, None) == {"width": 2, "deep": "yes"}
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 import ray
-from ray._private.node import Node
 
-from study.compute.local_ray import SPARED, spared, start
+from study.compute.local_ray import start
 from tests.study.faults.killing import descendants
 
 
@@ -23,13 +22,6 @@ def test_a_local_ray_runs_tasks_without_dashboard_autoscaler_and_log_monitor() -
         assert [line for line in commands if "dashboard.py" in line or "monitor.py" in line] == []
     finally:
         ray.shutdown()
-
-
-def test_ray_is_as_it_was_afterwards() -> None:
-    before = {name: getattr(Node, name) for name in SPARED}
-    with spared():
-        assert all(getattr(Node, name) is not method for name, method in before.items())
-    assert {name: getattr(Node, name) for name in SPARED} == before
 
 
 @pytest.mark.ray

@@ -21,6 +21,7 @@ import pytest
 from study.plan.plan import Plan
 from study.plan.precision import decided
 from study.spec import StudySpec
+from study.spec.training import closed
 from trainables.config import Teacher
 
 GOLDEN: dict[str, str] = json.loads((Path(__file__).parents[2] / "data" / "trial_keys.json").read_text())
@@ -51,7 +52,7 @@ class Drawn:
 
 def plan_of(spec: StudySpec) -> Plan:
     """The plan of ``spec`` on data that need not be there."""
-    data = dataclasses.replace(spec.data, root=None, fingerprint="0" * 16)
+    data = dataclasses.replace(closed(spec.data), root=None, fingerprint="0" * 16)
     raw: Any = None
     return Plan(decided(spec, "float32"), data, raw, "float32")
 

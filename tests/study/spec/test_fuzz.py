@@ -22,6 +22,8 @@ from study.errors import SpecError
 from study.loading import load_space
 from study.spec import StudySpec
 from tests.study.conftest import SPACE
+from tests.study.plan.test_golden_keys import Drawn, plan_of
+from trainables.config import Teacher, Training, TrialConfig
 from trainables.config.serialization import field_types, to_plain
 
 FAST = settings(
@@ -64,6 +66,9 @@ PATHS += [
     "methods.1.options",
 ]
 PATHS += ["methods.1.features", "data.options.scenes", "data.classes"]
+TRAINED = ["training.", "pairs.0.training.", "methods.1.training.", "data."]
+OPEN_PATHS = [f"{place}{name}" for place in TRAINED for name in (*field_types(Training), "augment")]
+PATHS += OPEN_PATHS
 NUMBERS = st.one_of(st.integers(), st.integers(-2, 5), st.floats(), st.floats(0, 1))
 SCALARS = st.one_of(
     NUMBERS, st.booleans(), st.none(), st.text(max_size=8), st.sampled_from(["kd", "dkd", "tpe", "val/top1"])
@@ -133,6 +138,46 @@ def test_an_override_gives_a_spec_or_names_the_field(file: Path, overrides: list
         named = [override.partition("=")[0].strip().split(".")[0] for override in overrides]
         said = found.removeprefix(f"{file}: ")
         assert said.startswith("--set") or any(said.startswith(name) for name in [*named, *TOP]), said
+
+
+GOOD_DOMAINS = st.sampled_from(
+    [
+        "LogFloat(0.01, 0.2)",
+        "Float(0, 1, step=0.5)",
+        "Float(-1, 1)",
+        "Int(2, 8)",
+        "Int(0, 3, log=False)",
+        "Choice(True, False)",
+        "Choice(0.1, 2)",
+        "Choice('step', 'cosine')",
+        "Choice('standard', 'none')",
+        "Choice((1,), (1, 2))",
+        "Choice(None, 1)",
+    ]
+)
+
+
+@examples(80)
+@given(st.lists(st.tuples(st.sampled_from(OPEN_PATHS), GOOD_DOMAINS), min_size=1, max_size=3), st.booleans())
+def test_a_domain_in_the_training_gives_trials_or_names_the_field(
+    file: Path, opened: list[tuple[str, str]], stopped: bool
+) -> None:
+    overrides = [f"{path}={text}" for path, text in opened]
+    found = outcome(file, *overrides, *([] if stopped else ["search.stop=None"]))
+    if isinstance(found, str):
+        said = found.removeprefix(f"{file}: ")
+        assert any(path.rpartition(".")[2] in said.split(":")[0] for path, _ in opened), said
+        return
+    plan = plan_of(found)
+    teacher = Teacher(name="resnet20", weights="0" * 64)
+    for space in plan.search_spaces:
+        for seed in range(3):
+            pair, method = space.suggest(Drawn(seed))
+            config = plan.search_trial(space, pair, method, teacher).config
+            assert (
+                TrialConfig.from_dict(json.loads(json.dumps(config.to_dict()))).trial_key == config.trial_key
+            )
+        space.paper_point(space.pairs[0])
 
 
 @examples(60)

@@ -18,7 +18,7 @@ from trainables.config.serialization import to_plain
 
 ROOT = Path(__file__).parents[3]
 
-LINE = '    sharpness: float | Domain = knob(0.0, column="later")\n'
+LINE = "    sharpness: float | Domain = knob(0.0, column=11)\n"
 """All that a new knob takes in the control plane."""
 
 USED = "    sharpness: float = field(default=0.0, metadata=SINCE_LATER)\n"
@@ -26,7 +26,7 @@ USED = "    sharpness: float = field(default=0.0, metadata=SINCE_LATER)\n"
 
 SCRIPT = """
 from study.results.frames import TRIAL_COLUMNS
-from study.search.enqueue import EnqueueTarget, point
+from study.search.enqueue import EnqueueDomain, EnqueueTarget, point
 from study.spec import SDD, Float
 from study.spec.distillation import METHOD_KNOBS, Distillation
 from study.spec.settings import settings_of
@@ -46,8 +46,8 @@ assert "sharpness=2.5" in written(Distillation.of(resolved))
 assert method.paper_point() == {"sharpness": 0.0}
 assert method.point_at({"sharpness": 3}) == {"sharpness": 3.0}
 assert "sharpness" in TRIAL_COLUMNS
-domains = {name: (base, domain) for name, base, domain in method.domains()}
-target = EnqueueTarget("p/SD-KD", "o", ("maximize",), ("p",), "SD-KD", ("kd",), False, domains)
+domains = {name: EnqueueDomain(domain) for name, _, domain in method.domains()}
+target = EnqueueTarget("p/SD-KD", "o", ("maximize",), ("p",), "SD-KD", ("kd",), domains)
 assert point(target, ["sharpness=1.5"], None, None) == {"sharpness": 1.5}
 try:
     check_method(SDD(sharpness="very"), "methods.0")

@@ -11,11 +11,13 @@ from torch import nn
 
 from study.spec.distillation import Distillation
 from study.spec.domains import Choice, Domain, Float, Int, LogFloat
-from study.spec.methods import DKD, KD, NKD, SDD, Feature, Supervised
-from study.spec.published import PaperCase
+from study.spec.methods import DKD, KD, NKD, SDD, Feature, Supervised, plain
+from study.spec.published import PAPER_BASES, PaperCase
 from trainables.config import ConfigError, Method
 from trainables.engine.criterion import Criterion
 from trainables.engine.head import HeadOutputs
+from trainables.losses import check_logit_loss
+from trainables.losses.catalog import BUILT_IN_LOGIT_LOSSES
 from trainables.losses.features import Features, FeatureShapes
 from trainables.models.multiscale import region_logits
 
@@ -74,6 +76,7 @@ KNOBS: dict[str, Any] = {
     "consistent_weight": Float(0, 1),
     "reduction": Choice("mean", "sum"),
     "agreement": Choice("released", "text"),
+    "standardize": Choice("no", "region", "whole"),
     "warmup_epochs": Int(1, 20),
 }
 
@@ -105,6 +108,25 @@ def test_turning_an_option_of_a_base_changes_the_loss(base: str, option: str, do
     assert loss(low, epoch=20) != pytest.approx(loss(high, epoch=20), rel=1e-3)
 
 
+NEWER = [
+    (base, option)
+    for base in sorted(BUILT_IN_LOGIT_LOSSES - set(PAPER_BASES))
+    for option in check_logit_loss(base)
+]
+
+
+@pytest.mark.parametrize(("base", "option"), NEWER)
+def test_every_option_of_a_newer_base_is_searched(base: str, option: str) -> None:
+    default = check_logit_loss(base)[option]
+    domain = Int(2, 3) if isinstance(default, int) else Float(0.5 * float(default), 2 * float(default))  # type: ignore[arg-type]
+    top = 3 if option == "top_weight" else 2  # as there are few classes here
+    few = {"top": top} if "top" in check_logit_loss(base) else {}
+    method = plain(base, options={**few, option: domain})
+    assert [name for name, _, _ in method.domains()] == [f"{base}.{option}"]
+    low, high = (method.suggest(At(end)).method() for end in (False, True))
+    assert loss(low, epoch=20) != pytest.approx(loss(high, epoch=20), rel=1e-4)
+
+
 def test_turning_the_weight_of_a_feature_loss_changes_the_loss() -> None:
     method = Feature("sp", plus=KD(), weight=LogFloat(300, 30000))
     assert [name for name, _, _ in method.domains()] == ["sp.weight"]
@@ -114,7 +136,7 @@ def test_turning_the_weight_of_a_feature_loss_changes_the_loss() -> None:
 
 
 def test_every_field_that_may_hold_a_domain_is_a_knob_here() -> None:
-    fixed = {"options", "features"}
+    fixed = {"options", "features", "training"}
     fields = {field for field in Distillation.__dataclass_fields__ if field not in fixed}
     assert fields == set(KNOBS)
 
@@ -130,6 +152,8 @@ def test_warm_up_ends() -> None:
         (KD(), "KD"),
         (NKD(), "NKD"),
         (SDD(base="dkd"), "SD-DKD"),
+        (plain("kd", standardize="region"), "KD+LS"),
+        (SDD(base="rld", standardize="region"), "SD-RLD+LS"),
         (SDD(base=Choice("kd", "dkd")), "SDD"),
         (Supervised(), "CE"),
         (Feature("crd"), "CRD"),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
-from study.spec import Choice, Float, Int, LogFloat, Pair
+from study.spec import Choice, Float, Int, LogFloat, Pair, plain
 from study.spec import published as paper
 from study.spec.methods import DKD, KD, NKD, SDD
 from study.spec.published import PaperCase
 from trainables.config import Training
+from trainables.losses import check_logit_loss
+from trainables.losses.catalog import BUILT_IN_LOGIT_LOSSES
 
 
 @pytest.mark.parametrize(
@@ -113,5 +116,65 @@ def test_at_paper_sets_every_domain_to_the_published_value() -> None:
 
 
 def test_every_exception_names_its_source() -> None:
-    assert all(row.source.startswith(("P ", "R ")) for row in paper.EXCEPTIONS)
+    rows = [*paper.EXCEPTIONS, *paper.BASE_LOSSES.values(), *paper.STANDARDIZED.values()]
+    assert all(row.source for row in rows)
+    of_paper = [row for row in paper.EXCEPTIONS if row.base in paper.PAPER_BASES]
+    assert all(row.source.startswith(("P ", "R ")) for row in of_paper)
     assert all(row.base in paper.BASE_LOSSES for row in paper.EXCEPTIONS)
+
+
+def test_every_built_in_loss_has_published_settings_that_it_takes() -> None:
+    assert set(paper.BASE_LOSSES) == BUILT_IN_LOGIT_LOSSES
+    for base in BUILT_IN_LOGIT_LOSSES:
+        for standardize in ("no", "region"):
+            for pair in (("resnet32x4", "resnet8x4"), ("wrn_40_2", "wrn_40_1"), ("a", "b")):
+                for data in ("cifar100", "imagenet"):
+                    found = paper.base_loss(base, PaperCase(*pair, data), standardize)
+                    assert check_logit_loss(base, found.options).items() >= found.options.items()
+
+
+@pytest.mark.parametrize(
+    ("base", "case", "alpha", "ce_weight", "options"),
+    [
+        ("rld", ("vgg13", "vgg8"), 1.0, 1.0, {"beta": 8.0, "top_temperature": 1.0}),
+        ("ttm", ("vgg13", "vgg8"), 45.0, 1.0, {"gamma": 0.1}),
+        ("ttm", ("wrn_40_2", "wrn_40_1"), 76.0, 1.0, {"gamma": 0.1}),
+        ("normkd", ("vgg13", "vgg8"), 0.9, 0.1, {"temperature": 2.0}),
+        ("gdkd", ("resnet32x4", "resnet8x4"), 1.0, 1.0, {"top_weight": 2.0, "rest_weight": 8.0}),
+        ("gdkd", ("ResNet50", "MobileNetV2"), 1.0, 1.0, {"top_weight": 1.0, "rest_weight": 8.0}),
+        ("gdkd", ("vgg13", "vgg8"), 1.0, 1.0, {"top_weight": 1.0, "rest_weight": 6.0}),
+        ("ldrld", ("resnet32x4", "resnet8x4"), 1.0, 1.0, {"alpha": 10.5, "beta": 7.0, "top": 7}),
+        ("abkd", ("resnet56", "resnet20"), 32.0, 1.0, {"a": 0.8, "b": 0.3}),
+    ],
+)
+def test_newer_losses_carry_the_settings_of_their_releases(
+    base: str, case: tuple[str, str], alpha: float, ce_weight: float, options: dict[str, Any]
+) -> None:
+    method = plain(base).method(PaperCase(*case, "cifar100"))
+    assert method.logit is not None
+    assert (method.logit.alpha, method.ce_weight) == (alpha, ce_weight)
+    assert method.logit.options.items() >= options.items()
+
+
+def test_standardised_logits_have_settings_of_their_own() -> None:
+    kd = plain("kd", standardize="region").method()
+    assert kd.logit is not None
+    assert (kd.ce_weight, kd.logit.alpha, kd.logit.options) == (0.1, 9.0, {"temperature": 2.0})
+    dkd = SDD(base="dkd", standardize="whole").method(PaperCase("resnet56", "resnet20"))
+    assert dkd.logit is not None
+    assert (dkd.logit.alpha, dkd.logit.options["beta"], dkd.logit.options["temperature"]) == (9.0, 2.0, 2.0)
+    assert dkd.label == "SD-DKD+LSW"
+    ofa = plain("ofa", standardize="region").method()
+    assert ofa.logit is not None
+    assert ofa.logit.options == plain("ofa").method().logit.options  # type: ignore[union-attr]
+
+
+def test_standardising_is_searched_like_any_other_knob() -> None:
+    searched = SDD(standardize=Choice("no", "region", "whole"), alpha=LogFloat(0.1, 20))
+    assert [name for name, _, _ in searched.domains()] == ["alpha", "standardize"]
+    first = searched.at_paper().method()
+    assert first.logit is not None
+    assert (first.logit.alpha, first.logit.standardize) == (0.9, "no")
+    fixed = SDD(standardize="region", alpha=LogFloat(0.1, 20)).at_paper().method()
+    assert fixed.logit is not None
+    assert fixed.logit.alpha == 9.0

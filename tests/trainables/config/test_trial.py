@@ -27,7 +27,8 @@ def test_a_label_says_what_is_done_to_the_logits() -> None:
     decoupled = LogitTerm(base="dkd", scales=(1, 2), complementary_weight=2.0)
     crd = FeatureTerm(name="crd", weight=0.8)
     assert Method(logit=LogitTerm(standardize="region")).label == "KD+LS"
-    assert Method(logit=LogitTerm(standardize="whole")).label == "KD+LSW"
+    assert Method(logit=LogitTerm(standardize="whole")).label == "KD+LS"  # the same, with one region
+    assert Method(logit=dataclasses.replace(decoupled, standardize="whole")).label == "SD-DKD+LSW"
     assert Method(logit=dataclasses.replace(decoupled, standardize="region")).label == "SD-DKD+LS"
     assert Method(logit=LogitTerm(standardize="region"), features=(crd,)).label == "KD+LS+CRD"
 

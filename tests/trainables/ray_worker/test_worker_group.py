@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from ray.train import FailureConfig, WorkerGroupError
-from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
 from ray.train.v2._internal.execution.controller.controller import TrainController
 from ray.train.v2._internal.execution.failure_handling.failure_policy import FailureDecision
 from ray.train.v2._internal.execution.worker_group.worker_group import WorkerGroup
@@ -20,6 +19,7 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from tests.trainables.trials import Run, numbers, tiny
 from trainables.data.dataset import DataSet
+from trainables.ray_worker.ray_private import UserExceptionWithTraceback
 from trainables.ray_worker.worker_group import (
     MAX_CONSECUTIVE_LOSSES,
     PeerLost,

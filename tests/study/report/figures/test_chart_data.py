@@ -10,7 +10,7 @@ from study.report.figures.page_charts import page_charts
 from study.report.tables.summary import summary
 from study.results import selection as selection_
 from study.results.frames import from_records
-from study.results.importance import flatten, importances
+from study.results.importance import importances
 from tests.study.made import search
 
 PAIR = ("resnet32x4", "resnet8x4")
@@ -73,12 +73,6 @@ def test_trials_at_once_stand_in_lanes() -> None:
 def test_importances_add_up_and_leave_out_what_is_constant() -> None:
     found = importances(from_records("made", search(PAIR, 16)))
     assert found["importance"].sum() == pytest.approx(1.0)
-    assert set(found["parameter"]) == {"logit.alpha", "logit.complementary_weight", "logit.scales"}
+    assert set(found["parameter"]) == {"alpha", "beta", "scales"}
     assert set(found["trials"]) == {15}
     assert importances(from_records("made", search(PAIR, 3))).empty
-
-
-def test_settings_are_flattened() -> None:
-    assert flatten({"logit": {"alpha": 1, "scales": [1, 2], "code": None}, "features": []}) == {
-        "logit.alpha": 1.0, "logit.scales": "1,2", "logit.code": "None", "features": ""
-    }  # fmt: skip

@@ -78,7 +78,7 @@ def test_the_page_works_in_a_browser(reported: Path, tmp_path: Path) -> None:
         "Gain of scale decoupling",
         "Learning curves of the search",
         "Accuracy against beta",
-        "Scale set and alpha",
+        "scales and alpha",
         "Parallel coordinates",
         "Pareto front",
         "Timeline of trials",

@@ -167,7 +167,7 @@ def test_any_study_has_its_table_with_the_gain_beside() -> None:
 
 def test_the_summary_has_every_configuration() -> None:
     table = summary(configurations(from_records("one", records(), asked=3)))
-    cells = {(line[1], line[2]): line[3:] for line in shown(table)}
+    cells = {(line[1], line[2]): line[4:] for line in shown(table)}
     assert cells["KD", ""] == ["74.05 ± 0.18", "3", "—", "—"]
     assert cells["SD-KD (paper)", "{1,2,4} alpha 0.9 beta 2"] == ["74.53 ± 0.18", "2 of 3", "+0.48", "0.084"]
     assert cells["SD-KD", "{1,2,4} alpha 1.5 beta 3"] == ["75.00 ± 0.10", "3", "+0.95", "0.0035"]
