@@ -1,10 +1,14 @@
-"""A step that is repeated on a thread of its own for as long as a block of code runs."""
+"""Repeats a step on a thread of its own for as long as a block of code runs; names what ends a process."""
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, what a machine that shuts down sends, and a lost terminal: a launch ends alike by each of them."""
 
 
 @contextmanager

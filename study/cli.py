@@ -22,6 +22,7 @@ from study.commands import (
     stop,
     teachers,
 )
+from study.commands.terminal import print_on_any_terminal
 from study.errors import DONE, INTERRUPTED, SDDError
 
 COMMANDS = {
@@ -84,6 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry of the ``sdd-study`` command; returns the exit code."""
+    print_on_any_terminal()
     args = make_parser().parse_args(argv)
     try:
         if getattr(args, "submit", None) and args.command != "launch":

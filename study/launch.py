@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from study.commands.common import user_path
+from study.commands.terminal import outlive_readers, print_on_any_terminal
 from study.errors import DONE, INTERRUPTED, TRIALS_FAILED, SDDError, StudyHalted
 from study.loading import load_space
 from study.plan import precision
@@ -97,6 +98,7 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_arguments(parser)
+    print_on_any_terminal()
     return run(parser.parse_args(argv))
 
 
@@ -133,6 +135,7 @@ def execute(spec: StudySpec, folder: StudyFolder, args: argparse.Namespace) -> i
         running.check_stages(stages, plan, folder)
         console.print(describe(plan, folder), soft_wrap=True, markup=False)
         return DONE
+    outlive_readers()
     running.raise_on_signals()
     whole = running.run_study(spec, folder, stages, args.address, console, command_again(), args.space)
     return DONE if whole else TRIALS_FAILED

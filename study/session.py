@@ -11,6 +11,7 @@ from types import TracebackType
 
 from rich.console import Console
 
+from study.background import ENDING_SIGNALS
 from study.compute.cluster import Cluster
 from study.errors import StageFailed, StudyHalted
 from study.journal.journal import Journal
@@ -102,7 +103,7 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is KeyboardInterrupt:  # what follows takes seconds, and must not be cut short
-            for signum in (signal.SIGINT, signal.SIGTERM):
+            for signum in ENDING_SIGNALS:
                 signal.signal(signum, signal.SIG_IGN)
         self.cluster.close()
         from study.results.csv_files import write_csvs

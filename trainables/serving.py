@@ -35,14 +35,14 @@ def write(folder: Path, student: Path, about: Mapping[str, Any]) -> None:
     """
     folder.mkdir(parents=True)
     shutil.copyfile(student, folder / WEIGHTS)
-    (folder / ABOUT).write_text(json.dumps(about, indent=1))
+    (folder / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
 class ServedStudent:
     """Runs the network in float32, on a GPU where there is one."""
 
     def __init__(self, folder: Path) -> None:
-        self.about: dict[str, Any] = json.loads((folder / ABOUT).read_text())
+        self.about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         self.device = best_device()
         network = models.build(
             self.about["name"],

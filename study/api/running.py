@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from study.background import ENDING_SIGNALS
 from study.errors import INTERRUPTED, SpecError, StudyHalted
 from study.plan import precision
 from study.plan.plan import STAGES, Plan
@@ -37,7 +38,7 @@ def run_study(
     """Run a study to its end, or until it is interrupted; return whether no trial failed.
 
     Nothing is written before the study has proved to be right, Ray and MLflow to be there, and nobody else to
-    run it. SIGINT and SIGTERM are expected to raise ``KeyboardInterrupt``.
+    run it. The ending signals are expected to raise ``KeyboardInterrupt``.
 
     Args:
         stages: those to go through, of :data:`STAGES`.
@@ -108,11 +109,13 @@ def check_stages(chosen: Collection[str], plan: Plan, folder: StudyFolder) -> No
 
 
 def raise_on_signals() -> dict[int, Any]:
-    """Have SIGINT and SIGTERM raise ``KeyboardInterrupt`` from now on; return their answers until now.
+    """Have :data:`ENDING_SIGNALS` raise ``KeyboardInterrupt`` from now on; return their answers until now.
 
-    A shell's background jobs ignore SIGINT by default, and SIGTERM ends a process where it stands.
+    A shell's background jobs ignore SIGINT by default, and the others end a process where it stands. A SIGHUP
+    that is ignored stays so: that is what ``nohup`` is for.
     """
-    return {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+    return {number: signal.signal(number, _interrupt) for number in ENDING_SIGNALS if number not in ignored}
 
 
 def _interrupt(signum: int, frame: Any) -> None:

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from study.commands.common import add_study, answer, chosen_study
+from study.commands.common import add_study, answer, chosen_study, columns
 from study.errors import DONE
 
 if TYPE_CHECKING:
     from study.monitoring.overview import BestTrial, TrialOverview
     from study.monitoring.status import StudyStatus
+    from study.workspace.folder import StudyFolder
 
 EPILOG = """
 examples:
@@ -23,6 +24,7 @@ examples:
   sdd-study status quickstart --json
 
 Reads the study's journal: while the study runs and afterwards, from any host that sees the results folder.
+Of a finished study it shows the table and where everything is.
 
 JSON, times in seconds, values in percent:
   study, state (running, interrupted, finished), last_activity, metric
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         now = standing(folder)
         if args.watch and sys.stdout.isatty() and not args.json:
             print(CLEAR, end="")
-        answer(args, now, partial(describe, now))
+        answer(args, now, partial(whole, folder, now))
         if not args.watch or now.state != "running":
             return DONE
         sys.stdout.flush()
@@ -75,10 +77,12 @@ def describe(now: StudyStatus) -> str:
     from study.monitoring.labels import duration
 
     rows: list[tuple[str, str]] = [("study", f"{now.study}, {_state(now)}")]
-    if now.stage is not None:
+    if now.stage is not None and now.state != "finished":
         rows.append(("stage", f"{now.stage.name}, {now.stage.left} of {now.stage.total} trials to go"))
     open_trials = "running" if now.state == "running" else "left open"
     counts = {open_trials if name == "running" else name: number for name, number in now.trials.items()}
+    if now.state == "finished" and not counts[open_trials]:
+        del counts[open_trials]
     rows.append(("trials", ", ".join(f"{number} {status}" for status, number in counts.items())))
     rows += _limited(open_trials, now.running, _running)
     rows += [("best", line) for best in now.best for line in _best(best, now.metric)]
@@ -96,6 +100,32 @@ def describe(now: StudyStatus) -> str:
         rows.append(("devices", _devices(now)))
     names = [name if index == 0 or rows[index - 1][0] != name else "" for index, (name, _) in enumerate(rows)]
     return "\n".join(f"{name:10}{text}" for name, (_, text) in zip(names, rows, strict=True))
+
+
+def whole(folder: StudyFolder, now: StudyStatus) -> str:
+    """Say where a study stands, and, of a finished one, what came out."""
+    return "\n\n".join([describe(now), *came_out(folder, now)])
+
+
+def came_out(folder: StudyFolder, now: StudyStatus) -> list[str]:
+    """Say what a finished study came to, its table and where everything is; nothing of another one."""
+    if now.state != "finished":
+        return []
+    from study.plan.study_file import StudyFile
+    from study.report.tables.summary import HEAD, shown
+
+    found = ["no configuration was confirmed"]
+    file = folder.path / "tables" / "summary.csv"
+    if file.exists():
+        import pandas as pd
+
+        texts = dict.fromkeys(("pair", "method", "role", "scales"), str)
+        if rows := shown(pd.read_csv(file, dtype=texts, keep_default_na=True)):
+            table = columns([HEAD, *rows], right=tuple(range(HEAD.index("test top-1, %"), len(HEAD))))
+            found = [f"test top-1 of confirmed configurations\n{table}"]
+    ends = [f"{label} ended: {reason}" for label, reason in StudyFile.read(folder).ended.items()]
+    ways = [f"{what:22} {where}" for what, where in folder.ways_in]
+    return [*found, "\n".join([*ends, *ways])]
 
 
 def _state(now: StudyStatus) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 
+from study.background import ENDING_SIGNALS
 from study.compute import address as address_
 from study.compute import nodes as fleet
 from study.compute import working_dir as working_dir_
@@ -205,8 +206,8 @@ def no_collection() -> Iterator[None]:
 
 @contextmanager
 def own_signals() -> Iterator[None]:
-    """Keep the answers to Ctrl-C and SIGTERM: Ray puts an abort with a stack trace in the place of ours."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Keep the answers to what ends a launch: Ray puts an abort with a stack trace in the place of ours."""
+    kept = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
     try:
         yield
     finally:

@@ -65,7 +65,7 @@ def growth(file: Path | None = None) -> Nodes | None:
     path = (file or BOOTSTRAP).expanduser()
     if not path.exists():
         return None
-    config: dict[str, Any] = yaml.safe_load(path.read_text())
+    config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     kinds = dict(config.get("available_node_types") or {})
     kinds.pop(config.get("head_node_type"), None)
     most = int(config.get("max_workers", 0))

@@ -29,7 +29,7 @@ def check_file(file: Path, situation: DoctorContext | None = None) -> Iterable[F
     import yaml
 
     try:
-        config: dict[str, Any] = yaml.safe_load(file.read_text())
+        config: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
         kind = config["provider"]["type"]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise ClusterError(f"{file}: no cluster file ({one_line(error)})") from None

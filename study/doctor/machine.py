@@ -23,7 +23,7 @@ def requirements() -> list[Requirement]:
     if source.exists():
         import tomllib
 
-        texts = tomllib.loads(source.read_text())["project"]["dependencies"]
+        texts = tomllib.loads(source.read_text(encoding="utf-8"))["project"]["dependencies"]
     else:
         texts = metadata.requires(PROJECT) or []
     found = [Requirement(text) for text in texts]

@@ -14,7 +14,6 @@ from study.plan.plan import Plan
 from study.tracking.model_registry import BestStudent, best_students
 from study.tracking.run_writer import StudyOutcome
 from study.workspace.folder import StudyFolder
-from study.workspace.locations import without_password
 
 if TYPE_CHECKING:
     from study.report.write import Report
@@ -71,9 +70,5 @@ def print_ends(console: Console, ended: Mapping[str, str]) -> None:
 
 def print_where(console: Console, folder: StudyFolder) -> None:
     """Print where the results are and how they are looked at."""
-    for what, where in (
-        ("CSVs, tables, figures", folder.path),
-        ("MLflow", f"mlflow ui --backend-store-uri {folder.mlflow_uri}"),
-        ("Optuna", f"optuna-dashboard {without_password(folder.optuna_url)}"),
-    ):
+    for what, where in folder.ways_in:
         console.print(f"{what:22} {where}", soft_wrap=True)

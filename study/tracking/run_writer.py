@@ -147,7 +147,7 @@ class RunWriter:
             inside = path.parent.name if path.parent != self.folder.path else None
             self.client.log_artifact(self.parent, str(path), inside)
             if path.name == "summary.md":
-                self.client.set_tag(self.parent, "mlflow.note.content", path.read_text())
+                self.client.set_tag(self.parent, "mlflow.note.content", path.read_text(encoding="utf-8"))
         self.client.set_terminated(self.parent, "FINISHED")
 
 

@@ -22,7 +22,9 @@ def lost(trial: Any) -> str:
     """Why the process of a Tune trial is gone, from the trial's error file."""
     # Tune's own get_error() reads where the file will have been copied to later
     file = Path(trial.error_file) if trial.error_file else None
-    return reason_of_loss(file.read_text() if file is not None and file.exists() else "")
+    return reason_of_loss(
+        file.read_text(encoding="utf-8", errors="replace") if file is not None and file.exists() else ""
+    )
 
 
 def reason_of_loss(text: str) -> str:

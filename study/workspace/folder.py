@@ -11,12 +11,13 @@ The store and Optuna's database may lie elsewhere (``--store``, ``--optuna``); s
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from study.errors import UserError
-from study.workspace.locations import Locations
+from study.workspace.locations import Locations, without_password
 from study.workspace.lock import LockOwner, hold, owner_of
 from trainables.errors import suggestion
 from trainables.storage.run_store import RunStore
@@ -78,6 +79,15 @@ class StudyFolder:
     def stop_request(self) -> Path:
         """A file that asks the launcher to stop."""
         return self.path / "stop"
+
+    @property
+    def ways_in(self) -> list[tuple[str, str]]:
+        """What there is to look at, and where, or the command that shows it, as a shell takes it."""
+        return [
+            ("CSVs, tables, figures", str(self.path)),
+            ("MLflow", f"mlflow ui --backend-store-uri {shlex.quote(self.mlflow_uri)}"),
+            ("Optuna", f"optuna-dashboard {shlex.quote(without_password(self.optuna_url))}"),
+        ]
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the study; :class:`StudyBusy` while another launcher does. A killed one lets go of it."""

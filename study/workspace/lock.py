@@ -73,7 +73,7 @@ def hold(path: Path, what: str, remedy: str) -> Iterator[None]:
 def owner_of(path: Path) -> LockOwner | None:
     """Who holds the lock file ``path``; None where nobody does."""
     try:
-        file = path.open()
+        file = path.open(encoding="utf-8")
     except FileNotFoundError:
         return None
     with file:

@@ -17,7 +17,7 @@ from study.report.tables.grids import TableGrid, TableRow
 
 def asset(name: str) -> str:
     """A file of ``assets/``."""
-    return files("study.report").joinpath("assets", name).read_text()
+    return files("study.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def page(title: str, grids: Sequence[TableGrid], charts: Sequence[Chart] = (), summary: str = "") -> str:

@@ -100,7 +100,7 @@ class TableLayout:
 @cache
 def results() -> pd.DataFrame:
     """Every number of the paper, one a row; text columns are empty where they do not apply."""
-    with files("study.report").joinpath("paper_results.csv").open() as file:
+    with files("study.report").joinpath("paper_results.csv").open(encoding="utf-8") as file:
         return pd.read_csv(
             file, dtype=dict.fromkeys(("table", "scales", "beta", "knowledge", "note"), str)
         ).fillna({"scales": "", "beta": "", "knowledge": "", "note": ""})

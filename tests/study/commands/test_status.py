@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from study.journal.journal import read_records
 from study.journal.record import TrialRecord
+from study.plan.study_file import StudyFile
+from study.report.write import write_report
 from study.spec.methods import SDD
 from study.workspace.folder import StudyFolder
 from tests.study.commands.conftest import Command
-from tests.study.made import config, lines, record, search, write_folder
+from tests.study.made import config, lines, record, records, search, write_folder
 
 PAIR = ("resnet32x4", "resnet8x4")
 ARM = "resnet32x4-resnet8x4/SDD"
@@ -100,6 +103,32 @@ def test_after_its_launcher_was_killed(study: StudyFolder, command: Command) -> 
     assert "trials: 10 of 20, 10 left" in out
     assert "2 trials at once" in out
     assert " left at " not in out, "nothing runs that could be waited for"
+
+
+def test_a_finished_study_says_what_came_out(tmp_path: Path, command: Command) -> None:
+    journal = write_folder(tmp_path / "my results", "made", records())
+    with journal.open("a") as file:
+        for line in (
+            {"type": "launch", "time": 1.0},
+            {"type": "stage", "stage": "confirm", "total": 6, "left": 0, "time": 2.0},
+            {"type": "leave", "outcome": "done", "time": 3.0},
+        ):
+            file.write(json.dumps(line) + "\n")
+    study = StudyFolder(tmp_path / "my results", "made")
+    StudyFile.read(study).with_ends({"pairs/SDD": "budget.trials: 4 of 4 are done"}).write(study)
+    _, out, _ = command("status", "made", "--results", study.results)
+    assert "no configuration was confirmed" in out, "there is no table yet"
+    write_report(study, read_records(journal), "val/top1", 3)
+    code, out, _ = command("status", "made", "--results", study.results)
+    assert code == 0
+    assert "trials to go" not in out
+    assert "test top-1, %" in out
+    assert "SD-KD (paper)" in out
+    assert "74.53 ± 0.18" in out
+    assert "pairs/SDD ended: budget.trials: 4 of 4 are done" in out
+    assert f"mlflow ui --backend-store-uri 'sqlite:///{study.results}/mlflow.db'" in out
+    _, unfinished, _ = command("status", "made", "--results", study.results, "--json")
+    assert json.loads(unfinished)["state"] == "finished"
 
 
 def test_a_watch_ends_when_nothing_runs(study: StudyFolder, command: Command) -> None:
