@@ -81,8 +81,17 @@ def interruptible() -> Iterator[None]:
 
 
 def notebook_console() -> Console:
-    """Return a console that prints lines under a notebook's cell; in a terminal, a live view."""
-    console = Console(highlight=False)
-    if console.is_jupyter:
-        console = Console(file=sys.stdout, force_jupyter=False, width=NOTEBOOK_WIDTH, highlight=False)
-    return console
+    """Return a console that prints plain lines under a notebook's cell; in a terminal, a live view.
+
+    A kernel's standard output says it is a terminal, and does not obey what moves a terminal's cursor.
+    """
+    if not Console().is_jupyter:
+        return Console(highlight=False)
+    return Console(
+        file=sys.stdout,
+        force_jupyter=False,
+        force_terminal=False,
+        color_system=None,
+        width=NOTEBOOK_WIDTH,
+        highlight=False,
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import study
+from study.api.notebook import NOTEBOOK_WIDTH, notebook_console
 from study.errors import UserError
 
 SESSION = """
@@ -71,6 +72,15 @@ def test_a_run_is_interrupted_and_gone_on_with(space: Callable[..., Path], tmp_p
     assert "search: 2 trials, 2 of them known" in done.stdout
     assert "STUDENT ResNet False" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_a_kernel_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    console = notebook_console()
+    assert not console.is_terminal
+    assert not console.is_jupyter
+    assert console.width == NOTEBOOK_WIDTH
 
 
 def test_wrong_input_raises_one_line_and_leaves_nothing(tmp_path: Path) -> None:
