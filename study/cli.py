@@ -66,7 +66,7 @@ def installed(package: str) -> str:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser of all commands; ``run`` of what it parses is the function to call."""
+    """Return the parser of all commands; ``run`` of what it parses is the function to call."""
     parser = argparse.ArgumentParser(prog="sdd-study", description=__doc__)
     parser.add_argument("--version", action=ShowVersions, help="versions of this and of what it stands on")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -105,7 +105,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def without_submit(words: list[str]) -> list[str]:
-    """A command line as it is run on the cluster."""
+    """Return a command line as it is run on the cluster."""
     kept = [word for word in words if not word.startswith("--submit=")]
     if "--submit" in kept:
         at = kept.index("--submit")

@@ -58,7 +58,7 @@ stopped by a full disk or the like: the same command goes on.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``launch``."""
+    """Add the options of ``launch``."""
     parser.add_argument(
         "--space", required=True, metavar="FILE", help="space file, or the name of a shipped one"
     )
@@ -142,7 +142,7 @@ def execute(spec: StudySpec, folder: StudyFolder, args: argparse.Namespace) -> i
 
 
 def overrides_of(args: argparse.Namespace) -> list[str]:
-    """What the command line changes of the space."""
+    """Return what the command line changes of the space."""
     return [*args.overrides, *([f"name={args.name!r}"] if args.name else [])]
 
 
@@ -163,7 +163,7 @@ def submit(args: argparse.Namespace) -> int:
 
 
 def command_again() -> str:
-    """The command line of this process, as a user types it."""
+    """Return the command line of this process, as a user types it."""
     program = ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]
     return shlex.join([*program, *sys.argv[1:]])
 

@@ -87,6 +87,8 @@ def defined(path: Path) -> set[str]:
                 names |= {target.id for target in targets if isinstance(target, ast.Name)}
         if isinstance(node, ast.ImportFrom) and path.name == "__init__.py":
             names |= {alias.name for alias in node.names}
+            if names & {"*"} and node.module:
+                names |= set(importlib.import_module(node.module).__all__)
     return names
 
 

@@ -15,12 +15,12 @@ from trainables.config.serialization import to_plain
 
 
 def user_path(text: str) -> Path:
-    """A path as it was typed, a leading ``~`` followed: shells leave the one in ``--results=~/x``."""
+    """Return a path as it was typed, a leading ``~`` followed: shells leave the one in ``--results=~/x``."""
     return Path(os.path.expanduser(text))
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
-    """``--results`` and ``--json``."""
+    """Add ``--results`` and ``--json``."""
     parser.add_argument(
         "--results", type=user_path, default=Path("results"), metavar="DIR", help="results folder (./results)"
     )
@@ -31,13 +31,13 @@ def add_results(parser: argparse.ArgumentParser) -> None:
 
 
 def add_study(parser: argparse.ArgumentParser) -> None:
-    """``NAME``, ``--results`` and ``--json``."""
+    """Add ``NAME``, ``--results`` and ``--json``."""
     parser.add_argument("study", metavar="NAME", help="name of the study")
     add_results(parser)
 
 
 def chosen_study(args: argparse.Namespace) -> StudyFolder:
-    """The study that ``args`` name; :class:`UserError` where there is none."""
+    """Return the study that ``args`` name; :class:`UserError` where there is none."""
     return find_study(args.results, args.study)
 
 
@@ -47,7 +47,7 @@ def answer(args: argparse.Namespace, value: Any, text: Callable[[], str]) -> Non
 
 
 def finite(value: Any) -> Any:
-    """Plain data with null for numbers that JSON does not have."""
+    """Return plain data with null for numbers that JSON does not have."""
     if isinstance(value, Mapping):
         return {name: finite(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -56,7 +56,7 @@ def finite(value: Any) -> Any:
 
 
 def columns(rows: list[list[str]], right: tuple[int, ...] = ()) -> str:
-    """Rows of text under each other, columns as wide as they need to be; ``right`` ones end flush."""
+    """Set rows of text under each other, columns as wide as they need to be; ``right`` ones end flush."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

@@ -28,7 +28,7 @@ HEAD = ["pair", "", "study", "configuration", "searched", "test top-1, %", "diff
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``compare``."""
+    """Add the options of ``compare``."""
     parser.add_argument("studies", nargs="+", metavar="NAME", help="two studies or more")
     add_results(parser)
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def table(found: Comparison) -> str:
-    """The comparison, one study's entry a line."""
+    """Write the comparison, one study's entry a line."""
     if not found.rows:
         return f"{', '.join(found.studies)}: no configuration is confirmed yet"
     rows, notes = [HEAD], []

@@ -36,7 +36,7 @@ JSON: [{"name", "status": "ok" | "warn" | "fail", "found", "remedy"}]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``doctor``."""
+    """Add the options of ``doctor``."""
     add_results(parser)
     add_places(parser)
     parser.add_argument("--space", metavar="FILE", help="check the data and weight files of a study too")

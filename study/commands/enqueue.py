@@ -22,7 +22,7 @@ JSON: {"study", "search", "trial": number in the Optuna study, "point": what was
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``enqueue``."""
+    """Add the options of ``enqueue``."""
     add_study(parser)
     parser.add_argument(
         "--set",

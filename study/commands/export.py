@@ -18,7 +18,7 @@ JSON: {"file", "rows"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``export``."""
+    """Add the options of ``export``."""
     parser.add_argument("--study", required=True, metavar="NAME")
     parser.add_argument("--out", required=True, type=user_path, metavar="FILE.csv")
     parser.add_argument(

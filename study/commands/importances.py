@@ -22,7 +22,7 @@ JSON: {"study", "metric", "trials": counted, "importances": [{"parameter", "fano
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``importances``."""
+    """Add the options of ``importances``."""
     add_study(parser)
 
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def table(rows: list[dict[str, Any]], trials: int, metric: str) -> str:
-    """The settings, most important first."""
+    """Write the settings, most important first."""
     names = list(rows[0])
     lines = [names]
     for row in rows:

@@ -24,7 +24,7 @@ JSON: a list of {"study", "state": "running" | "interrupted" | "finished", "tria
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``list``."""
+    """Add the options of ``list``."""
     add_results(parser)
 
 
@@ -48,7 +48,7 @@ def describe(folder: StudyFolder) -> dict[str, Any]:
 
 
 def table(studies: list[dict[str, Any]]) -> str:
-    """The studies, one a line."""
+    """Write the studies, one a line."""
     rows = [["study", "state", *STATUSES, "last activity"]]
     for study in studies:
         when = study["last_activity"]

@@ -27,7 +27,7 @@ JSON: {"study", "trial": key, "pair", "settings", "value", "space": text of the 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``pin``."""
+    """Add the options of ``pin``."""
     add_study(parser)
     parser.add_argument(
         "--trial", metavar="KEY", help="key of a trial, or its beginning (the best of the search)"
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def chosen(study: str, trials: list[TrialOverview], key: str | None, pair: str | None) -> TrialOverview:
-    """The trial whose key begins with ``key``; without one, the best of the search, or of it on ``pair``."""
+    """Return the trial whose key begins with ``key``, or else the search's best, or its best on ``pair``."""
     from study.monitoring.overview import best_of
     from study.results.trial_keys import complete_key
 

@@ -29,7 +29,7 @@ PROTOCOLS = ("last", "validation", "best-test")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``report``."""
+    """Add the options of ``report``."""
     parser.add_argument(
         "--study", action="append", required=True, metavar="NAME", help="study to report on; repeatable"
     )

@@ -44,7 +44,7 @@ CLEAR = "\033[H\033[2J"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``status``."""
+    """Add the options of ``status``."""
     add_study(parser)
     parser.add_argument(
         "--watch",
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def describe(now: StudyStatus) -> str:
-    """The standing, one fact a line."""
+    """Write where the study stands, one fact a line."""
     from study.monitoring.labels import duration
 
     rows: list[tuple[str, str]] = [("study", f"{now.study}, {_state(now)}")]

@@ -30,7 +30,7 @@ PATIENCE_S = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``stop``."""
+    """Add the options of ``stop``."""
     add_study(parser)
     parser.add_argument(
         "--timeout", type=float, default=120.0, metavar="S", help="seconds to wait for its end (120)"

@@ -22,7 +22,7 @@ JSON: what is known about the teacher; of list, a list of them: {"name", "weight
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``list`` and ``import`` below ``sdd-study teachers``."""
+    """Add ``list`` and ``import`` below ``sdd-study teachers``."""
     commands = parser.add_subparsers(dest="teachers", required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="the teachers of a results folder")
     listing.set_defaults(run_teachers=run_list)
@@ -46,13 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """``list`` or ``import``."""
+    """Do what was asked for: ``list`` or ``import``."""
     code: int = args.run_teachers(args)
     return code
 
 
 def run_list(args: argparse.Namespace) -> int:
-    """``sdd-study teachers list``."""
+    """Show the teachers of the store: ``sdd-study teachers list``."""
     from study.workspace.folder import StudyFolder
 
     teachers = StudyFolder(args.results.absolute(), "", Locations.from_arguments(args)).store.teachers()
@@ -62,7 +62,7 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def run_import(args: argparse.Namespace) -> int:
-    """``sdd-study teachers import``."""
+    """File weight files as teachers: ``sdd-study teachers import``."""
     from study.workspace.folder import StudyFolder
 
     store = StudyFolder(args.results.absolute(), "", Locations.from_arguments(args)).store
@@ -80,7 +80,7 @@ def run_import(args: argparse.Namespace) -> int:
 
 
 def described(about: Mapping[str, Any]) -> str:
-    """A teacher in one line: hash, network, classes, where it was measured, where it came from."""
+    """Describe a teacher in one line: hash, network, classes, where it was measured, where it came from."""
     parts = [f"{about['weights'][:12]}  {about['name']}"]
     if "num_classes" in about:
         parts.append(f"{about['num_classes']} classes")

@@ -17,7 +17,11 @@ NO_NAMES: tuple[str, ...] = ()
 
 
 class MetricHistory(Sequence[Metrics]):
-    """Metrics of each epoch, in order; what a journal held in an array, what came since in dicts.
+    """Holds the metrics of each epoch, in order; what a journal held in an array, what came since in dicts.
+
+    >>> history = MetricHistory.of([{"epoch": 1, "val/top1": 40.0}, {"epoch": 2, "val/top1": 45.5}])
+    >>> history.measured("val/top1"), history[-1]["epoch"]
+    ([40.0, 45.5], 2)
 
     Args:
         names: of the metrics that ``values`` [epochs, names] holds; NaN where one was not measured.

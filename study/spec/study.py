@@ -66,7 +66,11 @@ Choice: Any = domains.Choice
 @dataclass(frozen=True, slots=True)
 @guarded(None)
 class Pair:
-    """A teacher, a student, and what their runs do otherwise than the study's ``training``.
+    """Names a teacher, a student, and what their runs do otherwise than the study's ``training``.
+
+    >>> pair = Pair("resnet32x4", "MobileNetV2")
+    >>> pair.label, pair.student_training(Training()).lr
+    ('resnet32x4-MobileNetV2', 0.01)
 
     Attributes:
         teacher: a network's name, or a ``Choice`` of several, among which every search chooses.
@@ -179,7 +183,15 @@ class Resources:
 @dataclass(frozen=True, slots=True, kw_only=True)
 @guarded()
 class StudySpec:
-    """A study, whole.
+    """Says what a study is, whole.
+
+    >>> spec = StudySpec(
+    ...     data=Data(name="cifar100", root="data/cifar100"),
+    ...     pairs=(Pair("resnet32x4", "resnet8x4"),),
+    ...     methods=(KD(), SDD(alpha=LogFloat(0.25, 4))),
+    ... )
+    >>> [method.label for method in spec.searched]
+    ['SD-KD']
 
     Attributes:
         name: of its results folder and its MLflow experiment; the space file's name unless given.

@@ -57,7 +57,7 @@ class MetricPoints:
 
 
 def open_store(uri: str) -> Store:
-    """The store behind a tracking URI; raises :class:`TrackingError` if nothing answers there."""
+    """Return the store behind a tracking URI; raises :class:`TrackingError` if nothing answers there."""
     kind = uri.split(":", 1)[0].split("+", 1)[0]
     if kind not in DATABASES:
         return ServerBackend(uri)
@@ -121,7 +121,7 @@ class DatabaseBackend:
         return {name: str(number) for rows in parts for name, number in rows}
 
     def runs(self, experiment: str) -> list[MlflowRun]:
-        """All runs of an experiment."""
+        """Return all runs of an experiment."""
         columns = ("run_uuid", "status", "start_time", "end_time")
         parts = self._rows("runs", columns, experiment=experiment)
         runs = {row[0]: MlflowRun(*row) for rows in parts for row in rows}
@@ -132,7 +132,7 @@ class DatabaseBackend:
         return list(runs.values())
 
     def history(self, experiment: str, runs: list[MlflowRun], name: str) -> MetricPoints:
-        """Every value of a metric."""
+        """Return every value of a metric."""
         place = {run.run_id: number for number, run in enumerate(runs)}
         points = MetricPoints()
         for rows in self._of_metric(experiment, runs, name, ("run_uuid", "step", "value")):
@@ -166,7 +166,7 @@ class ServerBackend:
         return {item.name: item.experiment_id for item in self._client.search_experiments()}
 
     def runs(self, experiment: str) -> list[MlflowRun]:
-        """All runs of an experiment."""
+        """Return all runs of an experiment."""
         runs: list[MlflowRun] = []
         token = None
         while True:
@@ -188,7 +188,9 @@ class ServerBackend:
                 return runs
 
     def history(self, experiment: str, runs: list[MlflowRun], name: str) -> MetricPoints:
-        """Every value of a metric, several runs at once; a metric of the end is known from the run itself."""
+        """Return every value of a metric, several runs at once; a metric of the end is known from the run
+        itself.
+        """
         points = MetricPoints()
         asked = []
         for number, run in enumerate(runs):

@@ -15,7 +15,9 @@ from trainables.storage.files import write_new
 
 
 def connect(folder: StudyFolder) -> Any:
-    """An MLflow client for the study's tracking URI; raises :class:`TrackingError` if it does not answer."""
+    """Return an MLflow client for the study's tracking URI; raises :class:`TrackingError` if it does not
+    answer.
+    """
     scheme, _, path = folder.mlflow_uri.partition(":///")
     if scheme == "sqlite":
         make_database(Path(path))
@@ -37,7 +39,7 @@ def make_database(file: Path) -> None:
 
 
 def client_at(uri: str) -> Any:
-    """An MLflow client for ``uri``; raises :class:`TrackingError` if it does not answer."""
+    """Return an MLflow client for ``uri``; raises :class:`TrackingError` if it does not answer."""
     if uri.startswith("http"):
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")

@@ -25,7 +25,7 @@ STATUS: dict[str, TrialStatus] = {"FINISHED": "done", "FAILED": "failed", "KILLE
 
 
 def read_mlflow(uri: str, studies: Iterable[str]) -> list[LoadedStudy]:
-    """The studies of those names.
+    """Return the studies of those names.
 
     Raises:
         TrackingError: nothing answers at ``uri``.

@@ -152,7 +152,7 @@ class RunWriter:
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, str]:
-    """A nested configuration as MLflow parameters: ``method.logit.alpha`` -> text."""
+    """Return a nested configuration as MLflow parameters: ``method.logit.alpha`` -> text."""
     if isinstance(value, dict) and value:
         items = [flat(item, f"{prefix}.{name}" if prefix else name) for name, item in value.items()]
         return {name: text for part in items for name, text in part.items()}
@@ -160,7 +160,7 @@ def flat(value: Any, prefix: str = "") -> dict[str, str]:
 
 
 def git_commit() -> str:
-    """The commit the study's code is at; empty outside a checkout."""
+    """Return the commit the study's code is at; empty outside a checkout."""
     where = Path(__file__).parent
     done = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=where, capture_output=True, text=True, check=False

@@ -30,6 +30,9 @@ class StudyFolder:
     Environment and files are read once, when the folder is opened, so that all parts of a command agree on
     where things are.
 
+    >>> StudyFolder(Path("/data/results"), "quickstart").journal
+    PosixPath('/data/results/quickstart/journal.jsonl')
+
     Attributes:
         asked: locations named on the command line; the others come from the environment, from an earlier
             launch of the study, or are in the results folder.
@@ -60,7 +63,7 @@ class StudyFolder:
 
     @property
     def path(self) -> Path:
-        """The study's own folder."""
+        """Return the study's own folder."""
         return self.results / self.name
 
     @property
@@ -70,14 +73,14 @@ class StudyFolder:
 
     @property
     def mlflow_artifacts(self) -> str | None:
-        """Where artifacts go; None leaves it to the tracking server."""
+        """Return where artifacts go; None leaves it to the tracking server."""
         scheme = self.mlflow_uri.partition(":")[0].partition("+")[0]
         databases = ("sqlite", "postgresql", "mysql", "mssql")
         return (self.results / "mlartifacts").as_uri() if scheme in databases else None
 
     @property
     def stop_request(self) -> Path:
-        """A file that asks the launcher to stop."""
+        """Return a file that asks the launcher to stop."""
         return self.path / "stop"
 
     @property
@@ -103,20 +106,20 @@ class StudyFolder:
 
 
 def last_line(path: Path) -> bytes:
-    """The last line of a file, or its last 4 KiB."""
+    """Return the last line of a file, or its last 4 KiB."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 4096))
         return (file.read().splitlines() or [b""])[-1]
 
 
 def open_folders(results: Path) -> list[StudyFolder]:
-    """The studies of a results folder."""
+    """Return the studies of a results folder."""
     files = [path for name in ("study.json", "journal.jsonl") for path in results.glob(f"*/{name}")]
     return [StudyFolder(results, name) for name in sorted({path.parent.name for path in files})]
 
 
 def find_study(results: Path, name: str) -> StudyFolder:
-    """The study ``name`` of a results folder.
+    """Return the study ``name`` of a results folder.
 
     Raises:
         UserError: there is none; says which there are.

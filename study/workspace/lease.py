@@ -40,7 +40,7 @@ SETTLE_S = 1.0
 
 
 class Lease:
-    """The lease of one study in a storage."""
+    """Holds a study against launchers on other machines, by a blob in the storage they share."""
 
     def __init__(self, storage: BlobStorage, study: str) -> None:
         self.storage = storage
@@ -146,7 +146,7 @@ LOCKS = {
 
 
 def runs(pid: int) -> bool:
-    """Whether there is a process of that number here."""
+    """Tell whether there is a process of that number here."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -23,7 +23,10 @@ FILE = "places.json"
 
 @dataclass(frozen=True, slots=True)
 class Locations:
-    """Places by URL; None leaves one open.
+    """Holds places by URL; None leaves one open.
+
+    >>> Locations(store="s3://bucket/sdd").or_else(Locations(store="/mnt/sdd", optuna="sqlite:////o.db"))
+    Locations(store='s3://bucket/sdd', optuna='sqlite:////o.db')
 
     Attributes:
         store: a folder that every node mounts, or ``s3://bucket/prefix``.
@@ -35,12 +38,12 @@ class Locations:
 
     @classmethod
     def from_environment(cls) -> Locations:
-        """SDD_STORE and SDD_OPTUNA_URL."""
+        """Return the places that SDD_STORE and SDD_OPTUNA_URL name."""
         return cls(_store(os.environ.get("SDD_STORE")), os.environ.get("SDD_OPTUNA_URL") or None)
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> Locations:
-        """``--store`` and ``--optuna``."""
+        """Return the places that ``--store`` and ``--optuna`` name."""
         return cls.of(args.store, getattr(args, "optuna", None))
 
     @classmethod
@@ -50,7 +53,7 @@ class Locations:
 
     @classmethod
     def remembered(cls, folder: Path) -> Locations:
-        """What :meth:`remember` wrote."""
+        """Return what :meth:`remember` wrote."""
         found = read_json(folder / FILE) or {}
         return cls(found.get("store"), found.get("optuna"))
 
@@ -61,7 +64,7 @@ class Locations:
             write_json(folder / FILE, {"store": self.store, "optuna": optuna})
 
     def or_else(self, other: Locations) -> Locations:
-        """These places, with those of ``other`` where one is open."""
+        """Return these places, with those of ``other`` where one is open."""
         return Locations(self.store or other.store, self.optuna or other.optuna)
 
     def check(self) -> None:
@@ -80,7 +83,7 @@ class Locations:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--store`` and ``--optuna``."""
+    """Add ``--store`` and ``--optuna``."""
     add_store(parser)
     parser.add_argument(
         "--optuna",
@@ -91,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
-    """``--store``."""
+    """Add ``--store``."""
     parser.add_argument(
         "--store",
         metavar="URL",
@@ -101,7 +104,7 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 
 
 def shared(storage: BlobStorage) -> bool:
-    """Whether a storage is seen by machines that share no file system with this one."""
+    """Tell whether a storage is seen by machines that share no file system with this one."""
     return not isinstance(storage, FolderStorage)
 
 
@@ -130,12 +133,12 @@ def check_database(url: str) -> None:
 
 
 def has_password(url: str) -> bool:
-    """Whether a database URL carries a password."""
+    """Tell whether a database URL carries a password."""
     return without_password(url) != url
 
 
 def without_password(url: str) -> str:
-    """A database URL as it may be shown."""
+    """Return a database URL as it may be shown."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -147,7 +150,7 @@ def without_password(url: str) -> str:
 
 
 def _store(url: str | None) -> str | None:
-    """A store's URL, with a folder's path made absolute."""
+    """Return a store's URL, with a folder's path made absolute."""
     try:
         return open_storage(os.path.expanduser(url)).url if url else None
     except StorageError as error:

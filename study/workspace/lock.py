@@ -31,7 +31,7 @@ LOOK_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LockOwner:
-    """A process that runs a study.
+    """Tells which process runs a study.
 
     Attributes:
         host: name of its machine; empty where the file is being written this moment.
@@ -49,7 +49,7 @@ class LockOwner:
 
     @property
     def here(self) -> bool:
-        """Whether ``pid`` means the same process to us."""
+        """Tell whether ``pid`` means the same process to us."""
         return (self.host, self.pid_space) == (socket.gethostname(), pid_space())
 
 
@@ -71,7 +71,7 @@ def hold(path: Path, what: str, remedy: str) -> Iterator[None]:
 
 
 def owner_of(path: Path) -> LockOwner | None:
-    """Who holds the lock file ``path``; None where nobody does."""
+    """Read who holds the lock file ``path``; None where nobody does."""
     try:
         file = path.open(encoding="utf-8")
     except FileNotFoundError:
@@ -89,7 +89,7 @@ def owner_of(path: Path) -> LockOwner | None:
 
 @contextmanager
 def listening(request: Path) -> Iterator[None]:
-    """While inside, a file ``request`` interrupts this process as SIGTERM does; an old one is dropped."""
+    """While inside, let a file ``request`` interrupt this process as SIGTERM does; drop an old one."""
     request.unlink(missing_ok=True)
 
     def look() -> bool:
@@ -116,7 +116,7 @@ def _take(file: IO[str]) -> bool:
 
 
 def pid_space() -> str:
-    """Which process numbers this process sees; empty where the system does not say."""
+    """Return which process numbers this process sees; empty where the system does not say."""
     try:
         return os.readlink("/proc/self/ns/pid")
     except OSError:

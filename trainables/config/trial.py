@@ -264,7 +264,11 @@ class Teacher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialConfig:
-    """One training run, whole.
+    """Says all that decides the result of one training run; its hash is the trial's key.
+
+    >>> config = TrialConfig(data=Data(name="cifar100"), student="resnet8x4")
+    >>> TrialConfig.from_dict(config.to_dict()) == config, len(config.trial_key)
+    (True, 16)
 
     Attributes:
         fit: train on ``train`` (what is left when the validation part is held out), and measure that part

@@ -26,23 +26,23 @@ class StorageError(SDDError):
 
 
 class BlobStorage(Protocol):
-    """A tree of blobs."""
+    """Keeps blobs of bytes under names, in a tree; what every storage can do."""
 
     @property
     def url(self) -> str:
-        """Where it is, in the form :func:`open_storage` reads."""
+        """Return where it is, in the form :func:`open_storage` reads."""
 
     def read(self, name: str) -> bytes:
-        """The content of a blob; ``FileNotFoundError`` where there is none."""
+        """Return the content of a blob; ``FileNotFoundError`` where there is none."""
 
     def write(self, name: str, data: bytes) -> None:
         """Make ``data`` the content of a blob, atomically."""
 
     def exists(self, name: str) -> bool:
-        """Whether there is such a blob."""
+        """Tell whether there is such a blob."""
 
     def names(self, folder: str) -> list[str]:
-        """The blobs right below ``folder``, by the last part of their names, sorted; hidden ones left out."""
+        """List the blobs right below ``folder``: last parts of their names, sorted, hidden ones left out."""
 
     def delete(self, name: str) -> None:
         """Remove a blob, if it is there."""
@@ -51,7 +51,7 @@ class BlobStorage(Protocol):
         """Hold a name where the storage can; others that ask for it wait. A killed process lets go."""
 
     def local(self, name: str) -> Path:
-        """A file of this machine with the content of a blob that never changes; missing where the blob is."""
+        """Return a file of this machine that has a blob's content, for good; missing where the blob is."""
 
     def scratch(self, name: str) -> Path:
-        """A folder of this machine, or as near as there is, for what can be made again."""
+        """Return a folder of this machine, or as near as there is, for what can be made again."""

@@ -52,7 +52,7 @@ def _place_new(name: str, path: Path) -> None:
 
 
 def to_json(value: Any) -> bytes:
-    """``value`` as readable JSON."""
+    """Return ``value`` as readable JSON."""
     return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
 
 
@@ -62,7 +62,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any | None:
-    """The JSON in ``path``; None when there is no such file or it is damaged."""
+    """Return the JSON in ``path``; None when there is no such file or it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -13,14 +13,22 @@ from trainables.storage.files import write_atomically
 
 
 class FolderStorage:
-    """A folder: of this machine, or one that several mount (NFS)."""
+    """Keeps blobs as files of a folder: of this machine, or one that several mount (NFS).
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     storage = FolderStorage(Path(place))
+    ...     storage.write("runs/one/result.json", b"{}")
+    ...     storage.names("runs/one")
+    ['result.json']
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     @property
     def url(self) -> str:
-        """Its path."""
+        """Return its path."""
         return str(self.root)
 
     def read(self, name: str) -> bytes:
@@ -64,11 +72,11 @@ class FolderStorage:
             yield
 
     def local(self, name: str) -> Path:
-        """The blob's own file."""
+        """Return the blob's own file."""
         return self.root / name
 
     def scratch(self, name: str) -> Path:
-        """A folder of that name beside the blobs, so that all who mount it share what was made."""
+        """Return a folder of that name beside the blobs, so that all who mount it share what was made."""
         return self.root / name
 
 

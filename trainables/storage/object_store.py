@@ -27,7 +27,7 @@ WAITS_S = (0.5, 1.0, 2.0, 4.0)
 
 
 class ObjectStorage:
-    """Blobs as objects; an object appears whole, when its upload is complete."""
+    """Keeps blobs as objects of S3, GCS or Azure; an object appears whole, when its upload is complete."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -94,11 +94,11 @@ class ObjectStorage:
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Nothing: two who hold a name write the same."""
+        """Hold nothing: two processes with the same name write the same content."""
         yield
 
     def local(self, name: str) -> Path:
-        """A copy in this machine's cache, fetched once."""
+        """Return a copy in this machine's cache, fetched once."""
         path = cache_folder(self._url) / name
         if not path.exists():
             try:
@@ -110,7 +110,7 @@ class ObjectStorage:
         return path
 
     def scratch(self, name: str) -> Path:
-        """A folder in this machine's cache."""
+        """Return a folder in this machine's cache."""
         return cache_folder(self._url) / name
 
     def _at(self, name: str) -> str:
@@ -143,7 +143,7 @@ def in_one_put(url: str) -> str:
 
 
 def cache_folder(url: str) -> Path:
-    """What this machine keeps of the store at ``url``: below SDD_CACHE, or the user's cache folder."""
+    """Return what this machine keeps of the store at ``url``: below SDD_CACHE, or the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     cache = Path(os.environ.get("SDD_CACHE") or f"{base}/sdd-study").expanduser()
     return cache / hashlib.sha256(url.encode()).hexdigest()[:16]

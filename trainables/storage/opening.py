@@ -1,4 +1,4 @@
-"""URL -> storage"""
+"""Opens a storage by its path or URL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from trainables.storage.folder import FolderStorage
 
 
 def open_storage(url: str | Path) -> BlobStorage:
-    """The storage at a path, or at the URL of an object store (``s3://bucket/prefix``, ``gs://``, ``abfs://``).
+    """Return the storage at a path, or at the URL of an object store (``s3://bucket/prefix``, ``gs://``,
+    ``abfs://``).
 
     Raises:
         StorageError: pyarrow, which reads object stores, is not installed, or cannot read this one.

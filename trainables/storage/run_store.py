@@ -32,7 +32,7 @@ KEPT_CHECKPOINTS = 2
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """The folder of one trial key."""
+    """Reads and writes the files of one trial: its configuration, checkpoints, student and result."""
 
     storage: BlobStorage
     name: str
@@ -46,7 +46,9 @@ class RunFolder:
         return self.storage.local(f"{self.name}/{(self.result() or {}).get('student', 'student.pt')}")
 
     def result(self) -> dict[str, Any] | None:
-        """The record of a finished run: its configuration, metrics of every epoch, hash of the weights."""
+        """Return the record of a finished run: its configuration, metrics of every epoch, hash of the
+        weights.
+        """
         result: dict[str, Any] | None = self._read_json("result.json")
         return result
 
@@ -61,11 +63,11 @@ class RunFolder:
         return record
 
     def checkpoints(self) -> list[str]:
-        """Names of the checkpoints, that of the latest epoch first."""
+        """Return the names of the checkpoints, that of the latest epoch first."""
         return [name for name in reversed(self.storage.names(self.name)) if CHECKPOINT.fullmatch(name)]
 
     def read_checkpoint(self, name: str) -> bytes:
-        """The content of one of :meth:`checkpoints`."""
+        """Return the content of one of :meth:`checkpoints`."""
         return self.storage.read(f"{self.name}/{name}")
 
     def write_checkpoint(self, epoch: int, data: bytes) -> None:
@@ -99,7 +101,10 @@ class RunFolder:
 
 @dataclass(frozen=True, slots=True)
 class RunStore:
-    """All runs and teachers under one root, shared by the studies that use it.
+    """Files runs and teachers under one root, shared by the studies that use it.
+
+    >>> RunStore("/data/results/_store").run("9cdc55107ded21d3").name
+    'runs/9cdc55107ded21d3'
 
     Attributes:
         root: a folder, or the URL of an object store.
@@ -109,21 +114,21 @@ class RunStore:
 
     @property
     def storage(self) -> BlobStorage:
-        """Where the blobs lie; raises ``StorageError`` if that cannot be opened."""
+        """Return where the blobs lie; raises ``StorageError`` if that cannot be opened."""
         return open_storage(self.root)
 
     def run(self, key: str) -> RunFolder:
-        """The folder of trial ``key``; nothing is created."""
+        """Return the folder of trial ``key``; nothing is created."""
         return RunFolder(self.storage, f"runs/{key}")
 
     def open_run(self, config: TrialConfig) -> RunFolder:
-        """The folder of ``config``, with its resolved configuration in it."""
+        """Return the folder of ``config``, with its resolved configuration in it."""
         folder = self.run(config.trial_key)
         folder.file_config(config)
         return folder
 
     def teacher(self, weights: str) -> Path:
-        """The file, on this machine, of the teacher whose weights hash to ``weights``."""
+        """Return the file, on this machine, of the teacher whose weights hash to ``weights``."""
         return self.storage.local(f"teachers/{weights}.pt")
 
     def teacher_views(self, weights: str) -> Path:
@@ -139,7 +144,7 @@ class RunStore:
         return self.teacher(weights)
 
     def teachers(self) -> list[dict[str, Any]]:
-        """What is known about each filed teacher."""
+        """Return what is known about each filed teacher."""
         names = [name for name in self.storage.names("teachers") if name.endswith(".json")]
         return [about for name in names if (about := self._about(name)) is not None]
 

@@ -17,7 +17,7 @@ MOST_GAINS = 40
 
 
 def page_charts(runs: RunFrames, summary: pd.DataFrame) -> list[Chart]:
-    """Every chart that has something to show."""
+    """Return every chart that has something to show."""
     trials, groups = selection_.searched(runs), selection_.search_groups(runs)
     made = [
         gains(summary),
@@ -39,7 +39,7 @@ def unit(metric: str) -> str:
 
 
 def gains(summary: pd.DataFrame) -> Chart | None:
-    """The gain of each SD-X over X with its interval."""
+    """Return the gain of each SD-X over X with its interval."""
     rows = summary[summary["gain"].notna()].sort_values("gain", ascending=False)
     if rows.empty:
         return None
@@ -113,7 +113,7 @@ def heats(trials: pd.DataFrame, metric: str) -> list[Chart]:
 
 
 def parallel(trials: pd.DataFrame, metric: str) -> Chart | None:
-    """What each trial was given and what came of it."""
+    """Return what each trial was given and what came of it."""
     names = charts.axes_of(trials)
     if not names or len(trials) < 2:
         return None
@@ -206,7 +206,7 @@ def _xy(title: str, x: str, y: str, groups: list[str], series: list[dict[str, An
 
 
 def shown_of(trials: pd.DataFrame, most: int = MOST_POINTS) -> str:
-    """How many of the trials a chart shows."""
+    """Return how many of the trials a chart shows."""
     return f"{min(len(trials), most)} of {len(trials)} finished trials."
 
 

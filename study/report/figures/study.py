@@ -25,7 +25,7 @@ HALO = {"facecolor": "w", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
 
 
 def study_figures(runs: RunFrames, found: Sequence[SeedGroup], folder: Path) -> list[Path]:
-    """Every figure that has something to show; returns the files."""
+    """Draw every figure that has something to show; return the files."""
     trials, groups = selection_.searched(runs), selection_.search_groups(runs)
     draw: dict[str, Callable[[], Any]] = {
         "learning": lambda: learning(runs, groups),
@@ -140,7 +140,7 @@ def heat(found: HeatMap, metric: str) -> Any:
 
 
 def parallel(trials: pd.DataFrame, metric: str) -> Any | None:
-    """What each trial was given and what came of it, one line a trial."""
+    """Return what each trial was given and what came of it, one line a trial."""
     names = charts.axes_of(trials)
     if not names or len(trials) < 2:
         return None
@@ -210,7 +210,7 @@ def timeline(runs: RunFrames) -> Any | None:
 
 
 def _corners(start: float, end: float, row: float) -> list[tuple[float, float]]:
-    """A bar of a timeline, 0.8 rows high."""
+    """Return a bar of a timeline, 0.8 rows high."""
     return [(start, row - 0.4), (end, row - 0.4), (end, row + 0.4), (start, row + 0.4)]
 
 

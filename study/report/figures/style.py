@@ -22,7 +22,7 @@ ENDINGS = (".png", ".svg")
 def new_figure(
     columns: int = 1, width: float = 5.0, rows: int = 1, height: float = 3.6
 ) -> tuple[Figure, list[Any]]:
-    """An empty figure with axes side by side, row by row; no global state, so that threads may draw.
+    """Return an empty figure with axes side by side, row by row; no global state, so that threads may draw.
 
     Args:
         width, height: of each of the axes, inches.

@@ -16,12 +16,12 @@ from study.report.tables.grids import TableGrid, TableRow
 
 
 def asset(name: str) -> str:
-    """A file of ``assets/``."""
+    """Read a file of ``assets/``."""
     return files("study.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def page(title: str, grids: Sequence[TableGrid], charts: Sequence[Chart] = (), summary: str = "") -> str:
-    """The page.
+    """Return the page.
 
     Args:
         charts: drawn in this order, after the first grid.
@@ -48,7 +48,7 @@ def page(title: str, grids: Sequence[TableGrid], charts: Sequence[Chart] = (), s
 
 
 def grid_html(grid: TableGrid) -> str:
-    """A grid as a table whose columns can be sorted, with its notes."""
+    """Return a grid as a table whose columns can be sorted, with its notes."""
     heads = "".join(
         _sortable(name, unit)
         for name, unit in zip([grid.corner, *grid.columns], ["", *grid.units], strict=True)
@@ -76,7 +76,7 @@ def plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _value(text: str) -> str:
-    """A sort key where ``text`` begins with a number; none for a dash."""
+    """Return a sort key where ``text`` begins with a number; none for a dash."""
     first = text.split(" ")[0]
     try:
         return f' data-value="{float(first)}"'
@@ -110,7 +110,7 @@ def _cell(grid: TableGrid, cell: TableCell) -> str:
 
 
 def _certainty(cell: TableCell) -> str:
-    """What the seeds say about a gain, in words."""
+    """Return what the seeds say about a gain, in words."""
     if cell.gain is None or cell.gain.low is None or cell.gain.high is None:
         return "too few seeds for an interval"
     p = "" if cell.gain.p is None else f"; Welch's t-test p = {cell.gain.p:.2g}"

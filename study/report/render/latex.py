@@ -28,12 +28,12 @@ ESCAPES = {
 
 
 def escape(text: str) -> str:
-    """Plain text as LaTeX."""
+    """Return plain text as LaTeX."""
     return "".join(ESCAPES.get(letter, letter) for letter in text)
 
 
 def latex(grid: TableGrid) -> str:
-    """The grid as a ``table*``; the paper's numbers stand in a smaller line below ours."""
+    """Return the grid as a ``table*``; the paper's numbers stand in a smaller line below ours."""
     head = [row for row in grid.rows if row.head]
     body = [row for row in grid.rows if not row.head]
     lines = [_line([grid.corner, *grid.columns])]

@@ -16,7 +16,7 @@ NOBODY = f"{DASH}: nobody ran it."
 
 
 def notes(grid: TableGrid) -> list[str]:
-    """What stands under a grid."""
+    """Return what stands under a grid."""
     return [*(f"({letter}) {mark}" for mark, letter in grid.marks.items()), *grid.notes]
 
 
@@ -34,7 +34,7 @@ def paper_text(cell: TableCell) -> str:
 
 
 def markdown(grid: TableGrid) -> str:
-    """The grid as a Markdown table under a heading."""
+    """Return the grid as a Markdown table under a heading."""
     head = [grid.corner, *grid.columns]
     units = ["", *grid.units]
     lines = [
