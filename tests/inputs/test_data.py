@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from study.plan.resolve import resolve
-from study.spec import KD, Pair, StudySpec, Training
+from study.spec import KD, Feature, Int, Pair, StudySpec, Training
 from tests.inputs import sets
 from tests.inputs.case import Case, Read, Refused, hold, table
 from trainables.config import Data
@@ -80,4 +80,13 @@ def test_a_part_too_small_for_its_batches_is_refused() -> None:
     data = Data(name="cluttered_digits", validation=0.5, fraction=0.2, options={"scenes": 100, "test": 100})
     spec = StudySpec(data=data, pairs=(Pair("resnet8", "resnet8"),), methods=(KD(),), training=training)
     with pytest.raises(ValueError, match=r"training.batch_norm_parts: the 10 images .* fill no batch"):
+        resolve(spec)
+
+
+def test_more_negatives_than_the_part_that_is_searched_on_has_images_are_refused() -> None:
+    crd = Feature("crd", negatives=Int(8, 75))
+    data = Data(name="cluttered_digits", validation=0.25, options={"scenes": 100, "test": 100})
+    training = Training(epochs=1, milestones=(), precision="float32")
+    spec = StudySpec(data=data, pairs=(Pair("resnet8", "resnet8"),), methods=(crd,), training=training)
+    with pytest.raises(ValueError, match=r"methods.0.features.0: crd.negatives: 75 .* has 75; .* at most 74"):
         resolve(spec)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,17 +23,32 @@ class Criterion(nn.Module):
     """The loss of a :class:`~trainables.config.Method`, its terms by name.
 
     Feature losses with parameters of their own are submodules: they are trained and checkpointed with the
-    student and left out of what is exported.
+    student and left out of what is exported. They know each image by its place in the split that is trained
+    on, so that what one keeps of the images is of no others: CRD's negatives, for instance.
     """
+
+    _places: Tensor
+    """Place in the split of each raw image; -1 for those that are not in it."""
 
     def __init__(
         self,
         method: Method,
         student: FeatureShapes | None = None,
         teacher: FeatureShapes | None = None,
-        num_samples: int = 0,
+        images: Tensor | None = None,
     ) -> None:
+        """
+        Args:
+            student, teacher: shapes of the networks' maps, which feature losses need.
+            images: [N] positions in the raw train set of the images that are trained on; feature losses need
+                them too.
+        """
         super().__init__()
+        if images is None:
+            images = torch.empty(0, dtype=torch.int64)
+        places = torch.full((int(images.max()) + 1 if len(images) else 0,), -1)
+        places[images.cpu()] = torch.arange(len(images))
+        self.register_buffer("_places", places, persistent=False)
         self.method = method
         self.base = None
         if method.logit is not None:
@@ -42,7 +58,7 @@ class Criterion(nn.Module):
         for term in method.features:
             if student is None or teacher is None:
                 raise ValueError(f"feature loss {term.name} needs the shapes of the maps")
-            self.feature_losses.append(feature_loss(term.name, student, teacher, num_samples, **term.options))
+            self.feature_losses.append(feature_loss(term.name, student, teacher, len(images), **term.options))
 
     def forward(
         self, student: HeadOutputs, teacher: HeadOutputs | None, target: Tensor, index: Tensor, epoch: int
@@ -77,7 +93,7 @@ class Criterion(nn.Module):
         Args:
             student, teacher: outputs for the same augmented images; no teacher for plain training.
             target: labels [B].
-            index: position of each image in the train set [B].
+            index: position of each image in the raw train set [B].
             weights: as :meth:`weights` gives them, or as scalars on the device.
         """
         terms = {"ce": weights["ce"] * functional.cross_entropy(full_precision(student.logits), target)}
@@ -88,7 +104,8 @@ class Criterion(nn.Module):
                 self.method.logit, student, teacher, target, weights
             )
         for position, loss in enumerate(self.feature_losses):
-            value = weights[f"feature{position}"] * loss(student.features, teacher.features, target, index)
+            place = self._places[index]
+            value = weights[f"feature{position}"] * loss(student.features, teacher.features, target, place)
             terms["feature"] = terms["feature"] + value if "feature" in terms else value
         return terms
 

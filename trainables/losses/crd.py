@@ -1,6 +1,6 @@
 """Contrastive representation distillation: Tian, Krishnan, Isola, ICLR 2020, arXiv 1910.10699.
 
-Shape legend: B images of a batch, N images of the train set, D the size of an embedding, k negatives.
+Shape legend: B images of a batch, N images of the split, D the size of an embedding, k negatives.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ContrastiveDistillation(FeatureLoss):
     17-19 of the paper). tau is ``temperature``. Z is set by the first batch and kept, as in RepDistiller.
 
     Embeddings of all N images are stored in two banks; a seen image's are moved to its new ones by
-    ``1 - momentum``. The k negatives are drawn evenly from the other images of the train set; those known to
+    ``1 - momentum``. The k negatives are drawn evenly from the other images of the split; those known to
     share the anchor's label are left out (a label is known once its image has been seen), so that k above is
     what remains, about 1 % less on CIFAR-100.
 
@@ -86,7 +86,7 @@ class ContrastiveDistillation(FeatureLoss):
         return loss
 
     def _draw(self, index: Tensor) -> Tensor:
-        """[B,k] positions in the train set, evenly from all but the anchor's own; the same for one state."""
+        """[B,k] places in the split, evenly from all but the anchor's own; the same for one state."""
         generator = torch.Generator(index.device).manual_seed(self._seed * 2**31 + self._draws)
         others = self.bank_student.shape[0] - 1
         drawn = torch.randint(others, (len(index), self.negatives), generator=generator, device=index.device)

@@ -104,7 +104,7 @@ class FeatureLoss(nn.Module):
         Args:
             student, teacher: features of the same views; no gradient reaches the teacher's.
             target: labels [B].
-            index: positions of the images in the train set [B].
+            index: places of the images in the split that is trained on [B].
         """
         return self.compare(student, teacher.detached(), target, index)
 
@@ -116,7 +116,7 @@ class FeatureLoss(nn.Module):
 def feature_loss(
     name: str, student: FeatureShapes, teacher: FeatureShapes, num_samples: int, **options: Any
 ) -> FeatureLoss:
-    """The feature loss ``name`` for a pair of networks and a train set of ``num_samples`` images.
+    """The feature loss ``name`` for a pair of networks and a split of ``num_samples`` images.
 
     Names, options and published weights: :mod:`trainables.losses.registry`. The weight is left to the caller.
     Layers are initialised from torch's global generator.

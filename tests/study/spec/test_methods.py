@@ -40,7 +40,7 @@ def loss(method: Method, epoch: int = 1) -> float:
     """The whole loss of ``method`` on one fixed batch."""
     scales = method.logit.scales if method.logit else (1,)
     shapes = FeatureShapes(((CHANNELS, 4, 4),))
-    criterion = Criterion(method, shapes, shapes, num_samples=IMAGES)
+    criterion = Criterion(method, shapes, shapes, images=torch.arange(IMAGES))
     torch.manual_seed(0)
     student, teacher = outputs(scales, seed=1), outputs(scales, seed=2)
     target = torch.arange(IMAGES) % CLASSES

@@ -120,7 +120,7 @@ def test_warm_up_scales_each_term_by_itself(images: torch.Tensor, target: torch.
         features=(FeatureTerm(name="pkt", weight=3.0, warmup_epochs=2),),
     )
     shapes = (feature_shapes(student.network, 32), feature_shapes(teacher.network, 32))
-    criterion = Criterion(method, *shapes, num_samples=10)
+    criterion = Criterion(method, *shapes, images=torch.arange(10))
     early, late = (
         criterion(student(images), teacher(images), target, target, epoch=epoch) for epoch in (1, 9)
     )
