@@ -6,12 +6,11 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 from trainables.config.trial import Data
+from trainables.data.images import ReadImage, image_reader
 from trainables.data.raw import DataError, RawData, StreamedViews
-from trainables.data.readers.image_files import read_rgb
-from trainables.data.registry import root
 
 CHUNK = 1024
 """Files whose reading is begun before the first of them is told about."""
@@ -25,16 +24,16 @@ def read_every(raw: RawData, data: Data) -> Iterator[DataError | None]:
     if not isinstance(raw.augmentation, StreamedViews):
         yield from [None] * (len(raw.train_images) + len(raw.test_images))
         return
-    place = root(data)
+    read = image_reader(data)
     with ThreadPoolExecutor(min(16, len(os.sched_getaffinity(0)))) as threads:  # decoding lets go of the lock
-        for paths in (raw.train_images, raw.test_images):
-            for start in range(0, len(paths), CHUNK):
-                yield from threads.map(partial(_fault, place), paths[start : start + CHUNK])
+        for keys in (raw.train_images, raw.test_images):
+            for start in range(0, len(keys), CHUNK):
+                yield from threads.map(partial(_fault, read), keys[start : start + CHUNK])
 
 
-def _fault(place: Path, path: str) -> DataError | None:
+def _fault(read: ReadImage, key: Any) -> DataError | None:
     try:
-        read_rgb(place / str(path))
+        read(key)
     except DataError as error:
         return error
     return None

@@ -6,6 +6,7 @@ Nothing here opens a data file or imports torch or numpy: a check takes millisec
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +24,8 @@ class DataOption:
     """One of ``Data.options``: its default, whose type it has, and its range (inclusive)."""
 
     default: Scalar
-    low: int | None = None
-    high: int | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,14 @@ class DataSource:
 
 
 _DOWNLOAD = {"download": DataOption(False)}
+_SIZED = {
+    "size": DataOption(0, 0, 1024),
+    "resize": DataOption(0, 0, 2048),
+    "padding": DataOption(-1, -1, 64),
+    "flip": DataOption(True),
+    "test": DataOption(0.2, 0.0, 1.0),
+    "seed": DataOption(0, 0),
+}
 _CUB_LAYOUT = ("images.txt", "train_test_split.txt", "image_class_labels.txt", "classes.txt", "images")
 
 SOURCES: Mapping[str, DataSource] = {
@@ -82,6 +91,12 @@ SOURCES: Mapping[str, DataSource] = {
         holds="the folder tiny-imagenet-200/, from tiny-imagenet-200.zip",
         layout=("wnids.txt", "train", "val/images", "val/val_annotations.txt"),
     ),
+    "folder": DataSource(
+        module="folder",
+        holds="a folder with train/<class>/ and val/<class>/ or test/<class>/ in it, or with <class>/ alone",
+        layout=(".",),
+        options=_SIZED,
+    ),
     "packed": DataSource(
         module="packed",
         holds="an .npz file with train_images, train_labels, test_images, test_labels and classes",
@@ -100,13 +115,29 @@ SOURCES: Mapping[str, DataSource] = {
 }
 
 
+LIBRARIES: Mapping[str, DataSource] = {}
+"""Sets that another library knows by name, as in ``torchvision:Flowers102``."""
+
+_ENTRY = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
+
+
 def names() -> tuple[str, ...]:
     """Names of all data sets."""
     return tuple(sorted(SOURCES))
 
 
 def source(name: str) -> DataSource:
-    """The data set of that name; raises :class:`DataError` for an unknown one."""
+    """The data set of that name; raises :class:`DataError` for an unknown one.
+
+    Of ``LIBRARY:NAME`` the library is looked up here; whether it knows the name is seen when the set is read.
+    """
+    library, colon, entry = name.partition(":")
+    if colon and library not in LIBRARIES:
+        raise DataError(f"name: unknown library '{library}'; {suggestion(library, LIBRARIES)}")
+    if colon:
+        if not _ENTRY.fullmatch(entry):
+            raise DataError(f"name: '{entry}' is no name of a data set of {library}")
+        return LIBRARIES[library]
     if name not in SOURCES:
         raise DataError(f"name: unknown data set '{name}'; {suggestion(name, SOURCES)}")
     return SOURCES[name]
@@ -125,8 +156,11 @@ def options(data: Data) -> dict[str, Scalar]:
 
 
 def _checked(name: str, value: Scalar, option: DataOption) -> Scalar:
+    if isinstance(option.default, float) and type(value) is int:
+        value = float(value)
     if type(value) is not type(option.default):
-        kind = "True or False" if isinstance(option.default, bool) else "a whole number"
+        kinds = {bool: "True or False", int: "a whole number", float: "a number"}
+        kind = kinds.get(type(option.default), "a text")
         raise DataError(f"options.{name}: {value!r} is not {kind}")
     if option.low is not None and value < option.low:  # type: ignore[operator]
         raise DataError(f"options.{name}: {value} is below {option.low}, the least")

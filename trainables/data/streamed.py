@@ -6,7 +6,6 @@ The augmentation of an image depends on (seed, epoch, index) alone, whatever the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,10 +20,9 @@ from torchvision.transforms import functional
 from trainables.config.trial import Data
 from trainables.data.augment import normalise_planes
 from trainables.data.epoch_plan import EpochPlan
+from trainables.data.images import ReadImage, image_reader
 from trainables.data.partition import SplitIndices
 from trainables.data.raw import DataError, RawData, StreamedViews
-from trainables.data.readers.image_files import read_rgb
-from trainables.data.registry import root
 from trainables.data.split import Batch, MakeSplit, Split, as_tensor
 
 Item = tuple[int, tuple[int, int] | None]
@@ -38,16 +36,16 @@ MOST_WORKERS = 8
 class ImageFiles(Dataset[Tensor]):
     """Decoded images [3,size,size] uint8, by :data:`Item`; this is what worker processes hold."""
 
-    def __init__(self, folder: Path, paths: NDArray[np.str_], streaming: StreamedViews) -> None:
-        self.folder, self.paths = folder, paths
+    def __init__(self, read: ReadImage, keys: NDArray[Any], streaming: StreamedViews) -> None:
+        self.read, self.keys = read, keys
         self.evaluation, self.training = evaluation(streaming), training(streaming)
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.keys)
 
     def __getitem__(self, item: Item) -> Tensor:
         index, seeds = item
-        image = read_rgb(self.folder / str(self.paths[index]))
+        image = self.read(self.keys[index])
         if seeds is None:
             return _pixels(self.evaluation(image))
         state = torch.get_rng_state()
@@ -137,11 +135,11 @@ def streamed_parts(
 ) -> tuple[MakeSplit, MakeSplit]:
     """Makers of splits of the train and of the test set, from rows."""
     assert isinstance(raw.augmentation, StreamedViews)
-    folder, streaming = root(data), raw.augmentation
+    read, streaming = image_reader(data), raw.augmentation
     count = min(torch.get_num_threads(), MOST_WORKERS) if workers is None else workers
     mean, std = torch.tensor(raw.mean, device=device), torch.tensor(raw.std, device=device)
-    train = ImageFiles(folder, raw.train_images, streaming)
-    test = ImageFiles(folder, raw.test_images, streaming)
+    train = ImageFiles(read, raw.train_images, streaming)
+    test = ImageFiles(read, raw.test_images, streaming)
     augmented = data.augment == "standard"
 
     def make_train(rows: NDArray[np.int64]) -> StreamedSplit:

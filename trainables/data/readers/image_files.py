@@ -42,6 +42,11 @@ def read_rgb(path: Path) -> Image.Image:
         raise DataError(f"root: {shown(path)} {why}; copy it again, or delete it") from error
 
 
+def read_below(folder: Path, path: str) -> Image.Image:
+    """:func:`read_rgb` of a path below ``folder``."""
+    return read_rgb(folder / str(path))
+
+
 def unreadable(image: Image.Image) -> str | None:
     """Why an opened image is not read, with the remedy; None if it is.
 
