@@ -16,6 +16,7 @@ from study.report.render.html_page import page, plain_table
 from study.report.render.latex import latex
 from study.report.render.text import markdown, tidy, wide
 from study.report.tables.grids import TableGrid, paper_grids, study_grid
+from study.report.tables.league import league_grids
 from study.report.tables.summary import HEAD, shown, summary
 from study.report.tables.summary import markdown as summary_markdown
 from study.results.csv_files import write_csvs
@@ -110,7 +111,7 @@ def write_tables(
         _write(tables / "importances.csv", importances(runs).to_csv(index=False)),
     ]
     papers = [grid for grid in paper_grids(found, protocols) if everything or grid.ran]
-    grids = [study_grid(found, protocols), *papers]
+    grids = [study_grid(found, protocols), *league_grids(found, protocols), *papers]
     for grid in grids:
         files += [_write(tables / f"{grid.name}{ending}", render(grid)) for ending, render in FORMATS.items()]
     summary_html = plain_table(HEAD, shown(table)) if len(table) else ""

@@ -96,10 +96,9 @@ def _row(grid: TableGrid, row: TableRow) -> str:
 
 def _cell(grid: TableGrid, cell: TableCell) -> str:
     letters = f"<sup>{letters}</sup>" if (letters := grid.letters(cell)) else ""
-    gain = (
-        f'<span class="gain" title="{escape(_certainty(cell))}">{gain_text(cell)}</span>' if cell.gain else ""
-    )
-    paper = f"<small>{escape(paper_text(cell))}</small>" if cell.paper is not None else ""
+    shown = gain_text(cell, grid.intervals)
+    gain = f'<span class="gain" title="{escape(_certainty(cell))}">{shown}</span>' if cell.gain else ""
+    paper = f"<small>{escape(paper_text(cell, grid.beside))}</small>" if cell.paper is not None else ""
     seeds = escape(", ".join(f"{value:.2f}" for value in cell.values))
     key = "" if cell.mean is None else f"{cell.mean:.6f}"
     best = ' class="best"' if cell.best else ""

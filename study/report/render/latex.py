@@ -84,7 +84,7 @@ def _ours(grid: TableGrid, cell: TableCell) -> str:
     if letters := grid.letters(cell):
         text += rf"$^{{\mathrm{{{letters}}}}}$"
     if cell.gain:
-        text += rf" {{\footnotesize ${gain_text(cell)}$}}"
+        text += rf" {{\footnotesize ${gain_text(cell, grid.intervals)}$}}"
     return text
 
 

@@ -20,17 +20,22 @@ def notes(grid: TableGrid) -> list[str]:
     return [*(f"({letter}) {mark}" for mark, letter in grid.marks.items()), *grid.notes]
 
 
-def gain_text(cell: TableCell) -> str:
-    """``+1.98``; empty where there is none."""
-    return "" if cell.gain is None else rounded(cell.gain.points, signed=True)
+def gain_text(cell: TableCell, interval: bool = False) -> str:
+    """``+1.98``, or ``+1.98 [+1.20, +2.71]``; empty where there is none."""
+    if cell.gain is None:
+        return ""
+    points = rounded(cell.gain.points, signed=True)
+    if not interval or cell.gain.low is None or cell.gain.high is None:
+        return points
+    return f"{points} [{rounded(cell.gain.low, signed=True)}, {rounded(cell.gain.high, signed=True)}]"
 
 
-def paper_text(cell: TableCell) -> str:
+def paper_text(cell: TableCell, beside: str = "paper") -> str:
     """``paper 76.65, difference +0.16``; empty where the paper has no such cell."""
     if cell.paper is None:
         return ""
-    beside = "" if cell.difference is None else f", difference {rounded(cell.difference, signed=True)}"
-    return f"paper {rounded(cell.paper)}{beside}"
+    by = "" if cell.difference is None else f", difference {rounded(cell.difference, signed=True)}"
+    return f"{beside} {rounded(cell.paper)}{by}"
 
 
 def markdown(grid: TableGrid) -> str:
@@ -51,8 +56,8 @@ def markdown(grid: TableGrid) -> str:
 def _markdown_cell(grid: TableGrid, cell: TableCell) -> str:
     ours = f"**{cell.ours}**" if cell.best else cell.ours
     marks = f"<sup>{letters}</sup>" if (letters := grid.letters(cell)) else ""
-    gain = f" {gain_text(cell)}" if cell.gain else ""
-    paper = f"<br>{paper_text(cell)}" if cell.paper is not None else ""
+    gain = f" {gain_text(cell, grid.intervals)}" if cell.gain else ""
+    paper = f"<br>{paper_text(cell, grid.beside)}" if cell.paper is not None else ""
     return f"{ours}{marks}{gain}{paper}"
 
 

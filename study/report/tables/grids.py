@@ -50,6 +50,8 @@ class TableGrid:
         columns: labels; ``units`` below them.
         pairs: teacher and student of each column, empty where columns are methods.
         notes: sentences under the table; the marks of cells come before them.
+        intervals: gains are shown with their intervals.
+        beside: what the numbers beside ours are called.
     """
 
     name: str
@@ -60,6 +62,8 @@ class TableGrid:
     rows: tuple[TableRow, ...]
     notes: tuple[str, ...] = ()
     pairs: tuple[TableColumn, ...] = field(default=())
+    intervals: bool = False
+    beside: str = "paper"
 
     @property
     def marks(self) -> dict[str, str]:
