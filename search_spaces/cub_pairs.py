@@ -1,4 +1,7 @@
-"""Table 5: CUB-200, birds at 224x224, where classes differ in details that single regions show."""
+"""Table 5: CUB-200, birds at 224x224, where classes differ in details that single regions show.
+
+Networks and training are those of the released code (docs/fidelity.md).
+"""
 
 from study.spec import (
     PAPER_METHODS,
@@ -14,6 +17,7 @@ from study.spec import (
     StudySpec,
     Supervised,
 )
+from study.spec import published as paper
 
 STUDY = StudySpec(
     data=Data(name="cub200", root="data/CUB_200_2011"),
@@ -34,6 +38,7 @@ STUDY = StudySpec(
             scales=Choice((1, 2), (1, 2, 4), (1, 2, 4, 7)),
         ),
     ),
+    training=paper.released_training("cub200"),
     budget=Budget(trials=24),
     confirm=Confirm(seeds=5, watch_test=True),
     resources=Resources(cpus_per_trial=4),

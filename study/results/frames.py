@@ -243,7 +243,10 @@ def is_published(config: Mapping[str, Any], searched: Collection[str] = ()) -> b
     if logit is None or logit["base"] not in paper.BASE_LOSSES or logit.get("code") is not None:
         return False
     case = paper.PaperCase(
-        (config["teacher"] or {}).get("name", ""), config["student"], config["data"]["name"]
+        (config["teacher"] or {}).get("name", ""),
+        config["student"],
+        config["data"]["name"],
+        plain=tuple(logit["scales"]) == (1,),
     )
     for name in set(searched) & set(TRAINING_KNOBS):
         if TRAINING_KNOBS[name].read(config) != published_value(name, case):
@@ -254,7 +257,7 @@ def is_published(config: Mapping[str, Any], searched: Collection[str] = ()) -> b
     return (
         (method["ce_weight"], logit["alpha"]) == (base.ce_weight, base.alpha)
         and {**options, **logit["options"]} == options
-        and (not decoupled or tuple(logit["scales"]) == paper.scales(case))
+        and (not decoupled or tuple(logit["scales"]) == paper.scales(case, logit["base"]))
         and logit["complementary_weight"] == (paper.BETA if decoupled else 1.0)
         and logit["consistent_weight"] == 1.0
         and (logit["reduction"], logit["agreement"]) == ("mean", "released")

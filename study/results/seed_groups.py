@@ -180,9 +180,10 @@ def spelling(network: str) -> str:
     return network.rsplit(":", 1)[-1]
 
 
-def paper_scales(teacher: str, student: str) -> str:
-    """The paper's scale set for a pair, as ``scales`` columns have it."""
-    return ",".join(map(str, paper.scales(paper.PaperCase(teacher, student))))
+def paper_scales(found: SeedGroup) -> str:
+    """Give the paper's scale set for what ``found`` ran, as ``scales`` columns have it."""
+    case = paper.PaperCase(found.teacher, found.student, found.data)
+    return ",".join(map(str, paper.scales(case, found.method.removeprefix("SD-").lower())))
 
 
 def _number(value: Any) -> float | None:

@@ -16,7 +16,8 @@ from study.spec.training import checked_changes, closed_value
 from trainables.config.open_values import guarded
 from trainables.config.serialization import ConfigError
 from trainables.config.trial import SINCE_LATER, LogitTerm, Method, require
-from trainables.losses import check_logit_loss, logit_loss_fingerprint
+from trainables.losses import check_logit_loss, feature_loss_spec, logit_loss_fingerprint
+from trainables.models.names import resolve
 
 Point = dict[str, Any]
 """Values of a search's domains by name, as Optuna stores them."""
@@ -79,6 +80,9 @@ class Distillation:
         options: parameters of the base losses, by base: ``{"dkd": {"beta": Float(2, 10)}}``; what is not
             named keeps its published value, and domains of a base are asked for only when it is chosen.
         standardize: ``no``, each ``region`` by its own spread, or all by that of the ``whole`` image.
+        pooling: what regions are pooled from: the ``map`` (eq. 6), or 4x4 cells of it, as ``released``.
+        maps: which maps of wide ResNets, MobileNetV2 and ShuffleV2 feature losses compare: ``released`` (what
+            None stands for) or ``activated``; see ``Method.maps``.
         features: feature losses that are added.
         training: fields of :class:`Training` for this method alone, values or domains: ``{"lr": 0.02}``.
     """
@@ -94,6 +98,8 @@ class Distillation:
     agreement: str | Choice = knob("released")
     warmup_epochs: int | Domain | None = knob(None)
     standardize: str | Choice = knob("no", since_later=True)
+    pooling: str | Choice = knob("map", since_later=True)
+    maps: str | Choice | None = knob(None, holder=Method, since_later=True)
     features: tuple[Added, ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict, metadata=SINCE_LATER)
 
@@ -109,8 +115,8 @@ class Distillation:
                 f"options: '{base}' is not a base of this method ({', '.join(map(str, bases))})",
             )
         for scales in options_of(self.scales):
-            if scales is not None:
-                LogitTerm(scales=scales)  # refuses a set that is none
+            for pooling in options_of(self.pooling) if scales is not None else ():
+                LogitTerm(scales=scales, pooling=pooling)  # refuses a set that is none, and what does not fit
 
     @classmethod
     def of(cls, method: Method) -> Distillation:
@@ -145,6 +151,17 @@ class Distillation:
     def stores_options(self) -> bool:
         """Never: Optuna gets labels."""
         return False
+
+    @property
+    def plain(self) -> bool:
+        """Whether the base loss stands by itself: M = {1} and weights of 1, none of them searched."""
+        return self.scales == (1,) and (self.beta, self.consistent_weight) == (1.0, 1.0)
+
+    def _maps_differ(self, case: PaperCase) -> bool:
+        """Tell whether a feature loss here reads maps of a network that has two kinds of them."""
+        networks = [name for name in (case.teacher, case.student) if name]
+        reads = any(feature_loss_spec(added.name).reads_maps for added in self.features)
+        return reads and any(resolve(name).closing_layers for name in networks)
 
     def slots(self) -> Iterator[tuple[str, str | None, Any]]:
         """(name in a search, base it belongs to or None, value) of all that may be searched."""
@@ -189,12 +206,15 @@ class Distillation:
 
     def method(self, case: PaperCase = ANY_CASE) -> Method:
         """The configuration of the data plane in ``case``; no field may hold a domain any more."""
-        published = paper.settings(str(self.base), case, str(self.standardize))
+        case = dataclasses.replace(case, plain=self.plain)
+        published = {**paper.settings(str(self.base), case, str(self.standardize)), "maps": "released"}
         terms: dict[type, dict[str, Any]] = {Method: {}, LogitTerm: {}}
         for row in METHOD_KNOBS:
             value = getattr(self, row.name)
             terms[row.holder][row.field] = published.get(row.name) if value is None else value
-        features = tuple(added.term() for added in self.features)
+        if not self._maps_differ(case):
+            terms[Method]["maps"] = "activated"
+        features = tuple(added.term(case) for added in self.features)
         if self.base is None:
             return Method(**terms[Method], features=features)
         base = str(self.base)
@@ -212,10 +232,11 @@ class Distillation:
         bases = list(options_of(self.base))
         base = "kd" if "kd" in bases else bases[0]
         standardize = "no" if is_domain(self.standardize) else str(self.standardize)
+        case = dataclasses.replace(case, plain=self.plain)
         known: dict[str, Any] = {row.name: row.default for row in METHOD_KNOBS}
-        known |= {**paper.settings(str(base), case, standardize), "base": base}
+        known |= {**paper.settings(str(base), case, standardize), "base": base, "maps": "released"}
         for added in self.features:
-            known |= added.published()
+            known |= added.published(case)
         if base is not None:
             options = check_logit_loss(str(base), paper.base_loss(str(base), case, standardize).options)
             known |= {f"{base}.{option}": value for option, value in options.items()}

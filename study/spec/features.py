@@ -9,6 +9,8 @@ from itertools import product
 from typing import Any
 
 from study.spec.domains import Domain, extremes, options_of
+from study.spec.published import ANY_CASE, PaperCase
+from study.spec.published_features import feature_loss
 from trainables.config.open_values import guarded
 from trainables.config.trial import FeatureTerm, require
 from trainables.losses import feature_loss_spec
@@ -23,15 +25,15 @@ class Added:
     """A feature loss that a method adds; see :func:`study.spec.methods.Feature`.
 
     Attributes:
-        weight: None means the published value.
+        weight: None means the published value for the pair and data.
         options: the loss's own parameters; each may hold a domain.
-        warmup_epochs: the weight rises linearly over this many epochs.
+        warmup_epochs: the weight rises linearly over this many epochs; None means the published number.
     """
 
     name: str
     weight: float | Domain | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    warmup_epochs: int | Domain = 0
+    warmup_epochs: int | Domain | None = 0
 
     def __post_init__(self) -> None:
         for name in OWN:
@@ -56,18 +58,24 @@ class Added:
         for values in product(*map(extremes, self.options.values())):
             yield dict(zip(self.options, values, strict=True))
 
-    def published(self) -> dict[str, Any]:
-        """The published value of each of :meth:`slots`."""
-        spec = feature_loss_spec(self.name)
-        known: dict[str, Any] = {"weight": spec.default_weight, "warmup_epochs": 0}
+    def published(self, case: PaperCase = ANY_CASE) -> dict[str, Any]:
+        """Give the published value of each of :meth:`slots` in ``case``."""
+        spec, row = feature_loss_spec(self.name), feature_loss(self.name, case)
+        known: dict[str, Any] = {
+            "weight": spec.default_weight if row.weight is None else row.weight,
+            "warmup_epochs": row.warmup_epochs,
+        }
         known |= {name: option.default for name, option in spec.options.items()}
         return {f"{self.name}.{name}": value for name, value in known.items()}
 
-    def term(self) -> FeatureTerm:
-        """The configuration of the data plane; nothing may hold a domain any more."""
-        weight: Any = feature_loss_spec(self.name).default_weight if self.weight is None else self.weight
-        warmup: Any = self.warmup_epochs
-        return FeatureTerm(name=self.name, weight=float(weight), options=self.options, warmup_epochs=warmup)
+    def term(self, case: PaperCase = ANY_CASE) -> FeatureTerm:
+        """Give the configuration of the data plane in ``case``; nothing may hold a domain any more."""
+        known = self.published(case)
+        own: dict[str, Any] = {
+            name: known[f"{self.name}.{name}"] if (value := getattr(self, name)) is None else value
+            for name in OWN
+        }
+        return FeatureTerm(name=self.name, options=self.options, **{**own, "weight": float(own["weight"])})
 
     @classmethod
     def of(cls, term: FeatureTerm) -> Added:

@@ -10,6 +10,7 @@ from study.spec import published as paper
 from study.spec.distillation import Distillation
 from study.spec.domains import Domain
 from study.spec.features import Added
+from study.spec.published_features import FEATURES
 
 SDD = Distillation
 """Scale decoupled distillation of a base loss, under the name that space files use."""
@@ -57,14 +58,17 @@ def Feature(
     *,
     plus: Distillation | None = None,
     weight: float | Domain | None = None,
-    warmup_epochs: int | Domain = 0,
+    warmup_epochs: int | Domain | None = None,
     training: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Distillation:
-    """A feature loss beside the cross-entropy, or beside all that ``plus`` does: Feature("sp", plus=KD()).
+    """Add a feature loss to the cross-entropy, or to all that ``plus`` does: Feature("sp", plus=KD()).
 
-    ``options`` are the loss's own parameters; they, the weight and the warm-up may be domains.
+    The weight and the warm-up are the published ones unless given. ``options`` are the loss's own parameters;
+    they, the weight and the warm-up may be domains.
     """
+    if warmup_epochs is None and not any(row.name == name for row in FEATURES):
+        warmup_epochs = 0  # as names of searches had it before any loss had a published warm-up
     added = Added(name=name, weight=weight, options=options, warmup_epochs=warmup_epochs)
     method = Supervised() if plus is None else plus
     changes = {**method.training, **(training or {})}

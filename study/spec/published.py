@@ -2,8 +2,8 @@
 
 Sources: Wei, Luo, Luo, "Scale Decoupled Distillation", CVPR 2024, section 4 (P); the configurations released
 with it, ``configs/<data>/<method>/*.yaml`` of github.com/shicaiwei123/SDD-CVPR2024, and the ``--M`` of its
-run scripts (R). What is not named below is the default of ``trainables.config.Training``, which is that of
-CIFAR-100 and CUB-200.
+run scripts (R); mdistiller, which they are a fork of (M). What is not named below is the default of
+``trainables.config.Training``, which is that of CIFAR-100 and CUB-200.
 
 Where they differ: the warm-up is R's (P says 30 epochs for every method); ImageNet's batch is P's (R: 512 in
 one file, 256 in the others); NKD keeps the temperature 1 and gamma 1.5 that R gives it by itself, in SD-NKD
@@ -26,6 +26,9 @@ from trainables.config.trial import Scalar, Training
 BETA = 2.0
 """Weight of the complementary term (P 4.1, R)."""
 
+CLIP_NORM = 40.0
+"""Norm that R's trainer clips gradients at; CRD's trainer there does not."""
+
 SMALL_LEARNING_RATE = 0.01
 """For ShuffleNet and MobileNetV2 students on CIFAR-100 and CUB-200 (P 4.1, R)."""
 
@@ -37,11 +40,16 @@ TRAINING: Mapping[str, Training] = {
 
 @dataclass(frozen=True, slots=True)
 class PaperCase:
-    """What a published value may depend on: names of the networks and of the data set, empty if unknown."""
+    """Names what a published value may depend on: the networks and the data set, empty if unknown.
+
+    Attributes:
+        plain: whether the base loss stands by itself, not decoupled.
+    """
 
     teacher: str = ""
     student: str = ""
     data: str = ""
+    plain: bool = False
 
 
 ANY_CASE = PaperCase()
@@ -57,12 +65,14 @@ class PublishedLoss:
         options: the loss's own parameters.
         warmup_epochs: linear warm-up of the distillation term.
         source: where these were seen; what was not.
+        scales: the set M of the decoupled loss, where it is not the one that :func:`scales` gives the pair.
     """
 
     ce_weight: float = 1.0
     alpha: float = 1.0
     options: Mapping[str, Scalar] = field(default_factory=dict)
     warmup_epochs: int = 0
+    scales: tuple[int, ...] | None = None
     source: str = ""
 
 
@@ -178,21 +188,27 @@ class PublishedException:
     Attributes:
         data: the data set; None for all.
         pairs: (teacher, student); empty for all.
+        base: the base loss; empty for all.
+        plain: whether the row is about the loss by itself, or about it decoupled; None for both.
     """
 
     base: str
     source: str
     data: str | None = None
     pairs: tuple[tuple[str, str], ...] = ()
+    plain: bool | None = None
     options: Mapping[str, Scalar] = field(default_factory=dict)
+    ce_weight: float | None = None
     alpha: float | None = None
     warmup_epochs: int | None = None
+    scales: tuple[int, ...] | None = None
 
     def concerns(self, base: str, case: PaperCase) -> bool:
         """Whether the row is about ``base`` in ``case``."""
         return (
-            self.base == base
+            self.base in ("", base)
             and self.data in (None, case.data)
+            and self.plain in (None, case.plain)
             and (not self.pairs or (case.teacher, case.student) in self.pairs)
         )
 
@@ -271,8 +287,37 @@ EXCEPTIONS: tuple[PublishedException, ...] = (
         options={"inter_weight": 1.0, "intra_weight": 1.0, "temperature": 1.0},
         source="zkxufo/TTM, dist.py, whose defaults these are; ImageNet's own weights were not seen",
     ),
+    PublishedException(
+        base="dkd",
+        plain=True,
+        pairs=(("resnet32x4", "MobileNetV2"),),
+        options={"beta": 6.0},
+        source="R cifar100/dkd/resnet32_mobinetv2; sdd_dkd/res32x4_mv2 leaves the default of 8",
+    ),
+    PublishedException(
+        base="kd",
+        plain=True,
+        data="imagenet",
+        options={"temperature": 1.0},
+        ce_weight=0.5,
+        alpha=0.5,
+        source="M configs/imagenet/*/kd, whose numbers Tables 3 and 4 show; SD-KD stays at T = 4",
+    ),
+    PublishedException(
+        base="", data="cub200", pairs=(("vgg13", "vgg8"),), scales=(1, 2, 4), source="R ran CUB-200 with it"
+    ),
+    PublishedException(
+        base="nkd",
+        pairs=(("ResNet50", "vgg8"), ("wrn_40_2", "vgg8")),
+        scales=(1, 2),
+        source="R recorded runs of SD-NKD",
+    ),
 )
 """Read in order; a later row wins."""
+
+
+ROW_VALUES = ("ce_weight", "alpha", "warmup_epochs", "scales")
+"""Fields of a row that stand in place of those of :class:`PublishedLoss`, unless they are None."""
 
 
 def base_loss(name: str, case: PaperCase = ANY_CASE, standardize: str = "no") -> PublishedLoss:
@@ -284,15 +329,13 @@ def base_loss(name: str, case: PaperCase = ANY_CASE, standardize: str = "no") ->
     found = BASE_LOSSES.get(name, PublishedLoss())
     for row in EXCEPTIONS:
         if row.concerns(name, case):
-            found = dataclasses.replace(
-                found,
-                options={**found.options, **row.options},
-                alpha=found.alpha if row.alpha is None else row.alpha,
-                warmup_epochs=found.warmup_epochs if row.warmup_epochs is None else row.warmup_epochs,
-            )
+            given = {name: getattr(row, name) for name in ROW_VALUES}
+            said: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+            found = dataclasses.replace(found, options={**found.options, **row.options}, **said)
     if standardize != "no" and name in STANDARDIZED:
         instead = STANDARDIZED[name]
-        found = dataclasses.replace(instead, options={**found.options, **instead.options})
+        options = {**found.options, **instead.options}
+        found = dataclasses.replace(instead, options=options, scales=found.scales)
     return found
 
 
@@ -300,11 +343,16 @@ def settings(base: str, case: PaperCase = ANY_CASE, standardize: str = "no") -> 
     """Return published values of knobs that depend on the base loss or on the case, by the knob's name."""
     found = base_loss(base, case, standardize)
     knobs = ("ce_weight", "alpha", "warmup_epochs")
-    return {**{name: getattr(found, name) for name in knobs}, "scales": scales(case)}
+    return {**{name: getattr(found, name) for name in knobs}, "scales": scales(case, base)}
 
 
-def scales(case: PaperCase) -> tuple[int, ...]:
-    """{1,2} for networks of one family, {1,2,4} for networks of different ones (P 4.1, R's ``--M``)."""
+def scales(case: PaperCase, base: str = "") -> tuple[int, ...]:
+    """Give the published set: {1,2} for networks of one family, {1,2,4} otherwise (P 4.1, R's ``--M``).
+
+    Some pairs have another one, for one ``base`` loss or for all, see :data:`EXCEPTIONS`.
+    """
+    if own := base_loss(base, case).scales:
+        return own
     return (1, 2) if family(case.teacher) == family(case.student) else (1, 2, 4)
 
 
@@ -312,6 +360,16 @@ def family(network: str) -> str:
     """``resnet`` for resnet8x4 and torchvision:resnet50, ``wrn`` for wrn_40_2, ``shufflev`` for ShuffleV1."""
     match = re.match(r"(?:\w+:)?([A-Za-z]+)", network)
     return match.group(1).lower() if match else network
+
+
+def released_training(data: str) -> Training:
+    """Give the training of R's runs on ``data`` to the letter: gradients clipped, CUB's last batch dropped.
+
+    Spaces whose keys are older leave both out; ``training=released_training("cifar100")``, or on the command
+    line ``--set training.clip_norm=40``, asks for them.
+    """
+    common = TRAINING.get(data, Training())
+    return dataclasses.replace(common, clip_norm=CLIP_NORM, drop_last=data == "cub200")
 
 
 def learning_rate(student: str) -> float | None:

@@ -139,14 +139,15 @@ def test_the_first_trial_is_the_papers_and_trains(
     assert pair in spec.pairs
     plan = resolve(dataclasses.replace(spec, pairs=(pair,)))
     store = RunStore(tmp_path / "store")
-    network = build(pair.teacher, plan.num_classes, image_size=plan.image_size)
+    form = plan.large_images(pair.teacher)
+    network = build(pair.teacher, plan.num_classes, image_size=plan.image_size, large_images=form)
     teacher = file_teacher(store, pair.teacher, network.state_dict(), {})
 
     planned = first_job(plan, teacher)
     published = planned.config.method.logit
     assert published is not None
     base = paper.base_loss(published.base, pair.case(spec.data.name))
-    assert published.scales == paper.scales(pair.case(""))
+    assert published.scales == paper.scales(pair.case(spec.data.name), published.base)
     assert (published.complementary_weight, published.consistent_weight) == (paper.BETA, 1.0)
     assert (published.alpha, planned.config.method.ce_weight) == (base.alpha, base.ce_weight)
     assert published.options.items() >= base.options.items()

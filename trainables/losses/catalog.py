@@ -45,6 +45,7 @@ class LossSpec:
     source: str | LogitFunction
     options: Mapping[str, LossOption] = field(default_factory=dict)
     default_weight: float = 1.0
+    reads_maps: bool = True  # of feature losses: maps of stages, not the pooled or the final map alone
     per_sample: bool = True
     code: RegisteredCode | None = None
 
@@ -191,6 +192,7 @@ FEATURE_LOSSES: Mapping[str, LossSpec] = {
         },
         default_weight=3000.0,
         per_sample=False,
+        reads_maps=False,
     ),
     "rkd": LossSpec(
         "Park et al., CVPR 2019",
@@ -201,6 +203,7 @@ FEATURE_LOSSES: Mapping[str, LossSpec] = {
             "squared": LossOption(False, "compare squared distances"),
         },
         per_sample=False,
+        reads_maps=False,
     ),
     "pkt": LossSpec(
         "Passalis and Tefas, ECCV 2018",
@@ -208,6 +211,7 @@ FEATURE_LOSSES: Mapping[str, LossSpec] = {
         {},
         30000.0,
         per_sample=False,
+        reads_maps=False,
     ),
     "crd": LossSpec(
         "Tian et al., ICLR 2020",
@@ -222,6 +226,7 @@ FEATURE_LOSSES: Mapping[str, LossSpec] = {
         },
         default_weight=0.8,
         per_sample=False,
+        reads_maps=False,
     ),
     "reviewkd": LossSpec(
         "Chen et al., CVPR 2021",
@@ -230,5 +235,6 @@ FEATURE_LOSSES: Mapping[str, LossSpec] = {
             "max_channels": LossOption(512, "upper bound of the fused maps' channels", low=1),
             "student_preactivations": LossOption(False, "review the student's maps before their ReLU"),
         },
+        default_weight=5.0,
     ),
 }

@@ -13,6 +13,7 @@ from study.report.tables.paper_tables import (
     TableLayout,
     TableLine,
     canonical,
+    fidelity_notes,
     layouts,
 )
 from study.results.seed_groups import PROTOCOLS, SeedGroup, teachers_of
@@ -253,6 +254,7 @@ def _notes(protocols: Sequence[str], layout: TableLayout | None = None) -> tuple
     if layout is not None:
         notes += [] if timed else [PAPER_PROTOCOL]
         notes += [f"The paper, {remark}." for remark in layout.remarks]
+        notes += fidelity_notes(layout)
     return tuple(notes)
 
 

@@ -2,8 +2,9 @@
 
 ``tests/data/trial_keys.json`` was written before fields, files and classes were moved, and is not written
 anew: a change that gives an old configuration another key loses every finished run of every user. Entries are
-written again only where what is trained has become something else: all of cub_pairs, whose networks became
-those of the released code (docs/fidelity.md).
+written again only where what is trained has become something else, as docs/fidelity.md tells: all of
+cub_pairs (the released code's networks and training), cifar_pairs/resnet32x4-MobileNetV2/3 (DKD's beta of 6),
+imagenet/*/1 (KD at temperature 1) and features/wrn_40_2-vgg8/2 and /3 (FitNet and AT on the released maps).
 """
 
 from __future__ import annotations

@@ -13,9 +13,10 @@ from study.spec.distillation import Distillation
 from study.spec.domains import Choice, Domain, Float, Int, LogFloat
 from study.spec.methods import DKD, KD, NKD, SDD, Feature, Supervised, plain
 from study.spec.published import PAPER_BASES, PaperCase
-from trainables.config import ConfigError, Method
+from trainables import models
+from trainables.config import ConfigError, LogitTerm, Method
 from trainables.engine.criterion import Criterion
-from trainables.engine.head import HeadOutputs
+from trainables.engine.head import HeadOutputs, MultiScaleHead, feature_shapes
 from trainables.losses import check_logit_loss
 from trainables.losses.catalog import BUILT_IN_LOGIT_LOSSES
 from trainables.losses.features import Features, FeatureShapes
@@ -135,10 +136,39 @@ def test_turning_the_weight_of_a_feature_loss_changes_the_loss() -> None:
     assert loss(low) != pytest.approx(loss(high), rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    "method",
+    [
+        SDD(scales=(1, 2), pooling=Choice("map", "released")),
+        dataclasses.replace(Feature("at"), maps=Choice("activated", "released")),
+    ],
+    ids=["pooling", "maps"],
+)
+def test_turning_what_networks_show_changes_the_loss(method: Distillation) -> None:
+    """On wide ResNets, which have layers behind their last stage, and a map that 4 does not divide."""
+    case = PaperCase("wrn_16_1", "wrn_10_1", "cifar100")
+    torch.manual_seed(0)
+    networks = [models.build(name, CLASSES).eval() for name in (case.student, case.teacher)]
+    images, target = torch.randn(IMAGES, 3, 28, 28), torch.arange(IMAGES) % CLASSES
+    losses = []
+    for end in (False, True):
+        turned = method.suggest(At(end)).method(case)
+        term = turned.logit or LogitTerm()
+        maps = turned.maps if turned.features else None
+        student, teacher = (
+            MultiScaleHead(network, term.scales, features=maps, pooling=term.pooling)(images)
+            for network in networks
+        )
+        shapes = [feature_shapes(network, 28, turned.maps) for network in networks]
+        terms = Criterion(turned, *shapes, num_samples=IMAGES)(student, teacher, target, target, epoch=1)
+        losses.append(float(sum(terms.values()).detach()))  # type: ignore[union-attr]
+    assert losses[0] != pytest.approx(losses[1], rel=1e-3)
+
+
 def test_every_field_that_may_hold_a_domain_is_a_knob_here() -> None:
     fixed = {"options", "features", "training"}
     fields = {field for field in Distillation.__dataclass_fields__ if field not in fixed}
-    assert fields == set(KNOBS)
+    assert fields == {*KNOBS, "pooling", "maps"}
 
 
 def test_warm_up_ends() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from study.spec import Choice, Float, Int, LogFloat, Pair, plain
 from study.spec import published as paper
-from study.spec.methods import DKD, KD, NKD, SDD
+from study.spec.distillation import Distillation
+from study.spec.methods import DKD, KD, NKD, SDD, Feature
 from study.spec.published import PaperCase
 from trainables.config import Training
 from trainables.losses import check_logit_loss
@@ -38,7 +39,8 @@ def test_beta_of_dkd_follows_the_pair(teacher: str, student: str, beta: float, d
     for method in (DKD(), SDD(base="dkd")):
         logit = method.method(PaperCase(teacher, student, data)).logit
         assert logit is not None
-        assert logit.options == {"alpha": 1.0, "beta": beta, "temperature": 4.0}
+        lower = method.plain and (teacher, student) == ("resnet32x4", "MobileNetV2")
+        assert logit.options == {"alpha": 1.0, "beta": 6.0 if lower else beta, "temperature": 4.0}
         assert (logit.alpha, logit.warmup_epochs) == (1.0, 20)
 
 
@@ -50,9 +52,13 @@ def test_imagenet_has_settings_of_its_own() -> None:
         assert logit is not None
         assert logit.options == {"alpha": 1.0, "beta": beta, "temperature": 1.0}
         assert (logit.scales, logit.warmup_epochs) == (scales, 1)
-    kd = KD().method(same).logit
-    assert kd is not None
-    assert kd.options == {"temperature": 4.0}
+    for case in (same, other):
+        plain, decoupled = KD().method(case), SDD().method(case)
+        assert plain.logit is not None
+        assert decoupled.logit is not None
+        assert (plain.ce_weight, plain.logit.alpha, plain.logit.options) == (0.5, 0.5, {"temperature": 1.0})
+        assert (decoupled.ce_weight, decoupled.logit.alpha) == (0.1, 0.9)
+        assert decoupled.logit.options == {"temperature": 4.0}
     training = paper.TRAINING["imagenet"]
     assert (training.epochs, training.batch_size, training.lr) == (100, 512, 0.2)
     assert (training.milestones, training.weight_decay) == ((30, 60, 90), 1e-4)
@@ -84,6 +90,79 @@ def test_kd_weighs_both_terms_and_has_no_warm_up() -> None:
 )
 def test_scales_follow_the_families(teacher: str, student: str, scales: tuple[int, ...]) -> None:
     assert paper.scales(PaperCase(teacher, student)) == scales
+
+
+@pytest.mark.parametrize(
+    ("pair", "data", "method", "scales"),
+    [
+        (("vgg13", "vgg8"), "cub200", SDD(), (1, 2, 4)),
+        (("vgg13", "vgg8"), "cub200", SDD(base="dkd"), (1, 2, 4)),
+        (("vgg13", "vgg8"), "cifar100", SDD(), (1, 2)),
+        (("ResNet50", "vgg8"), "cifar100", SDD(base="nkd"), (1, 2)),
+        (("wrn_40_2", "vgg8"), "cifar100", SDD(base="nkd"), (1, 2)),
+        (("wrn_40_2", "vgg8"), "cifar100", SDD(), (1, 2, 4)),
+        (("wrn_40_2", "ShuffleV1"), "cifar100", SDD(base="nkd"), (1, 2, 4)),
+    ],
+)
+def test_some_pairs_have_scales_of_their_own(
+    pair: tuple[str, str], data: str, method: Distillation, scales: tuple[int, ...]
+) -> None:
+    case = PaperCase(*pair, data)
+    logit = method.method(case).logit
+    assert logit is not None
+    assert logit.scales == scales
+    searched = dataclasses.replace(method, scales=Choice((1, 2), (1, 2, 4)))
+    assert searched.at_paper(case).scales == scales
+
+
+@pytest.mark.parametrize(
+    ("pair", "data", "weight", "warmup"),
+    [
+        (("resnet32x4", "resnet8x4"), "cifar100", 5.0, 20),
+        (("vgg13", "vgg8"), "cub200", 5.0, 20),
+        (("torchvision:resnet34", "torchvision:resnet18"), "imagenet", 1.0, 1),
+        (("torchvision:resnet50", "MobileNetV1"), "imagenet", 8.0, 1),
+    ],
+)
+def test_reviewkd_has_its_published_weight_and_warm_up(
+    pair: tuple[str, str], data: str, weight: float, warmup: int
+) -> None:
+    case = PaperCase(*pair, data)
+    (term,) = Feature("reviewkd").method(case).features
+    assert (term.weight, term.warmup_epochs) == (weight, warmup)
+    (given,) = Feature("reviewkd", weight=2.0, warmup_epochs=0).method(case).features
+    assert (given.weight, given.warmup_epochs) == (2.0, 0)
+    (other,) = Feature("fitnet").method(case).features
+    assert (other.weight, other.warmup_epochs) == (100.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("pair", "loss", "maps"),
+    [
+        (("wrn_40_2", "vgg8"), "fitnet", "released"),
+        (("resnet32x4", "MobileNetV2"), "at", "released"),
+        (("resnet32x4", "ShuffleV2"), "sp", "released"),
+        (("wrn_40_2", "vgg8"), "crd", "activated"),
+        (("wrn_40_2", "vgg8"), "sp_multiscale", "activated"),
+        (("resnet32x4", "ShuffleV1"), "fitnet", "activated"),
+    ],
+)
+def test_feature_losses_read_the_released_maps_where_there_are_two_kinds(
+    pair: tuple[str, str], loss: str, maps: str
+) -> None:
+    case = PaperCase(*pair, "cifar100")
+    method = Feature(loss).method(case)
+    assert method.maps == maps
+    assert Distillation.of(method).method(case) == method
+    assert dataclasses.replace(Feature(loss), maps="activated").method(case).maps == "activated"
+    assert KD().method(case).maps == "activated", "nothing reads them"
+
+
+def test_released_training_clips_and_drops_as_the_released_runs_do() -> None:
+    released = {data: paper.released_training(data) for data in ("cifar100", "cub200", "imagenet")}
+    assert {training.clip_norm for training in released.values()} == {40.0}
+    assert [training.drop_last for training in released.values()] == [False, True, False]
+    assert Pair("vgg13", "MobileNetV2").student_training(released["cub200"]).lr == 0.01
 
 
 @pytest.mark.parametrize(
@@ -119,8 +198,8 @@ def test_every_exception_names_its_source() -> None:
     rows = [*paper.EXCEPTIONS, *paper.BASE_LOSSES.values(), *paper.STANDARDIZED.values()]
     assert all(row.source for row in rows)
     of_paper = [row for row in paper.EXCEPTIONS if row.base in paper.PAPER_BASES]
-    assert all(row.source.startswith(("P ", "R ")) for row in of_paper)
-    assert all(row.base in paper.BASE_LOSSES for row in paper.EXCEPTIONS)
+    assert all(row.source.startswith(("P ", "R ", "M ")) for row in of_paper)
+    assert all(row.base in {"", *paper.BASE_LOSSES} for row in paper.EXCEPTIONS)
 
 
 def test_every_built_in_loss_has_published_settings_that_it_takes() -> None:

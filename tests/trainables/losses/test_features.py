@@ -222,6 +222,6 @@ def test_published_weights() -> None:
         "rkd": 1.0,  # 25 and 50 are options
         "pkt": 30000.0,
         "crd": 0.8,
-        "reviewkd": 1.0,
+        "reviewkd": 5.0,
     }
     assert check_feature_loss("rkd") == {"distance_weight": 25.0, "angle_weight": 50.0, "squared": False}
