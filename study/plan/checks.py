@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from study.plan.user_sampler import check_user_sampler
 from study.spec.domains import options_of
 from study.spec.sampler_factory import SamplerFactory
+from study.spec.search import COSTS
 from study.spec.study import Pair, StudySpec
 from study.spec.training import changed, corners
 from trainables.config.serialization import ConfigError
@@ -25,6 +26,7 @@ def check_fits(plan: Plan) -> None:
     if isinstance(plan.spec.search.sampler, SamplerFactory):
         check_user_sampler(plan.spec.search.sampler, len(plan.spec.search.objectives))
     check_counts(plan)
+    check_limits(plan)
     check_weights(plan)
     check_scales(plan)
     check_workers(plan)
@@ -34,6 +36,20 @@ def check_objective(plan: Plan) -> None:
     """Refuse a metric that is not measured on so few classes."""
     if plan.spec.search.maximize == "val/top5" and plan.num_classes < 6:
         raise ConfigError(f"search.maximize: val/top5 needs six classes, the data have {plan.num_classes}")
+
+
+def check_limits(plan: Plan) -> None:
+    """Refuse limits on costs that a pair with a search of its own, or every pair, is beyond."""
+    search = plan.spec.search
+    limits: dict[str, float] = {name: most for name, most in search.subject_to.items() if name in COSTS}
+    beyond = {}
+    for pair in plan.spec.each_pair if limits else ():
+        for name, cost in plan.costs(pair, limits).items():
+            if cost > limits[name]:
+                beyond[pair.label] = f"{pair.student} has {cost:.4g} {name.partition('/')[2]}"
+    if beyond and (search.pairs == "each" or len(beyond) == len(plan.spec.each_pair)):
+        remedy = "leave the pair out" if search.pairs == "each" else "no pair is within it"
+        raise ConfigError(f"search.subject_to: {next(iter(beyond.values()))}, which is beyond it; {remedy}")
 
 
 def check_counts(plan: Plan) -> None:

@@ -81,6 +81,7 @@ class SearchHistory:
             "params": fixed.params,
             "distributions": fixed.distributions,
             "user_attrs": attributes,
+            "constraints": self.objectives.constraints(record.final, record.pair) or None,
         }
         if not ended(record):
             return create_trial(state=TrialState.WAITING, **what)

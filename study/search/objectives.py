@@ -18,13 +18,15 @@ class Objectives:
     Attributes:
         names: of all of them, in order.
         metric: the maximised one; the first.
+        limits: the most that ``Search.subject_to`` allows, by name.
     """
 
     def __init__(self, plan: Plan) -> None:
         search = plan.spec.search
         self.names = search.objectives
         self.metric = search.maximize
-        wanted = [name for name in self.names if name in COSTS]
+        self.limits = search.subject_to
+        wanted = [name for name in COSTS if name in {*self.names, *self.limits}]
         self._costs = {pair.label: plan.costs(pair, wanted) for pair in plan.spec.each_pair} if wanted else {}
 
     @property
@@ -40,12 +42,22 @@ class Objectives:
         numbers = tuple(float(value) for value in found if value is not None)
         return numbers if len(numbers) == len(found) else None
 
+    def constraints(self, metrics: Mapping[str, float], pair: str) -> dict[str, float]:
+        """How far a trial of ``pair`` is beyond each limit, as a share of it; 0 or less is within."""
+        known = {**metrics, **self._costs.get(pair, {})}
+        return {name: known[name] / most - 1 for name, most in self.limits.items() if name in known}
+
+    def feasible(self, metrics: Mapping[str, float], pair: str) -> bool:
+        """Whether nothing that is known of a trial of ``pair`` is beyond a limit."""
+        return all(over <= 0 for over in self.constraints(metrics, pair).values())
+
     def ranked(self, records: Iterable[TrialRecord]) -> list[TrialRecord]:
-        """Trials by their last values, best first; of several objectives, the Pareto front alone.
+        """Feasible trials by their last values, best first; of several objectives, the Pareto front alone.
 
         Trials that went through all epochs are taken before all others.
         """
-        valued = [(self._losses(record), record) for record in records]
+        within = (record for record in records if self.feasible(record.final, record.pair))
+        valued = [(self._losses(record), record) for record in within]
         whole = [item for item in valued if item[1].status == "done"]
         chosen = sorted(
             ((losses, record) for losses, record in (whole or valued) if losses), key=lambda item: item[0]

@@ -21,9 +21,12 @@ from study.search.attributes import BY_HAND, KEY, REPEAT
 from study.search.history import SearchHistory
 from study.search.reconcile import agree, enqueue_paper, rest_of_grid
 from study.search.samplers import make_sampler
+from study.spec.search import COSTS
 
 __all__ = ["BY_HAND", "OptunaSearcher"]
 
+MOST_BEYOND = 300
+"""Draws beyond a limit of ``Search.subject_to`` after which a search is taken to have nothing within."""
 MOST_REPEATS = 20
 """Draws of known points in a row after which a search is taken to know its whole space."""
 
@@ -52,7 +55,7 @@ class OptunaSearcher:
             load_if_exists=True,
         )
         agree(self.study, space, history)
-        enqueue_paper(self.study, space, self.spec.budget.trials)
+        enqueue_paper(self.study, space, self.spec.budget.trials, self.objectives)
         self._grid = None
         if self.spec.search.sampler == "grid":
             self._grid = rest_of_grid(self.study, space, self.spec.budget.trials)
@@ -109,20 +112,41 @@ class OptunaSearcher:
             return None
         if self._grid and not counting.waiting(self.study.get_trials(deepcopy=False), False):
             self.study.enqueue_trial(self._grid.popleft())
-        for attempt in range(MOST_REPEATS):
+        attempt = beyond = 0
+        while attempt < MOST_REPEATS and beyond < MOST_BEYOND:
             trials = self.study.get_trials(deepcopy=False)
             queued, place = any(t.state is TrialState.WAITING for t in trials), counting.taken(trials)
-            self.study.sampler = make_sampler(self.spec, place, attempt, attempt >= MOST_REPEATS // 2)
+            self.study.sampler = make_sampler(
+                self.spec, place, attempt + beyond, attempt >= MOST_REPEATS // 2
+            )
             trial = self.study.ask()
             planned = self.history.planned(self.space, trial)
             trial.set_user_attr(KEY, planned.key)
+            if not self._within(trial, planned):
+                beyond += 1
+                continue
             if queued or planned.key not in self._keys:
                 self._keys.add(planned.key)
                 self.asked[trial_id] = trial, planned
                 return planned
             self._tell_known(trial, planned)
+            attempt += 1
         self._all_known = True
         return None
+
+    def _within(self, trial: optuna.Trial, planned: PlannedTrial) -> bool:
+        """Tell Optuna by how much costs that are known now are beyond their limits; whether none is.
+
+        One beyond is not trained and takes no place of the budget: Optuna has it as pruned.
+        """
+        constraints = self.objectives.constraints({}, planned.pair)
+        for name, over in constraints.items():
+            trial.set_constraint(name, over)
+        if all(over <= 0 for over in constraints.values()):
+            return True
+        trial.set_user_attr(REPEAT, True)
+        self.study.tell(trial, state=TrialState.PRUNED)
+        return False
 
     def _tell_known(self, trial: optuna.Trial, planned: PlannedTrial) -> None:
         """Tell Optuna what is known of a point that was drawn again; it takes no place of the budget."""
@@ -145,6 +169,9 @@ class OptunaSearcher:
         """
         trial, planned = self.asked.pop(trial_id)
         values = self.objectives.values(metrics or {}, planned.pair)
+        for name, over in self.objectives.constraints(metrics or {}, planned.pair).items():
+            if name not in COSTS:  # those were known when it was asked for
+                trial.set_constraint(name, over)
         if failed or not metrics or values is None:
             self.study.tell(trial, state=TrialState.FAIL)
             return

@@ -14,6 +14,7 @@ from study.plan.search_space import SearchSpace
 from study.search import attributes as counting
 from study.search.attributes import AGAIN, KEY, PAPER, REPEAT
 from study.search.history import SearchHistory, ended
+from study.search.objectives import Objectives
 from study.spec.grid import points
 
 
@@ -61,12 +62,14 @@ def _add(study: Study, trial: FrozenTrial) -> None:
         study.add_trial(trial)
 
 
-def enqueue_paper(study: Study, space: SearchSpace, trials: int) -> None:
+def enqueue_paper(study: Study, space: SearchSpace, trials: int, objectives: Objectives) -> None:
     """Queue the paper's configuration of each pair where it was not asked for yet, within ``trials``."""
     known = study.get_trials(deepcopy=False)
     pairs = {trial.user_attrs.get(PAPER) for trial in known}
     room = trials - counting.taken(known)
     for pair in space.pairs:
+        if not objectives.feasible({}, pair.label):
+            continue
         point = space.paper_point(pair)
         if point is not None and pair.label not in pairs and room > 0:
             study.enqueue_trial(point, user_attrs={PAPER: pair.label})

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from inspect import isfunction
 from typing import Literal, get_args
 
 from study.spec.sampler_factory import SamplerFactory
 from trainables.config.open_values import guarded
 from trainables.config.trial import require
+from trainables.errors import suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,9 @@ class Search:
         sampler: tpe (multivariate, grouped, constant liar), random, grid (every domain finite), cmaes
             (numbers; categories are drawn at random), gp, nsga2 (several objectives), or a function of the
             space file that makes any Optuna sampler from a seed, see :mod:`study.spec.sampler_factory`.
+        subject_to: limits on what ``minimize`` may name, such as ``{"student/parameters": 1e6}``. The sampler
+            heeds them; a trial beyond one is never confirmed, and not even trained where a cost is known
+            beforehand.
         stop: early stopping, or None.
         seed: of the sampler and of the trials.
     """
@@ -119,12 +124,17 @@ class Search:
     minimize: Minimized | tuple[Minimized, ...] | None = None
     pairs: Literal["each", "search"] = "each"
     sampler: Literal["tpe", "random", "grid", "cmaes", "gp", "nsga2"] | SamplerFactory = "tpe"
+    subject_to: Mapping[Minimized, float] = field(default_factory=dict)
     stop: ASHA | HyperBand | Median | None = ASHA()
     seed: int = 0
 
     def __post_init__(self) -> None:
         if isfunction(self.sampler):
             object.__setattr__(self, "sampler", SamplerFactory(self.sampler))
+        for name, limit in self.subject_to.items():
+            known = (*COSTS, "val/loss")
+            require(name in known, f"subject_to: '{name}' cannot be limited; {suggestion(str(name), known)}")
+            require(0 < limit < math.inf, f"subject_to.{name}: {limit} is not above 0")
         if len(self.objectives) == 1:
             return
         require(len(set(self.objectives)) == len(self.objectives), "minimize: names one objective twice")

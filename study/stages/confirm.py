@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from study.plan.trial import PlannedTrial, Role
 from study.search.history import SearchHistory
+from study.search.objectives import Objectives
 from study.spec.study import Pair
 from study.stages.stage import StageContext, unfinished
 from study.tune.phases import Phase
@@ -21,11 +22,12 @@ def confirm_trials(context: StageContext) -> list[PlannedTrial]:
     """Plan what is worth confirming: the best of each search, the paper's, and the baselines of their pairs.
 
     A configuration that is two of these runs once. A base loss that is searched by itself is not brought
-    along untuned: the tuned are compared with the tuned.
+    along untuned: the tuned are compared with the tuned. What is beyond ``Search.subject_to`` is left out.
     """
     plan, spec = context.plan, context.plan.spec
+    objectives = Objectives(plan)
     chosen = _best(context)
-    pairs = {pair.label: pair for pair in spec.each_pair}
+    pairs = {pair.label: pair for pair in spec.each_pair if objectives.feasible({}, pair.label)}
     shown = {pair.label: pair for _, pair, _ in chosen} if chosen else pairs
     for pair in shown.values():
         teacher = context.teachers[pair.label]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,9 +12,11 @@ from rich.table import Table
 
 from study.journal.record import TrialRecord
 from study.plan.plan import Plan
+from study.search.objectives import Objectives
 from study.tracking.model_registry import BestStudent, best_students
 from study.tracking.run_writer import StudyOutcome
 from study.workspace.folder import StudyFolder
+from trainables.storage.files import write_atomically
 
 if TYPE_CHECKING:
     from study.report.write import Report
@@ -34,14 +37,41 @@ class StudyReport:
 
 def write_study_report(plan: Plan, folder: StudyFolder, records: dict[str, TrialRecord]) -> StudyReport:
     """Write the CSVs, tables, figures and page of a study, and choose its best students."""
-    from study.report.write import write_report  # takes seconds to import
+    from study.report.write import Report, write_report  # takes seconds to import
     from study.results.frames import from_records
 
     spec = plan.spec
     seeds, metric = spec.confirm.seeds, spec.search.maximize
     report = write_report(folder, records, metric, seeds)
     runs = from_records(spec.name, records.values(), seeds, metric)
-    return StudyReport(report, best_students(plan, runs))
+    limits = write_limits(plan, folder, records)
+    return StudyReport(Report(report.table, [*report.files, *limits]), best_students(plan, runs))
+
+
+def write_limits(plan: Plan, folder: StudyFolder, records: Mapping[str, TrialRecord]) -> list[Path]:
+    """Write which pairs and trials were within ``Search.subject_to``; nothing where there is no limit."""
+    limits: dict[str, float] = {str(name): most for name, most in plan.spec.search.subject_to.items()}
+    if not limits:
+        return []
+    objectives = Objectives(plan)
+    rows = []
+    for pair in plan.spec.each_pair:
+        trials = [r for r in records.values() if r.stage == "search" and r.pair == pair.label]
+        for name, most in limits.items():
+            over = [objectives.constraints(trial.final, pair.label).get(name) for trial in trials]
+            known = objectives.constraints({}, pair.label).get(name)
+            within = sum(value is not None and value <= 0 for value in over)
+            cost = "" if known is None else f"{(known + 1) * most:.6g}"
+            rows.append([pair.label, name, f"{most:g}", cost, str(len(trials)), str(within)])
+    head = ["pair", "limited", "most", "of the student", "trials", "within"]
+    lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
+    files = {
+        "limits.csv": "".join(",".join(row) + "\n" for row in (head, *rows)),
+        "limits.md": "\n".join(lines) + "\n",
+    }
+    for name, text in files.items():
+        write_atomically(folder.path / "tables" / name, text.encode())
+    return [folder.path / "tables" / name for name in files]
 
 
 def print_summary(console: Console, folder: StudyFolder, report: Report | None) -> None:

@@ -92,7 +92,8 @@ def heats(trials: pd.DataFrame) -> list[HeatMap]:
 def heat(trials: pd.DataFrame, rows: str = "scales", columns: str = "alpha") -> HeatMap | None:
     """Over two knobs, numbers in ranges; None where no trial has both."""
     both = trials[trials[[rows, columns]].notna().all(axis=1) & (trials[[rows, columns]] != "").all(axis=1)]
-    if both.empty:
+    varied = min(both[rows].nunique(), both[columns].nunique())
+    if both.empty or (varied < 2 and (rows, columns) != ("scales", "alpha")):
         return None
     (down, row_labels), (across, column_labels) = (_bins(both[name], name) for name in (rows, columns))
     groups = both.groupby([down, across])["value"]
