@@ -115,7 +115,20 @@ SOURCES: Mapping[str, DataSource] = {
 }
 
 
-LIBRARIES: Mapping[str, DataSource] = {}
+LIBRARIES: Mapping[str, DataSource] = {
+    "torchvision": DataSource(
+        module="torchvision_sets",
+        holds="the folder where torchvision keeps its files, as torchvision.datasets.NAME(root) has it",
+        layout=(".",),
+        options=_SIZED | _DOWNLOAD,
+    ),
+    "huggingface": DataSource(
+        module="huggingface_sets",
+        holds="a folder in which save_to_disk left the set under its name",
+        layout=(".",),
+        options=_SIZED | _DOWNLOAD,
+    ),
+}
 """Sets that another library knows by name, as in ``torchvision:Flowers102``."""
 
 _ENTRY = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
