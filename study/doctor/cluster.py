@@ -25,7 +25,7 @@ MISSING = ("404", "NoSuchBucket")
 
 
 def check_file(file: Path, situation: DoctorContext | None = None) -> Iterable[Finding]:
-    """All about a cluster file, in an order in which the first fault explains those that would follow."""
+    """Check all about a cluster file, so that the first fault explains those that would follow."""
     import yaml
 
     try:
@@ -47,14 +47,14 @@ def check_file(file: Path, situation: DoctorContext | None = None) -> Iterable[F
 
 
 def check_token(file: Path) -> Finding:
-    """There is the token that the cluster file carries to the nodes."""
+    """Check that there is the token that the cluster file carries to the nodes."""
     if file.exists():
         return Finding("token", "ok", str(file))
     return Finding("token", "fail", f"{file} is missing", "ray get-auth-token --generate")
 
 
 def check_ssh(address: str) -> Finding:
-    """A machine takes SSH connections."""
+    """Check that a machine takes SSH connections."""
     try:
         socket.create_connection((address, 22), timeout=PATIENCE_S).close()
     except OSError as error:
@@ -66,7 +66,7 @@ def check_ssh(address: str) -> Finding:
 
 @dataclass(frozen=True)
 class CloudAccount:
-    """The marked lines of aws.yaml, and whether AWS agrees with them."""
+    """Reads the marked lines of aws.yaml, and asks whether AWS agrees with them."""
 
     region: str
     key: Path
@@ -74,18 +74,18 @@ class CloudAccount:
 
     @classmethod
     def of(cls, config: dict[str, Any]) -> CloudAccount:
-        """As a cluster file has them."""
+        """Read them from a cluster file."""
         bucket = re.search(r"SDD_BUCKET=([^'\"\s]+)", " ".join(config["setup_commands"]))
         key = Path(config["auth"]["ssh_private_key"]).expanduser()
         return cls(config["provider"]["region"], key, bucket[1] if bucket else "")
 
     def checks(self) -> list[Callable[[], Finding]]:
-        """All checks, the ones that others rest on first."""
+        """Return all checks, the ones that others rest on first."""
         first = [self.region_is_one, self.credentials_are_taken]
         return [*first, self.key_is_registered, self.bucket_is_writable, self.account_is_prepared]
 
     def client(self, service: str) -> Any:
-        """A client that gives up soon."""
+        """Return a client that gives up soon."""
         import boto3
         from botocore.config import Config
 
@@ -93,7 +93,7 @@ class CloudAccount:
         return boto3.client(service, region_name=self.region, config=patience)
 
     def region_is_one(self) -> Finding:
-        """AWS has a region of that name."""
+        """Check that AWS has a region of that name."""
         import boto3
 
         known = boto3.Session().get_available_regions("ec2")
@@ -103,7 +103,7 @@ class CloudAccount:
         return Finding("region", "fail", f"AWS has no region '{self.region}'", hint)
 
     def credentials_are_taken(self) -> Finding:
-        """There are credentials, and AWS takes them."""
+        """Check that there are credentials, and AWS takes them."""
         import boto3
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -121,7 +121,7 @@ class CloudAccount:
         return Finding("credentials", "ok", who)
 
     def key_is_registered(self) -> Finding:
-        """The private key is here, and AWS has its other half."""
+        """Check that the private key is here, and AWS has its other half."""
         if not self.key.exists():
             make = f"ssh-keygen -t ed25519 -f {self.key}"
             return Finding("key", "fail", f"ssh_private_key {self.key}: there is no such file", make)
@@ -130,7 +130,7 @@ class CloudAccount:
         return refused[0] if refused else Finding("key", "ok", f"{self.key}, key pair {NAME}")
 
     def bucket_is_writable(self) -> Finding:
-        """The bucket is there and takes what a study writes."""
+        """Check that the bucket is there and takes what a study writes."""
         s3 = self.client("s3")
         remedy = "another account's, or not yours to write: another name, or s3:PutObject on it"
         with _refusals("bucket", self.bucket, remedy) as refused:
@@ -142,7 +142,7 @@ class CloudAccount:
         return refused[0] if refused else Finding("bucket", "ok", self.bucket)
 
     def account_is_prepared(self) -> Finding:
-        """Roles and images are there."""
+        """Check that roles and images are there."""
         with _refusals("account", "not prepared", PREPARE) as refused:
             for role in ("head", "worker"):
                 self.client("iam").get_instance_profile(InstanceProfileName=f"{NAME}-{role}")
@@ -151,7 +151,7 @@ class CloudAccount:
 
 
 def check_devices(situation: DoctorContext) -> Iterable[Finding]:
-    """Each node that promises GPUs has them."""
+    """Check that each node that promises GPUs has them."""
     import ray
 
     from study.compute.cluster import Cluster
@@ -173,7 +173,7 @@ def check_devices(situation: DoctorContext) -> Iterable[Finding]:
 
 
 def lacking_devices() -> list[str]:
-    """Nodes of the cluster we are connected to that have fewer GPUs than they promise, one line each."""
+    """Name the nodes of this cluster that have fewer GPUs than they promise, one line each."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -192,7 +192,7 @@ def lacking_devices() -> list[str]:
 
 
 def devices_here() -> int:
-    """NVIDIA GPUs of this machine, whatever a process may use of them."""
+    """Count the NVIDIA GPUs of this machine, whatever a process may use of them."""
     return len([name for name in os.listdir("/dev") if re.fullmatch(r"nvidia\d+", name)])
 
 

@@ -17,7 +17,7 @@ GIB = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line: what was looked at, whether it will do, what was found, and the remedy where it will not."""
+    """Says in one line what was looked at, whether it will do, what was found, and the remedy."""
 
     name: str
     status: Literal["ok", "warn", "fail"]
@@ -27,7 +27,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DoctorContext:
-    """What a launch with the same options would have.
+    """Holds what a launch with the same options would have.
 
     Attributes:
         folder: of a study that need not exist; its results folder, store, databases.
@@ -49,7 +49,7 @@ Check = Callable[[DoctorContext], Iterable[Finding]]
 
 
 def run_checks(checks: Iterable[tuple[str, Check]], situation: DoctorContext) -> Iterator[Finding]:
-    """The findings of all checks, each as soon as it is known; one that breaks is a finding itself."""
+    """Give the findings of all checks, each as soon as it is known; one that breaks is a finding itself."""
     for name, check in checks:
         try:
             yield from check(situation)
@@ -60,13 +60,13 @@ def run_checks(checks: Iterable[tuple[str, Check]], situation: DoctorContext) ->
 
 
 def typed(error: BaseException) -> str:
-    """An error's type and its message, on one line."""
+    """Return an error's type and its message, on one line."""
     return f"{type(error).__name__}: {one_line(error, 300)}"
 
 
 @contextmanager
 def borrowed(folder: Path) -> Iterator[Path]:
-    """``folder``, made for as long as it is needed; parents that were missing go again with it."""
+    """Make ``folder`` for as long as it is needed; parents that were missing go again with it."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -77,7 +77,7 @@ def borrowed(folder: Path) -> Iterator[Path]:
 
 
 def roomy(name: str, free: int, least: float, enough: float, remedy: str, what: str = "free") -> Finding:
-    """A finding about ``free`` bytes, of which ``least`` GiB are needed and ``enough`` wanted."""
+    """Judge ``free`` bytes, of which ``least`` GiB are needed and ``enough`` wanted."""
     gib = free / GIB
     status: Literal["ok", "warn", "fail"] = "fail" if gib < least else "warn" if gib < enough else "ok"
     return Finding(name, status, f"{gib:.1f} GiB {what}", "" if status == "ok" else remedy)

@@ -18,7 +18,7 @@ SHARED_MEMORY = Path("/dev/shm")
 
 
 def requirements() -> list[Requirement]:
-    """What the project asks for, without its extras; from the installed package, or the source's own file."""
+    """Return what the project asks for, without extras, by the installed package or the source's own file."""
     source = Path(__file__).parent.parent.parent / "pyproject.toml"
     if source.exists():
         import tomllib
@@ -31,7 +31,7 @@ def requirements() -> list[Requirement]:
 
 
 def check_versions(situation: DoctorContext) -> Iterable[Finding]:
-    """Every package the project asks for, in a version it asks for."""
+    """Check that every package the project asks for is there, in a version it asks for."""
     wrong, have = [], []
     for wanted in requirements():
         try:
@@ -50,7 +50,7 @@ def check_versions(situation: DoctorContext) -> Iterable[Finding]:
 
 
 def check_devices(situation: DoctorContext) -> Iterable[Finding]:
-    """What would compute, and in which precision."""
+    """Tell what would compute, and in which precision."""
     import torch
 
     from trainables.engine.device import best_precision
@@ -79,7 +79,7 @@ def check_devices(situation: DoctorContext) -> Iterable[Finding]:
 
 
 def check_compiler(situation: DoctorContext) -> Iterable[Finding]:
-    """torch.compile needs a C++ compiler for a CPU, and Triton with a C compiler for a GPU."""
+    """Look for what torch.compile needs: a C++ compiler for a CPU, and Triton with a C compiler for a GPU."""
     import torch
 
     found = next(filter(None, map(shutil.which, (os.environ.get("CXX", "g++"), "g++", "clang++"))), None)
@@ -98,7 +98,7 @@ def check_compiler(situation: DoctorContext) -> Iterable[Finding]:
 
 
 def check_shared_memory(situation: DoctorContext) -> Iterable[Finding]:
-    """Ray keeps objects there; containers often have 64 MiB."""
+    """Check the room of /dev/shm: Ray keeps objects there; containers often have 64 MiB."""
     if SHARED_MEMORY.is_dir():
         free = shutil.disk_usage(SHARED_MEMORY).free
         remedy = (

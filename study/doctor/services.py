@@ -23,7 +23,7 @@ MOST_FAULTS = 20
 
 
 def check_results(situation: DoctorContext) -> Iterable[Finding]:
-    """The results folder can be written, and SQLite files in it locked; there is room."""
+    """Check that the results folder can be written, and SQLite files in it locked; there is room."""
     from trainables.storage.blobs import StorageError
     from trainables.storage.opening import open_storage, probe
 
@@ -50,7 +50,7 @@ def check_results(situation: DoctorContext) -> Iterable[Finding]:
 
 
 def check_store(situation: DoctorContext) -> Iterable[Finding]:
-    """The store, where it is not in the results folder."""
+    """Write to the store, where it is not in the results folder."""
     from trainables.storage.blobs import StorageError
     from trainables.storage.folder import FolderStorage
     from trainables.storage.opening import open_storage, probe
@@ -76,7 +76,7 @@ def check_store(situation: DoctorContext) -> Iterable[Finding]:
 
 
 def check_optuna(situation: DoctorContext) -> Iterable[Finding]:
-    """Optuna's database, where it is not a file in the study's folder."""
+    """Write to Optuna's database, where it is not a file in the study's folder."""
     from study.workspace.locations import check_database, without_password
 
     url = situation.folder.locations.optuna
@@ -115,7 +115,7 @@ def write_database(url: str) -> None:
 
 
 def check_mlflow(situation: DoctorContext) -> Iterable[Finding]:
-    """The tracking server takes a tag and gives it back; its artifact store takes a file and deletes it."""
+    """Check that MLflow takes a tag and gives it back, and its artifact store a file, and deletes it."""
     from study.tracking.client import connect
     from study.workspace.locations import without_password
 
@@ -167,7 +167,7 @@ def _artifacts(experiment: Any, uri: str) -> Finding:
 
 
 def check_ray(situation: DoctorContext) -> Iterable[Finding]:
-    """A cluster answers, or one starts on this machine, and runs a task with the same versions."""
+    """Check that a cluster answers, or one starts on this machine, and runs a task with the same versions."""
     import ray
     import torch
 
@@ -208,7 +208,7 @@ def _versions() -> dict[str, str]:
 
 
 def check_space(situation: DoctorContext) -> Iterable[Finding]:
-    """The study that was named can be planned: names, data, weight files, scales."""
+    """Check that the study that was named can be planned: names, data, weight files, scales."""
     if situation.space is None:
         return
     from study.loading import load_space

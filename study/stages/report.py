@@ -75,10 +75,12 @@ def write_limits(plan: Plan, folder: StudyFolder, records: Mapping[str, TrialRec
 
 
 def print_summary(console: Console, folder: StudyFolder, report: Report | None) -> None:
-    """Print the table of confirmed configurations."""
+    """Print the table of confirmed configurations; nothing where the stage report was left out."""
     from study.report.tables.summary import HEAD, shown
 
-    if report is None or not len(report.table):
+    if report is None:
+        return
+    if not len(report.table):
         console.print("no configuration was confirmed")
         return
     title = f"{folder.name}: test top-1 of confirmed configurations"

@@ -25,7 +25,7 @@ NO_RUN = -1
 
 @dataclass(slots=True)
 class MlflowRun:
-    """One run, whichever way it was read.
+    """Holds one run, whichever way it was read.
 
     Attributes:
         started, ended: milliseconds since 1970.
@@ -43,14 +43,14 @@ class MlflowRun:
 
 @dataclass(frozen=True, slots=True)
 class MetricPoints:
-    """Values of one metric: the run's position, the epoch from 1, the value."""
+    """Collects values of one metric: the run's position, the epoch from 1, the value."""
 
     runs: array[int] = field(default_factory=lambda: array("q"))
     epochs: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
 
     def add(self, runs: Iterable[int], epochs: Iterable[int], values: Iterable[float]) -> None:
-        """More values."""
+        """Add values."""
         self.runs.extend(runs)
         self.epochs.extend(epochs)
         self.values.extend(values)
@@ -67,7 +67,7 @@ def open_store(uri: str) -> Store:
 
 
 class DatabaseBackend:
-    """An MLflow database, read directly: the client would ask for one run's metric at a time."""
+    """Reads an MLflow database directly: the client would ask for one run's metric at a time."""
 
     def __init__(self, uri: str) -> None:
         import sqlalchemy
@@ -116,7 +116,7 @@ class DatabaseBackend:
         return self._rows("metrics", columns, by, key=name, is_nan=self._sql.false(), **only)
 
     def experiments(self) -> dict[str, str]:
-        """Identifier of each study by name."""
+        """Return the identifier of each study by name."""
         parts = self._rows("experiments", ("name", "experiment_id"), lifecycle_stage="active")
         return {name: str(number) for rows in parts for name, number in rows}
 
@@ -154,7 +154,7 @@ class DatabaseBackend:
 
 
 class ServerBackend:
-    """An MLflow server, or a folder of files, through the client."""
+    """Reads an MLflow server, or a folder of files, through the client."""
 
     def __init__(self, uri: str) -> None:
         from study.tracking.client import client_at
@@ -162,7 +162,7 @@ class ServerBackend:
         self._client = client_at(uri)
 
     def experiments(self) -> dict[str, str]:
-        """Identifier of each study by name."""
+        """Return the identifier of each study by name."""
         return {item.name: item.experiment_id for item in self._client.search_experiments()}
 
     def runs(self, experiment: str) -> list[MlflowRun]:

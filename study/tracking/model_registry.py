@@ -31,7 +31,7 @@ REQUIREMENTS = ("mlflow", "torch", "torchvision", "numpy")
 
 @dataclass(frozen=True, slots=True)
 class BestStudent:
-    """A student to register.
+    """Describes a student to register.
 
     Attributes:
         key: of the run that trained it.
@@ -48,7 +48,7 @@ class BestStudent:
 
 
 def best_students(plan: Plan, runs: RunFrames) -> list[BestStudent]:
-    """One for each pair of which a configuration was confirmed."""
+    """Choose one for each pair of which a configuration was confirmed."""
     configs = dict(zip(runs.trials["trial_key"], runs.configs, strict=True))
     found = []
     for pair, (configuration, chosen_by) in best_by_pair(runs).items():
@@ -90,7 +90,7 @@ def _example(plan: Plan, config: TrialConfig) -> NDArray[np.uint8]:
 
 
 def model_name(study: str, pair: str) -> str:
-    """``study.teacher-student``; a registered model's name may hold neither / nor :."""
+    """Return ``study.teacher-student``; a registered model's name may hold neither / nor :."""
     return f"{study}.{re.sub(r'[^A-Za-z0-9_.-]', '-', pair)}"
 
 

@@ -22,14 +22,14 @@ BATCH = 900
 
 @dataclass(frozen=True, slots=True)
 class StudyOutcome:
-    """What a finished study leaves behind: files of its report, and the best student of each pair."""
+    """Holds what a finished study leaves behind: files of its report, and the best student of each pair."""
 
     files: Sequence[Path]
     students: Sequence[BestStudent] = ()
 
 
 class RunWriter:
-    """The runs of one study in MLflow."""
+    """Writes the runs of one study to MLflow."""
 
     def __init__(self, client: Any, folder: StudyFolder, spec: dict[str, Any]) -> None:
         self.client = client

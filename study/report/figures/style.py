@@ -37,12 +37,12 @@ def new_figure(
 
 
 def style(number: int) -> dict[str, Any]:
-    """Colour and marker of the series of that number; markers tell them apart in grey."""
+    """Return colour and marker of the series of that number; markers tell them apart in grey."""
     return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
 
 
 def legend(axis: Any) -> None:
-    """A legend beside the axes, where it hides nothing and no place has to be searched for it."""
+    """Put a legend beside the axes, where it hides nothing and no place has to be searched for it."""
     axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
@@ -58,7 +58,7 @@ def save(figure: Figure, path: Path) -> list[Path]:
 
 
 def trial_curves(record: TrialRecord, path: Path) -> Path:
-    """Loss and accuracies of one trial against the epoch."""
+    """Draw loss and accuracies of one trial against the epoch."""
     figure, (left, right) = new_figure(2)
     epochs = [metrics["epoch"] for metrics in record.history]
     for axis, names, label in (

@@ -64,7 +64,7 @@ def grid_html(grid: TableGrid) -> str:
 
 
 def plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Text cells as a table whose columns can be sorted; ``76.81 ± 0.20`` sorts by its first number."""
+    """Set text cells as a table whose columns can be sorted; ``76.81 ± 0.20`` sorts by its first number."""
     body = "".join(
         "<tr>" + "".join(f"<td{_value(text)}>{escape(text)}</td>" for text in row) + "</tr>" for row in rows
     )

@@ -21,7 +21,7 @@ def notes(grid: TableGrid) -> list[str]:
 
 
 def gain_text(cell: TableCell, interval: bool = False) -> str:
-    """``+1.98``, or ``+1.98 [+1.20, +2.71]``; empty where there is none."""
+    """Write a gain: ``+1.98``, or ``+1.98 [+1.20, +2.71]``; empty where there is none."""
     if cell.gain is None:
         return ""
     points = rounded(cell.gain.points, signed=True)
@@ -31,7 +31,7 @@ def gain_text(cell: TableCell, interval: bool = False) -> str:
 
 
 def paper_text(cell: TableCell, beside: str = "paper") -> str:
-    """``paper 76.65, difference +0.16``; empty where the paper has no such cell."""
+    """Write ``paper 76.65, difference +0.16``; empty where the paper has no such cell."""
     if cell.paper is None:
         return ""
     by = "" if cell.difference is None else f", difference {rounded(cell.difference, signed=True)}"
@@ -62,7 +62,7 @@ def _markdown_cell(grid: TableGrid, cell: TableCell) -> str:
 
 
 def wide(grid: TableGrid) -> pd.DataFrame:
-    """One row a method (or pair), numbers with two decimals; missing ones are empty."""
+    """Make one row a method (or pair), numbers with two decimals; missing ones are empty."""
     rows = []
     for row in grid.rows:
         values: dict[str, str] = {grid.corner: row.label}
@@ -85,7 +85,7 @@ def wide(grid: TableGrid) -> pd.DataFrame:
 
 
 def tidy(grid: TableGrid) -> pd.DataFrame:
-    """One row a cell, numbers as they are; percent, points or milliseconds."""
+    """Make one row a cell, numbers as they are; percent, points or milliseconds."""
     rows = []
     for row in grid.rows:
         for number, (column, cell) in enumerate(zip(grid.columns, row.cells, strict=True)):
