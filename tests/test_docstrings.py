@@ -7,6 +7,7 @@ import builtins
 import doctest
 import importlib
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -117,7 +118,7 @@ def named(path: Path) -> Iterator[str]:
 def known(name: str) -> bool:
     """Whether a name is defined in our files, is a module or a file of a study, or of a library's."""
     parts = name.split(".")
-    if parts[0] in LIBRARIES:
+    if len(parts) > 1 and (parts[0] in LIBRARIES or parts[0] in sys.stdlib_module_names):
         return hasattr(importlib.import_module(".".join(parts[:-1])), parts[-1])
     if parts[0] not in ("study", "trainables"):
         return parts[-1] in DEFINED
