@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
 
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
 """What ``ray up`` leaves on the head for its autoscaler."""
+POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""In a pod: the namespace it runs in."""
 BEFORE_AMPERE = ("K80", "P4", "P100", "V100", "T4")
 """GPUs whose matrix units do not take bf16, by Ray's names."""
 
@@ -60,12 +64,9 @@ def growth(file: Path | None = None) -> Nodes | None:
 
     Machines that are listed by address have no kinds: what they bring is known when they have joined.
     """
-    import yaml
-
-    path = (file or BOOTSTRAP).expanduser()
-    if not path.exists():
+    config = _autoscaling((file or BOOTSTRAP).expanduser())
+    if config is None:
         return None
-    config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     kinds = dict(config.get("available_node_types") or {})
     kinds.pop(config.get("head_node_type"), None)
     most = int(config.get("max_workers", 0))
@@ -78,3 +79,22 @@ def growth(file: Path | None = None) -> Nodes | None:
         if kind.get("resources")
     ]
     return Nodes(tuple(sized), most)
+
+
+def _autoscaling(path: Path) -> dict[str, Any] | None:
+    """Return the autoscaler's configuration: of ``ray up``, or of the RayCluster whose pod this is."""
+    import yaml
+
+    if path.exists():
+        config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return config
+    cluster = os.environ.get("RAY_CLUSTER_NAME")  # KubeRay sets it in every pod of a cluster
+    if cluster is None or not POD_NAMESPACE.exists():
+        return None
+    from study.compute.ray_private import kubernetes_autoscaling
+
+    try:
+        return kubernetes_autoscaling(cluster, POD_NAMESPACE.read_text(encoding="utf-8").strip())
+    except Exception as error:  # no right to ask, no answer: many types; then the pods there are count
+        logging.getLogger(__name__).warning("cannot ask Kubernetes what %s may grow to: %s", cluster, error)
+        return None

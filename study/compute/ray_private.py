@@ -26,6 +26,9 @@ NAMES = {
     "ray._private.services.get_node_ip_address": "reads the constant above when it is called",
     "ray.job_config.JobConfig": "a folder of the working directory is not imported in our place",
     "ray._private.utils.read_ray_address": "the cluster this machine is a node of is found by Ray's own rule",
+    "ray.autoscaler._private.kuberay.autoscaling_config.AutoscalingConfigProducer": (
+        "what a cluster on Kubernetes may grow to is read as its autoscaler reads it"
+    ),
     "ray._private.worker._global_node": "a dead process of a local Ray is seen in 0.5 s, not after a minute",
     "ray._private.node.Node.dead_processes": "the same",
     "ray.job_submission.JobSubmissionClient": "its _server_ray_version: another Ray there is told at once",
@@ -145,3 +148,17 @@ class IdleActors:
         """Trials that no actor has been started for."""
         found: set[Any] = self._controller._pending_trials - self._controller._trial_to_actor.keys()
         return found
+
+
+def kubernetes_autoscaling(cluster: str, namespace: str) -> dict[str, Any]:
+    """Return the autoscaler's configuration of a RayCluster, in the form of ``ray up``'s file.
+
+    Asks the Kubernetes API once, as the pod's service account (KubeRay gives the head's the right to, where
+    ``enableInTreeAutoscaling`` is set).
+    """
+    from ray.autoscaler._private.kuberay import autoscaling_config
+
+    producer = autoscaling_config.AutoscalingConfigProducer(cluster, namespace)  # type: ignore[no-untyped-call]
+    resource = producer.kubernetes_api_client.get(f"rayclusters/{cluster}")
+    found: dict[str, Any] = autoscaling_config._derive_autoscaling_config_from_ray_cr(resource)
+    return found

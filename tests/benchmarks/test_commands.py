@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from benchmarks import epoch, loss, machine, reproduce, step
+from benchmarks import epoch, loss, machine, reproduce, step, teacher
 
 TINY = "resnet8-resnet8"
 
@@ -86,3 +87,13 @@ def test_reproduction_goes_on_where_it_stopped(
 def test_tables_and_summaries() -> None:
     assert machine.table([{"a": 1.2345, "b": None}]) == "| a | b |\n| --- | --- |\n| 1.23 |  |"
     assert machine.summary([3.0, 1.0, 2.0]) == {"n": 3, "median": 2.0, "min": 1.0, "max": 3.0}
+
+
+def test_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)  # compiling it takes a minute
+    path = tmp_path / "teacher.json"
+    options = f"--networks resnet8 --rounds 2 --precision float32 --json {path}"
+    teacher.run(teacher.parser().parse_args(options.split()))
+    (result,) = result_of(path)
+    assert result["frozen_ms"]["n"] == result["compiled_cpu_ms"]["n"] == 2
+    assert result["frozen_differs_by"] == 0

@@ -51,8 +51,8 @@ def best_precision(device: torch.device | None = None) -> Precision:
     return "bf16" if able.get("amx_bf16") or able.get("avx512_bf16") else "float32"
 
 
-def check_precision(training: Training, device: torch.device) -> None:
-    """Refuse a precision that ``device`` has no matrix units for.
+def check_device(training: Training, device: torch.device) -> None:
+    """Refuse a GPU that torch has no code for, and a precision that a GPU has no matrix units for.
 
     torch emulates bf16 on older GPUs, a kernel for each rounding, and its compiler skips every frame: a step
     would be slower than in float32 by far, without a word.
@@ -62,13 +62,19 @@ def check_precision(training: Training, device: torch.device) -> None:
     """
     import torch
 
-    if device.type != "cuda" or training.precision == "float32":
+    if device.type != "cuda":
         return
-    capability = torch.cuda.get_device_capability(device)
-    if capability < MATRIX_UNITS_SINCE:
+    major, minor = torch.cuda.get_device_capability(device)
+    name = f"{torch.cuda.get_device_name(device)} (compute capability {major}.{minor})"
+    built = [int(arch.removeprefix("sm_")) for arch in torch.cuda.get_arch_list() if arch.startswith("sm_")]
+    if built and 10 * major + minor < min(built):
         raise ConfigError(
-            f"training.precision: {torch.cuda.get_device_name(device)} (compute capability "
-            f"{capability[0]}.{capability[1]}) has no matrix units for {training.precision}, GPUs have them "
+            f"resources.gpus_per_trial: torch {torch.__version__} has no code for {name}, its oldest is "
+            f"{min(built) / 10}; install a torch built for it, or set resources.gpus_per_trial=0"
+        )
+    if training.precision != "float32" and (major, minor) < MATRIX_UNITS_SINCE:
+        raise ConfigError(
+            f"training.precision: {name} has no matrix units for {training.precision}, GPUs have them "
             "from 8.0 on; set training.precision='float32', which is what 'auto' gives there"
         )
 

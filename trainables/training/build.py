@@ -11,7 +11,7 @@ from trainables.distributed.checks import check_shared
 from trainables.engine.allocator import keep_freed_memory
 from trainables.engine.compilation import compiled_step, worth_compiling
 from trainables.engine.criterion import Criterion
-from trainables.engine.device import check_precision, set_matrix_units
+from trainables.engine.device import check_device, set_matrix_units
 from trainables.engine.engine import Engine, TeacherOutputs
 from trainables.engine.head import MultiScaleHead, feature_shapes
 from trainables.engine.runtime import Runtime, TrialInputs
@@ -30,7 +30,7 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     check_shared(bases, features, config.training, group.size, [len(split)])
     steps = split.steps(config.training.batch_size)
     compiled = worth_compiling(config.training, steps, runtime)
-    check_precision(config.training, device)
+    check_device(config.training, device)
     set_matrix_units(config.training)
     if device.type == "cpu":
         keep_freed_memory()

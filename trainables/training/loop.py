@@ -19,7 +19,7 @@ from torch import nn
 
 from trainables.config.trial import Teacher, TrialConfig
 from trainables.data.dataset import DataSet
-from trainables.engine.device import check_precision, set_matrix_units
+from trainables.engine.device import check_device, set_matrix_units
 from trainables.engine.engine import Engine
 from trainables.engine.evaluation import Metrics, evaluate_due
 from trainables.engine.runtime import Runtime, TrialInputs
@@ -110,7 +110,7 @@ def _evaluate_given(
     """Report once on a student whose weights are given, as after a last epoch."""
     config, data = inputs.config, inputs.data
     assert config.weights is not None
-    check_precision(config.training, runtime.device)
+    check_device(config.training, runtime.device)
     given = Teacher(name=config.student, weights=config.weights)
     student: nn.Module = load_teacher(given, inputs.store, data, runtime.device, config.large_images)
     began = time.perf_counter()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from study.compute import address as address_
 from study.compute import nodes as fleet
@@ -47,6 +49,45 @@ def test_machines_listed_by_address_have_no_kinds_yet(tmp_path: Path) -> None:
     file.write_text(text)
     assert fleet.growth(file) == Nodes((), 2)
     assert fleet.growth(tmp_path / "nowhere.yaml") is None
+
+
+@pytest.fixture
+def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """This process as the head's pod of the shipped RayJob; what the Kubernetes API gives, to be changed."""
+    from ray.autoscaler._private.kuberay.node_provider import KubernetesHttpApiClient
+
+    job = yaml.safe_load((ROOT / "cluster/kuberay.yaml").read_text())
+    metadata = {"name": "sdd-study-x", "namespace": "research"}
+    answer: dict[str, Any] = {"metadata": metadata, "spec": job["spec"]["rayClusterSpec"]}
+
+    def get(self: KubernetesHttpApiClient, path: str) -> dict[str, Any]:
+        assert (self._namespace, path) == ("research", "rayclusters/sdd-study-x")
+        if not answer:
+            raise OSError("403 Client Error: Forbidden")
+        return answer
+
+    (tmp_path / "namespace").write_text("research")
+    monkeypatch.setattr(fleet, "POD_NAMESPACE", tmp_path / "namespace")
+    monkeypatch.setenv("RAY_CLUSTER_NAME", "sdd-study-x")
+    monkeypatch.setattr(KubernetesHttpApiClient, "get", get)
+    return answer
+
+
+def test_the_shipped_ray_job_promises_eight_gpus_from_no_pods(tmp_path: Path, pod: dict[str, Any]) -> None:
+    """The head alone is there, which has no CPU: precision and trials follow what the cluster may grow to."""
+    nodes = fleet.growth(tmp_path / "no_bootstrap.yaml")
+    assert nodes is not None
+    assert (nodes.largest("GPU"), nodes.largest("CPU")) == (1, 4)
+    assert nodes.trials(cpus=1, gpus=1) == 8
+    assert fleet.gpu_precision(nodes) == "bf16"
+
+
+def test_a_pod_that_may_not_ask_counts_the_pods_there_are(
+    tmp_path: Path, pod: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    pod.clear()
+    assert fleet.growth(tmp_path / "no_bootstrap.yaml") is None
+    assert "cannot ask Kubernetes what sdd-study-x may grow to: 403" in caplog.text
 
 
 def test_a_cluster_that_is_gone_is_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from tests.trainables.trials import CPU
 from trainables.config import ConfigError, Training
-from trainables.engine.device import best_device, check_precision
+from trainables.engine.device import best_device, check_device
 
 GPU = torch.device("cuda")
 
@@ -33,11 +33,20 @@ def test_a_gpu_without_units_for_a_precision_refuses_it(
     monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80", "compute_120"])
     training = Training(precision=precision)  # type: ignore[arg-type]
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
     with pytest.raises(ConfigError, match=r"training\.precision: Tesla T4 .*7\.5.*'float32'"):
-        check_precision(training, GPU)
-    check_precision(training, CPU)
-    check_precision(Training(precision="float32"), GPU)
+        check_device(training, GPU)
+    check_device(training, CPU)
+    check_device(Training(precision="float32"), GPU)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
-    check_precision(training, GPU)
+    check_device(training, GPU)
+
+
+def test_a_gpu_that_torch_has_no_code_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla V100")
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80", "compute_120"])
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 0))
+    with pytest.raises(ConfigError, match=r"no code for Tesla V100 .*7\.0.*oldest is 7\.5"):
+        check_device(Training(precision="float32"), GPU)
