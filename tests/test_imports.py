@@ -29,6 +29,7 @@ STUDY: dict[str, set[str]] = {
     "compute": {"spec"},
     "tune": {"compute", "journal", "plan"},
     "report": {"results", "journal", "spec", "workspace"},
+    "simulation": {"search", "report", "results", "journal", "spec"},
     "monitoring": {"journal", "plan", "spec", "workspace"},
     "tracking": {"report", "results", "journal", "plan", "workspace"},
     "stages": {"search", "tune", "journal", "plan", "spec", "workspace", "results", "report", "tracking"},

@@ -1,81 +1,120 @@
-"""Which running trials of a search end early, by the rule of their search; the resource is epochs."""
+"""Rules by which a trial of a search ends early; each is a pure function of learning curves, which go up."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from statistics import median
 from typing import Protocol
 
 import numpy as np
 
-from study.search.optuna_searcher import OptunaSearcher
 from study.spec.search import ASHA, HyperBand, Median
+from trainables.config.trial import Training
 
 
 class StoppingRule(Protocol):
-    """Stops trials of one search; the values go up."""
+    """Decides which trials of one search stop, from the value of each after each of its epochs.
+
+    Attributes:
+        judged: epochs after which it may stop a trial; after others it need not be asked.
+    """
+
+    @property
+    def judged(self) -> Collection[int]: ...
 
     def learn(self, key: str, values: Sequence[float]) -> None:
-        """Take in what a trial had after epochs 1, 2, ..., without judging it."""
+        """Take in what trial ``key`` had after epochs 1, 2, ..., without judging it."""
 
-    def stops(self, key: str, epoch: int, value: float) -> bool:
-        """Whether the trial that has just reported ``value`` after ``epoch`` is to stop."""
+    def stops(self, key: str, values: Sequence[float]) -> bool:
+        """Return whether the trial that has these values so far is to stop now, after ``len(values)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """Compares trials after ``epoch`` by the mean of their values after epochs since + 1 to ``epoch``.
+
+    One epoch's accuracy before the first drop of the learning rate jitters by as much as methods differ; a
+    mean does so less. It never reaches back over a drop, on whose two sides values are not alike.
+    """
+
+    epoch: int
+    since: int
+
+    def value(self, values: Sequence[float]) -> float:
+        """Return what a trial is compared by; it needs ``epoch`` values.
+
+        >>> Rung(epoch=4, since=2).value([10.0, 20.0, 30.0, 50.0])
+        40.0
+        """
+        return float(np.mean(values[self.since : self.epoch]))
 
 
 class AshaRule:
-    """Asynchronous successive halving (Li 2020), see :class:`study.spec.search.ASHA`.
+    """Stops by asynchronous successive halving (Li 2020), see :class:`study.spec.search.ASHA`.
 
     At a rung a trial goes on when it is at least at the (1 - 1/reduction) quantile of those that came there
     before it; the first one always does.
     """
 
-    def __init__(self, grace: int, reduction: int, epochs: int) -> None:
+    def __init__(self, rungs: Sequence[Rung], reduction: int) -> None:
         self._quantile = 1 - 1 / reduction
-        self._rungs: dict[int, dict[str, float]] = {}
-        while grace < epochs:
-            self._rungs[grace] = {}
-            grace *= reduction
+        self._rungs = {rung.epoch: rung for rung in rungs}
+        self._reached: dict[int, dict[str, float]] = {rung.epoch: {} for rung in rungs}
+
+    @property
+    def judged(self) -> Collection[int]:
+        """Return the epochs after which a trial may be stopped."""
+        return self._rungs.keys()
 
     def learn(self, key: str, values: Sequence[float]) -> None:
         """Take in what a trial had after epochs 1, 2, ..., without judging it."""
-        for epoch, reached in self._rungs.items():
+        for epoch, rung in self._rungs.items():
             if epoch <= len(values):
-                reached[key] = values[epoch - 1]
+                self._reached[epoch][key] = rung.value(values)
 
-    def stops(self, key: str, epoch: int, value: float) -> bool:
-        """Tell whether the trial that has just reported ``value`` after ``epoch`` is to stop."""
-        reached = self._rungs.get(epoch)
-        if reached is None:
+    def stops(self, key: str, values: Sequence[float]) -> bool:
+        """Tell whether the trial that has these values so far is to stop."""
+        rung = self._rungs.get(len(values))
+        if rung is None:
             return False
+        reached = self._reached[rung.epoch]
         others = [other for name, other in reached.items() if name != key]
-        reached[key] = value
-        return bool(others) and value < float(np.quantile(others, self._quantile))
+        reached[key] = rung.value(values)
+        return bool(others) and reached[key] < float(np.quantile(others, self._quantile))
 
 
 class HyperBandRule:
-    """Asynchronous HyperBand (Li 2020), see :class:`study.spec.search.HyperBand`.
+    """Stops by asynchronous HyperBand (Li 2020), see :class:`study.spec.search.HyperBand`.
 
     A bracket with k rungs gets trials in proportion to reduction^k / (k + 1), HyperBand's sizes (Li 2018).
     """
 
-    def __init__(self, stop: HyperBand, epochs: int) -> None:
+    def __init__(self, stop: HyperBand, training: Training) -> None:
         starts = [stop.grace * stop.reduction**number for number in range(stop.brackets)]
-        self._brackets = [AshaRule(start, stop.reduction, epochs) for start in starts]
-        counts = [len(bracket._rungs) for bracket in self._brackets]
-        sizes = [stop.reduction**count / (count + 1) for count in counts]
+        asha = [ASHA(grace=start, reduction=stop.reduction, window=stop.window) for start in starts]
+        self._brackets = [AshaRule(rungs(each, training), each.reduction) for each in asha]
+        sizes = [
+            stop.reduction ** len(bracket.judged) / (len(bracket.judged) + 1) for bracket in self._brackets
+        ]
         self._ends = [end / sum(sizes) for end in accumulate(sizes)]
+
+    @property
+    def judged(self) -> Collection[int]:
+        """Return the epochs after which a trial may be stopped."""
+        return {epoch for bracket in self._brackets for epoch in bracket.judged}
 
     def learn(self, key: str, values: Sequence[float]) -> None:
         """Take in what a trial had after epochs 1, 2, ..., without judging it."""
         self._of(key).learn(key, values)
 
-    def stops(self, key: str, epoch: int, value: float) -> bool:
-        """Tell whether the trial that has just reported ``value`` after ``epoch`` is to stop."""
-        return self._of(key).stops(key, epoch, value)
+    def stops(self, key: str, values: Sequence[float]) -> bool:
+        """Tell whether the trial that has these values so far is to stop."""
+        return self._of(key).stops(key, values)
 
     def _of(self, key: str) -> AshaRule:
-        """The bracket of a trial: a draw that its key decides, the same in every launch."""
+        """Return the bracket of a trial: a draw that its key decides, the same in every launch."""
         draw = int(key[:8], 16) / 16**8
         return self._brackets[next((n for n, end in enumerate(self._ends) if draw < end), -1)]
 
@@ -86,46 +125,51 @@ class MedianRule:
     Golovin 2017 (Vizier); averages begin at the epoch ``grace``.
     """
 
-    def __init__(self, stop: Median) -> None:
+    def __init__(self, stop: Median, epochs: int) -> None:
         self._stop = stop
-        self._best: dict[str, float] = {}
-        self._sums: dict[str, list[float]] = {}
+        self.judged: Collection[int] = range(stop.grace, epochs)
+        self._averages: dict[str, Sequence[float]] = {}
 
     def learn(self, key: str, values: Sequence[float]) -> None:
         """Take in what a trial had after epochs 1, 2, ..., without judging it."""
-        for epoch, value in enumerate(values, 1):
-            self._take(key, epoch, value)
+        sums = np.cumsum(values[self._stop.grace - 1 :])
+        self._averages[key] = (sums / np.arange(1, len(sums) + 1)).tolist()
 
-    def stops(self, key: str, epoch: int, value: float) -> bool:
-        """Tell whether the trial that has just reported ``value`` after ``epoch`` is to stop."""
-        self._take(key, epoch, value)
-        if epoch < self._stop.grace:
+    def stops(self, key: str, values: Sequence[float]) -> bool:
+        """Tell whether the trial that has these values so far is to stop."""
+        self.learn(key, values)
+        at = len(values) - self._stop.grace
+        if at < 0:
             return False
-        count = epoch - self._stop.grace + 1
-        sums = [of for name, of in self._sums.items() if name != key and len(of) >= count]
-        averages = [of[count - 1] / count for of in sums]
-        return len(averages) >= self._stop.min_trials and self._best[key] < median(averages)
-
-    def _take(self, key: str, epoch: int, value: float) -> None:
-        self._best[key] = max(value, self._best.get(key, value))
-        sums = self._sums.setdefault(key, [])
-        if epoch >= self._stop.grace:
-            sums.append(value + (sums[-1] if sums else 0.0))
+        averages = [of[at] for name, of in self._averages.items() if name != key and len(of) > at]
+        return len(averages) >= self._stop.min_trials and max(values) < median(averages)
 
 
-def make_rule(stop: ASHA | HyperBand | Median | None, epochs: int) -> StoppingRule | None:
-    """Make the rule of a spec for trials of so many epochs; None where no trial is stopped."""
+def rungs(stop: ASHA, training: Training) -> list[Rung]:
+    """Return the rungs of trials that train so, those before the last epoch.
+
+    >>> training = Training(epochs=240, milestones=(150, 180, 210))
+    >>> rungs(ASHA(), training)
+    [Rung(epoch=60, since=50)]
+    >>> rungs(ASHA(grace=4, reduction=6, window=30), training)
+    [Rung(epoch=4, since=2), Rung(epoch=24, since=12), Rung(epoch=144, since=114)]
+    >>> rungs(ASHA(grace=152), training)
+    [Rung(epoch=152, since=150)]
+    """
+    epochs = training.epochs
+    drops = training.milestones if training.schedule == "step" else ()
+    rung, found = max(1, epochs // 4) if stop.grace is None else stop.grace, []
+    while rung < epochs:
+        since = max([rung - stop.window, rung // 2, *(drop for drop in drops if drop < rung)])
+        found.append(Rung(rung, since))
+        rung *= stop.reduction
+    return found
+
+
+def make_rule(stop: ASHA | HyperBand | Median | None, training: Training) -> StoppingRule | None:
+    """Return the rule of a spec for trials that train so; None where no trial is stopped."""
     if isinstance(stop, ASHA):
-        return AshaRule(min(stop.grace, epochs), stop.reduction, epochs)
+        return AshaRule(rungs(stop, training), stop.reduction)
     if isinstance(stop, HyperBand):
-        return HyperBandRule(stop, epochs)
-    return None if stop is None else MedianRule(stop)
-
-
-def learned_rule(searcher: OptunaSearcher) -> StoppingRule | None:
-    """Make the rule of a search, which has learned from all that the journal knows of it."""
-    rule = make_rule(searcher.spec.search.stop, searcher.spec.training.epochs)
-    if rule is not None:
-        for record in searcher.known:
-            rule.learn(record.key, record.history.measured(searcher.objectives.metric))
-    return rule
+        return HyperBandRule(stop, training)
+    return None if stop is None else MedianRule(stop, training.epochs)

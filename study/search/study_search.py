@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from study.plan.trial import PlannedTrial
 from study.search.budget import BudgetMeter
-from study.search.early_stopping import StoppingRule, learned_rule
+from study.search.early_stopping import StoppingRule, make_rule
 from study.search.optuna_searcher import OptunaSearcher
 
 LOOK_AGAIN_S = 2.0
@@ -34,12 +34,13 @@ class StudySearch:
         self._running: dict[str, PlannedTrial] = {}
         self._look_at = 0.0
         self._rules: dict[str, StoppingRule] = {}
-        self._judged: dict[str, int] = {}
+        self._curves: dict[str, list[float]] = {}
         for searcher in searchers:
-            if (rule := learned_rule(searcher)) is not None:
+            if (rule := make_rule(searcher.spec.search.stop, searcher.spec.training)) is not None:
                 self._rules[searcher.space.label] = rule
                 for record in searcher.known:
-                    self._judged[record.key] = len(record.history.measured(self.metric))
+                    self._curves[record.key] = record.history.measured(self.metric)
+                    rule.learn(record.key, self._curves[record.key])
 
     def left(self) -> int:
         """Trials that are still to be asked for."""
@@ -70,10 +71,11 @@ class StudySearch:
             self.cut[planned.key] = spent
             return True
         rule, value = self._rules.get(planned.search), metrics.get(self.metric)
-        if rule is None or value is None or epoch <= self._judged.get(planned.key, 0):
+        values = self._curves.setdefault(planned.key, [])
+        if rule is None or value is None or epoch <= len(values):
             return False
-        self._judged[planned.key] = epoch
-        return rule.stops(planned.key, epoch, float(value))
+        values.append(float(value))
+        return rule.stops(planned.key, values)
 
     def tell(self, trial_id: str, metrics: Mapping[str, float] | None, failed: bool = False) -> None:
         """Hand the end of a trial to its search, see :meth:`OptunaSearcher.tell`."""

@@ -132,7 +132,7 @@ def write_folder(results: Path, study: str, records: Iterable[TrialRecord], seed
 def lines(item: TrialRecord) -> Iterable[dict[str, Any]]:
     """A record as the lines of a journal."""
     names = ("stage", "pair", "method", "role", "config")
-    about = {"arm": item.search, **{name: getattr(item, name) for name in names}}
+    about = {"arm": item.search, "point": item.point, **{name: getattr(item, name) for name in names}}
     yield {"type": "trial", "key": item.key, **about, "time": item.started}
     for metrics, when in zip(item.history, item.times, strict=True):
         yield {"type": "report", "key": item.key, "metrics": metrics, "time": when}

@@ -36,6 +36,7 @@ COMMANDS = (
     "compare",
     "importances",
     "pin",
+    "simulate",
     "enqueue",
     "stop",
     "export",

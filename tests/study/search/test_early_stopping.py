@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import random
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ray.tune.schedulers import AsyncHyperBandScheduler, MedianStoppingRule
 
-from study.search.early_stopping import AshaRule, HyperBandRule, StoppingRule, make_rule
+from study.search.early_stopping import AshaRule, HyperBandRule, StoppingRule, make_rule, rungs
 from study.spec import ASHA, HyperBand, Median
+from trainables.config import Training
 
 EPOCHS = 27
-RULES: list[Any] = [ASHA(grace=3), ASHA(grace=1, reduction=2), HyperBand(grace=1), Median(grace=4)]
+TRAINING = Training(epochs=EPOCHS, milestones=(), precision="float32")
+RULES: list[Any] = [
+    ASHA(grace=3, reduction=3, window=1),
+    ASHA(grace=1, reduction=2, window=1),
+    HyperBand(grace=1, window=1),
+    Median(grace=4),
+]
 
 
 def curves(count: int, seed: int) -> dict[str, list[float]]:
@@ -38,7 +48,7 @@ def run(rule: StoppingRule, made: dict[str, list[float]], workers: int = 3, seed
         key = draw.choice(list(running))
         running[key] += 1
         epoch = running[key]
-        if epoch == EPOCHS or rule.stops(key, epoch, made[key][epoch - 1]):
+        if epoch == EPOCHS or rule.stops(key, made[key][:epoch]):
             got[key] = running.pop(key)
     return got
 
@@ -50,18 +60,23 @@ class Rays:
         self._scheduler = scheduler
         self._trials: dict[str, Any] = {}
 
+    @property
+    def judged(self) -> range:
+        """Every epoch."""
+        return range(EPOCHS)
+
     def learn(self, key: str, values: Any) -> None:
         """Ray's cannot."""
         raise NotImplementedError
 
-    def stops(self, key: str, epoch: int, value: float) -> bool:
+    def stops(self, key: str, values: Sequence[float]) -> bool:
         """What Ray decides."""
         controller = SimpleNamespace(get_live_trials=list)
         if key not in self._trials:
             self._trials[key] = _Trial(key)
             self._scheduler.on_trial_add(controller, self._trials[key])
         found = self._scheduler.on_trial_result(
-            controller, self._trials[key], {"epoch": epoch, "value": value}
+            controller, self._trials[key], {"epoch": len(values), "value": values[-1]}
         )
         return bool(found == "STOP")
 
@@ -76,7 +91,7 @@ class _Trial:
 def test_the_decisions_are_rays(stop: Any, seed: int) -> None:
     common: dict[str, Any] = {"time_attr": "epoch", "metric": "value", "mode": "max"}
     made = curves(30, seed)
-    ours = make_rule(stop, EPOCHS)
+    ours = make_rule(stop, TRAINING)
     if isinstance(stop, Median):
         rays = MedianStoppingRule(grace_period=stop.grace, min_samples_required=stop.min_trials, **common)
     else:
@@ -99,22 +114,38 @@ def test_the_decisions_are_rays(stop: Any, seed: int) -> None:
 def test_what_was_learnt_counts_like_what_was_seen(stop: Any) -> None:
     made = curves(24, 7)
     before, after = dict(list(made.items())[:12]), dict(list(made.items())[12:])
-    undisturbed, resumed = make_rule(stop, EPOCHS), make_rule(stop, EPOCHS)
+    undisturbed, resumed = make_rule(stop, TRAINING), make_rule(stop, TRAINING)
     assert undisturbed is not None
     assert resumed is not None
     got = run(undisturbed, before)
     for key, epochs in got.items():
         resumed.learn(key, before[key][:epochs])
     assert run(resumed, after) == run(undisturbed, after)
-    fresh = make_rule(stop, EPOCHS)
+    fresh = make_rule(stop, TRAINING)
     assert fresh is not None
     bad = {key: [0.0] * EPOCHS for key in made if key.startswith(("0", "1", "2"))}  # in any bracket
     assert set(run(fresh, dict(list(bad.items())[:1])).values()) == {EPOCHS}
     assert min(run(resumed, bad).values()) < EPOCHS, "what is stopped depends on history"
 
 
+def test_a_rung_compares_means_of_the_epochs_before_it() -> None:
+    """One lucky epoch at the rung no longer passes it, one unlucky one no longer ends the better trial."""
+    steady, lucky, better = [50.0] * 8, [40.0] * 7 + [60.0], [60.0] * 7 + [49.0]
+    for window, stopped in ((1, [False, False, True]), (4, [False, True, False])):
+        rule = make_rule(ASHA(grace=8, reduction=2, window=window), TRAINING)
+        assert rule is not None
+        assert [
+            rule.stops(key, values) for key, values in zip("abc", (steady, lucky, better), strict=True)
+        ] == stopped
+
+
+def test_the_examples_of_the_docstrings_run() -> None:
+    result = doctest.testmod(importlib.import_module("study.search.early_stopping"))
+    assert (result.failed, result.attempted > 3) == (0, True)
+
+
 def test_brackets_share_trials_as_hyperband_does() -> None:
-    rule = HyperBandRule(HyperBand(grace=1, reduction=3, brackets=3), EPOCHS)
+    rule = HyperBandRule(HyperBand(grace=1, reduction=3, brackets=3), TRAINING)
     counts = [0, 0, 0]
     draw = random.Random(0)
     for _ in range(3000):
@@ -127,6 +158,6 @@ def test_brackets_share_trials_as_hyperband_does() -> None:
 
 
 def test_a_grace_of_all_epochs_stops_nothing() -> None:
-    rule = AshaRule(EPOCHS, 3, EPOCHS)
+    rule = AshaRule(rungs(ASHA(grace=EPOCHS), TRAINING), 3)
     assert set(run(rule, curves(10, 1)).values()) == {EPOCHS}
-    assert make_rule(None, EPOCHS) is None
+    assert make_rule(None, TRAINING) is None
