@@ -29,7 +29,7 @@ def most_confirm_trials(plan: Plan) -> int:
     if searched and plan.spec.search.pairs == "search":
         pairs = min(searched * confirm.best, pairs)
     each = searched * 2 * (confirm.best + confirm.paper) + fixed
-    return pairs * each * confirm.seeds
+    return pairs * each * confirm.looks[-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,11 +211,11 @@ class Plan:
         return dataclasses.replace(config, method=plain.method(pair.case(self.data.name)))
 
     def confirm_trials(self, config: TrialConfig, pair: str, role: Role) -> list[PlannedTrial]:
-        """The runs that confirm ``config``: one a seed, on all of train, measured on the test split."""
+        """The runs that may confirm ``config``: one a seed, on all of train, measured on the test split."""
         confirm = self.spec.confirm
         runs = [
             dataclasses.replace(config, fit="all", test="every" if confirm.watch_test else "end", seed=seed)
-            for seed in range(1, confirm.seeds + 1)
+            for seed in range(1, confirm.looks[-1] + 1)
         ]
         return [PlannedTrial(run, "confirm", pair, run.method.label, role=role) for run in runs]
 

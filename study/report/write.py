@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -17,13 +18,14 @@ from study.report.render.latex import latex
 from study.report.render.text import markdown, tidy, wide
 from study.report.tables.grids import TableGrid, paper_grids, study_grid
 from study.report.tables.league import league_grids
-from study.report.tables.summary import HEAD, shown, summary
+from study.report.tables.summary import HEAD, notes, shown, summary
 from study.report.tables.summary import markdown as summary_markdown
 from study.results.csv_files import write_csvs
 from study.results.frames import RunFrames, from_records, gather
 from study.results.importance import importances
 from study.results.loaded_study import LoadedStudy
 from study.results.seed_groups import confirmed
+from study.spec.study import Confirm
 from study.workspace.folder import StudyFolder
 from trainables.storage.files import write_atomically
 from trainables.storage.run_store import RunStore
@@ -39,15 +41,15 @@ class Report:
     files: list[Path]
 
 
-def write_report(folder: StudyFolder, records: dict[str, TrialRecord], metric: str, seeds: int) -> Report:
+def write_report(folder: StudyFolder, records: dict[str, TrialRecord], metric: str, asked: Confirm) -> Report:
     """The last stage of a study: all it leaves behind to be read.
 
     Args:
         metric: what the search maximised.
-        seeds: runs of each configuration that the study asked for.
+        asked: what the stage confirm asked for.
     """
     files = write_csvs(folder, records)
-    runs = from_records(folder.name, records.values(), seeds, metric)
+    runs = from_records(folder.name, records.values(), asked, metric)
     report = write_tables(runs, folder.path, store=folder.store)
     return Report(report.table, files + report.files)
 
@@ -115,6 +117,7 @@ def write_tables(
     for grid in grids:
         files += [_write(tables / f"{grid.name}{ending}", render(grid)) for ending, render in FORMATS.items()]
     summary_html = plain_table(HEAD, shown(table)) if len(table) else ""
+    summary_html += "".join(f"<p>{escape(note)}</p>" for note in notes(table))
     charts = page_charts(runs, table)
     title = f"Report on {', '.join(dict.fromkeys(runs.trials['study']))}"
     files.append(_write(out / "report.html", page(title, grids, charts, summary_html)))

@@ -25,6 +25,6 @@ def read_folder(results: Path, study: str) -> LoadedStudy:
         study,
         list(records.values()),
         curves,
-        file.confirm.seeds if file.confirm is not None else None,
+        file.confirm,
         file.metric,
     )

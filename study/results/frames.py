@@ -18,6 +18,7 @@ from study.spec import published as paper
 from study.spec.domains import label
 from study.spec.knobs import ABSENT, Knob
 from study.spec.settings import KNOBS, settings_of
+from study.spec.study import Confirm
 from study.spec.training import TRAINING_KNOBS, published_value
 from trainables.config.serialization import ConfigError
 from trainables.config.trial import TrialConfig, without_later_fields
@@ -62,6 +63,7 @@ TRIAL_COLUMNS = [
     "weights",
     "search",
     "searched",
+    "at_most",
 ]
 """Columns of ``trials.csv``, one row a trial; accuracies in percent, seconds of training without waiting.
 
@@ -69,6 +71,7 @@ TRIAL_COLUMNS = [
 the test split was measured after every epoch. ``started``, ``ended``: seconds since 1970. ``published``: the
 method's settings are the paper's. ``settings``: hash of all that decides the result but the seed. ``asked``:
 seeds the study asked for. ``weights``: hash of the teacher's weights, of a given teacher its own.
+``at_most``: seeds the study asked for where a comparison stayed open.
 ``search``: label of the search a trial belongs to; ``searched``: what it asked for, separated by spaces. Each
 of these that has no column above has one at the end, with the value in every trial of the study.
 """
@@ -110,7 +113,7 @@ def gather(sources: Sequence[LoadedStudy]) -> RunFrames:
 
 
 def from_records(
-    study: str, records: Iterable[TrialRecord], asked: int | None = None, metric: str = WANTED[0]
+    study: str, records: Iterable[TrialRecord], asked: Confirm | None = None, metric: str = WANTED[0]
 ) -> RunFrames:
     """The trials of one study from its journal in memory."""
     kept = list(records)
@@ -166,7 +169,8 @@ def _frame(source: LoadedStudy) -> pd.DataFrame:
     frame["seconds"] = source.seconds.round(3)  # what the order of a sum decides is left out
     frame["time/batch_ms"] = source.batch_ms.round(6)
     seeds = frame.loc[frame["stage"] == "confirm", "seed"]
-    frame["asked"] = source.asked if source.asked is not None else seeds.nunique()
+    frame["asked"] = seeds.nunique() if source.asked is None else source.asked.seeds
+    frame["at_most"] = frame["asked"] if source.asked is None else source.asked.looks[-1]
     return frame
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from study.journal.curves import Floats, LearningCurves
 from study.journal.record import TrialRecord
+from study.spec.study import Confirm
 
 WANTED = ("val/top1", "test/top1", "test/top5")
 """Metrics of which a report reads every epoch."""
@@ -24,7 +25,7 @@ class LoadedStudy:
         curves: their metrics of each epoch, in the same order.
         seconds: that each of them trained.
         batch_ms: milliseconds a training batch of each; NaN where that was not measured.
-        asked: seeds it asked for; None where that is not known.
+        asked: what its stage confirm asked for; None where that is not known.
         metric: what its search maximised.
     """
 
@@ -33,7 +34,7 @@ class LoadedStudy:
     curves: LearningCurves
     seconds: Floats
     batch_ms: Floats
-    asked: int | None = None
+    asked: Confirm | None = None
     metric: str = WANTED[0]
 
     @classmethod
@@ -42,7 +43,7 @@ class LoadedStudy:
         study: str,
         records: Sequence[TrialRecord],
         curves: LearningCurves,
-        asked: int | None = None,
+        asked: Confirm | None = None,
         metric: str = WANTED[0],
     ) -> LoadedStudy:
         """One whose curves have the times too."""

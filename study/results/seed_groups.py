@@ -45,7 +45,7 @@ class SeedGroup:
         published: its settings are the paper's, or were given as a baseline.
         searched: the search found it, and it is not the paper's.
         data: see :func:`study.results.frames.data_label`.
-        asked: seeds that were asked for.
+        asked: seeds that were asked for, and ``at_most`` where its comparison stayed open.
         weights: hash of its teacher's weights, of a given teacher its own; empty where there are none.
         tuning: the search that found it, and with how much; None where none did.
         further: what that search chose beside scales, alpha and beta, by name.
@@ -66,6 +66,7 @@ class SeedGroup:
     data: str
     epochs: int
     asked: int
+    at_most: int
     weights: str
     tuning: Tuning | None
     further: Mapping[str, Any]
@@ -83,6 +84,12 @@ class SeedGroup:
         return " ".join(
             filter(None, [settings_label(self.method, self.scales, self.alpha, self.beta), further])
         )
+
+    def by_seed(self, most: int | None = None) -> dict[int, float]:
+        """Test top-1 after the last epoch by seed, percent; of seeds up to ``most``, where it is given."""
+        known = self.runs.dropna(subset=["test/top1"]).sort_values("seed")
+        kept = known if most is None else known[known["seed"] <= most]
+        return dict(zip(kept["seed"].astype(int).tolist(), kept["test/top1"].tolist(), strict=True))
 
     def values(self, metric: str, protocol: str) -> tuple[float, ...]:
         """``metric`` (top1, top5: percent; ms_per_batch: milliseconds) of each run that has it."""
@@ -102,7 +109,7 @@ def confirmed(runs: RunFrames) -> list[SeedGroup]:
     counted, found_by = runs.counted, winners(runs)
     tunings = _tunings(runs.trials)
     students = counted[counted["stage"] == "confirm"]
-    teachers = counted[counted["stage"] == "teachers"].assign(method="teacher", asked=1)
+    teachers = counted[counted["stage"] == "teachers"].assign(method="teacher", asked=1, at_most=1)
     found = []
     for part in (students, teachers):
         once = part.sort_values("watched", ascending=False, kind="stable").drop_duplicates(
@@ -160,6 +167,7 @@ def _configuration(group: pd.DataFrame, tuning: Tuning | None) -> SeedGroup:
         data=first["data"],
         epochs=int(first["epochs_planned"]),
         asked=int(group["asked"].max()),
+        at_most=int(group["at_most"].max()),
         weights=first["weights"],
         tuning=tuning,
         further={name: first[name] for name in shown if name in first and not pd.isna(first[name])},
@@ -178,6 +186,21 @@ def knowledge(trial: Any) -> str:
 def spelling(network: str) -> str:
     """``resnet34`` for torchvision:resnet34, as the paper calls it."""
     return network.rsplit(":", 1)[-1]
+
+
+def canonical(method: str) -> str:
+    """One spelling for FitNet and FITNET, SDD-SP and SP_MULTISCALE."""
+    name = method.casefold().replace("_", "-")
+    return name.replace("sp-multiscale", "sdd-sp")  # the feature loss of Table A2
+
+
+def base_method(method: str) -> str | None:
+    """X for SD-X and SDD-X, X+LS for SD-X+LS; None for the others, and where something else is added."""
+    name, _, added = canonical(method).partition("+")
+    prefix = next((prefix for prefix in ("sdd-", "sd-") if name.startswith(prefix)), None)
+    if prefix is None or added not in ("", "ls", "lsw"):
+        return None
+    return name.removeprefix(prefix) + ("+ls" if added else "")
 
 
 def paper_scales(found: SeedGroup) -> str:

@@ -9,6 +9,7 @@ from study.plan.trial import PlannedTrial
 from study.search.budget import BudgetMeter
 from study.search.early_stopping import StoppingRule, make_rule
 from study.search.optuna_searcher import OptunaSearcher
+from study.spec.training import closed
 
 LOOK_AGAIN_S = 2.0
 """How often a search that has nothing left looks for trials enqueued by hand, while others still run."""
@@ -36,7 +37,7 @@ class StudySearch:
         self._rules: dict[str, StoppingRule] = {}
         self._curves: dict[str, list[float]] = {}
         for searcher in searchers:
-            if (rule := make_rule(searcher.spec.search.stop, searcher.spec.training)) is not None:
+            if (rule := make_rule(searcher.spec.search.stop, closed(searcher.spec.training))) is not None:
                 self._rules[searcher.space.label] = rule
                 for record in searcher.known:
                     self._curves[record.key] = record.history.measured(self.metric)

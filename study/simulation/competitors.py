@@ -15,7 +15,8 @@ from study.simulation.optuna_pruners import PercentileRule, SuccessiveHalvingRul
 from study.simulation.promotion import BestAfter, Pasha
 from study.simulation.replay import ReplayScheduler, StopEarly
 from study.spec.search import ASHA, HyperBand, Median
-from trainables.config.serialization import ConfigError, suggestion
+from trainables.config.serialization import ConfigError
+from trainables.errors import suggestion
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,8 @@ class Confirm:
             Pareto front, unless it is 0.
         paper: whether the paper's configuration of each searched method is confirmed beside them.
         seeds: runs of each configuration.
+        at_most: runs of those whose comparison with their base loss is open after ``seeds``; half as many
+            again at a time, until it is decided or these are reached. None: ``seeds`` for all.
         watch_test: measure the test split after every epoch, to report the "best test epoch" of published
             code beside the honest number; it chooses nothing.
     """
@@ -135,11 +137,32 @@ class Confirm:
     best: int = 1
     paper: bool = True
     seeds: int = 3
+    at_most: int | None = None
     watch_test: bool = False
 
     def __post_init__(self) -> None:
         require(self.best >= 0, f"best: {self.best} is below 0")
         require(self.seeds >= 1, f"seeds: {self.seeds} is fewer than 1")
+        most = self.at_most
+        require(
+            most is None or most >= self.seeds, f"at_most: {most} is fewer than the {self.seeds} of seeds"
+        )
+        require(
+            most is None or self.seeds >= 2,
+            "at_most: needs seeds=2 or more; one run has no spread to test by",
+        )
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Seeds a side after which a comparison is tested.
+
+        >>> Confirm(seeds=3, at_most=10).looks
+        (3, 5, 8, 10)
+        """
+        found = [self.seeds]
+        while self.at_most is not None and found[-1] < self.at_most:
+            found.append(min(self.at_most, -(-3 * found[-1] // 2)))
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from study.plan.trial import PlannedTrial, Role
+from study.results.frames import from_records, settings_hash
+from study.results.seed_groups import confirmed
+from study.results.verdicts import open_settings
 from study.search.history import SearchHistory
 from study.search.objectives import Objectives
 from study.spec.study import Pair
@@ -14,8 +17,24 @@ from trainables.config.trial import TrialConfig
 
 
 def confirm(context: StageContext) -> Iterator[Phase]:
-    """Run the confirming trials that nobody has finished."""
-    yield from unfinished(context, "confirm", confirm_trials(context))
+    """Run the confirming trials that nobody has finished; more seeds of those that are not told apart.
+
+    Which get more seeds is read from the journal after each look, so that a launch that goes on decides as
+    the one before it did.
+    """
+    planned = confirm_trials(context)
+    asked = context.plan.spec.confirm
+    most = dict.fromkeys((settings_hash(trial.config.to_dict()) for trial in planned), asked.seeds)
+    for look, further in zip(asked.looks, [*asked.looks[1:], None], strict=True):
+        wanted = [t for t in planned if t.config.seed <= most[settings_hash(t.config.to_dict())]]
+        yield from unfinished(context, "confirm", wanted)
+        if further is None:
+            return
+        runs = from_records(context.plan.spec.name, context.recorder.records.values(), asked)
+        undecided = open_settings(confirmed(runs), look) & {s for s, seeds in most.items() if seeds >= look}
+        if not undecided:
+            return
+        most |= dict.fromkeys(undecided, further)
 
 
 def confirm_trials(context: StageContext) -> list[PlannedTrial]:

@@ -41,9 +41,9 @@ def write_study_report(plan: Plan, folder: StudyFolder, records: dict[str, Trial
     from study.results.frames import from_records
 
     spec = plan.spec
-    seeds, metric = spec.confirm.seeds, spec.search.maximize
-    report = write_report(folder, records, metric, seeds)
-    runs = from_records(spec.name, records.values(), seeds, metric)
+    asked, metric = spec.confirm, spec.search.maximize
+    report = write_report(folder, records, metric, asked)
+    runs = from_records(spec.name, records.values(), asked, metric)
     limits = write_limits(plan, folder, records)
     return StudyReport(Report(report.table, [*report.files, *limits]), best_students(plan, runs))
 
@@ -76,7 +76,7 @@ def write_limits(plan: Plan, folder: StudyFolder, records: Mapping[str, TrialRec
 
 def print_summary(console: Console, folder: StudyFolder, report: Report | None) -> None:
     """Print the table of confirmed configurations; nothing where the stage report was left out."""
-    from study.report.tables.summary import HEAD, shown
+    from study.report.tables.summary import HEAD, notes, shown
 
     if report is None:
         return
@@ -90,6 +90,8 @@ def print_summary(console: Console, folder: StudyFolder, report: Report | None) 
     for row in shown(report.table):
         table.add_row(*row)
     console.print(table)
+    for note in notes(report.table):
+        console.print(note, soft_wrap=True)
 
 
 def print_ends(console: Console, ended: Mapping[str, str]) -> None:

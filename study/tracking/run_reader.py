@@ -16,6 +16,7 @@ from study.journal.record import STATUSES, TrialRecord, TrialStatus
 from study.plan.plan import STAGES
 from study.plan.trial import Role
 from study.results.loaded_study import BATCH_MS, SECONDS, WANTED, LoadedStudy
+from study.spec.study import Confirm
 from study.tracking.backends import NO_RUN, MetricPoints, MlflowRun, Store, open_store
 from trainables.errors import suggestion
 
@@ -50,7 +51,10 @@ def _source(store: Store, experiment: str, study: str) -> LoadedStudy:
     metric = tags.get("maximize") or WANTED[0]
     names = tuple(dict.fromkeys([*WANTED, metric]))
     curves = _curves(names, trials, {name: store.history(experiment, trials, name) for name in names})
-    asked = int(tags["confirm_seeds"]) if tags.get("confirm_seeds") else None
+    seeds, most = (
+        int(tags[name]) if tags.get(name) else None for name in ("confirm_seeds", "confirm_at_most")
+    )
+    asked = Confirm(seeds=seeds, at_most=most) if seeds else None
     seconds, _ = store.sums(experiment, trials, SECONDS)
     batch_ms, batches = store.sums(experiment, trials, BATCH_MS)
     batch_ms = np.divide(batch_ms, batches, out=np.full(len(trials), np.nan), where=batches > 0)

@@ -65,6 +65,7 @@ class RunWriter:
         known = self._search(f"tags.study = '{self.folder.name}' and tags.stage = 'study'")
         asked = {
             "confirm_seeds": str(spec.get("confirm", {}).get("seeds", "")),
+            "confirm_at_most": str(spec.get("confirm", {}).get("at_most") or ""),
             "maximize": str(spec.get("search", {}).get("maximize", "")),
         }
         if known:

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from study.report.tables.cells import base_method
-from study.report.tables.paper_tables import canonical
 from study.results.frames import RunFrames
+from study.results.seed_groups import base_method, canonical
 from trainables.config.trial import TrialConfig
 from trainables.storage.run_store import RunStore
 

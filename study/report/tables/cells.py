@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 
-from study.report.tables.paper_tables import canonical, paper_epochs
+from study.report.tables.paper_tables import paper_epochs
 from study.results.seed_groups import SeedGroup
 from study.results.statistics import Gain, gain, mean, std
 
@@ -134,15 +134,6 @@ def with_gain(cell: TableCell, base: TableCell | None) -> TableCell:
     return dataclasses.replace(
         cell, gain=gain(cell.values, base.values) if alike else None, paper_gain=paper_gain
     )
-
-
-def base_method(method: str) -> str | None:
-    """X for SD-X and SDD-X, X+LS for SD-X+LS; None for the others, and where something else is added."""
-    name, _, added = canonical(method).partition("+")
-    prefix = next((prefix for prefix in ("sdd-", "sd-") if name.startswith(prefix)), None)
-    if prefix is None or added not in ("", "ls", "lsw"):
-        return None
-    return name.removeprefix(prefix) + ("+ls" if added else "")
 
 
 def mark_best(cells: Iterable[TableCell], lower: bool = False) -> list[TableCell]:

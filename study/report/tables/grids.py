@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from study.report.tables.cells import TableCell, base_method, make_cell, mark_best, with_gain
+from study.report.tables.cells import TableCell, make_cell, mark_best, with_gain
 from study.report.tables.paper_tables import (
     HEAD,
     UNITS,
     TableColumn,
     TableLayout,
     TableLine,
-    canonical,
     fidelity_notes,
     layouts,
 )
-from study.results.seed_groups import PROTOCOLS, SeedGroup, teachers_of
+from study.results.seed_groups import PROTOCOLS, SeedGroup, base_method, canonical, teachers_of
 
 SEARCHED = "searched"
 PAPER_PROTOCOL = (

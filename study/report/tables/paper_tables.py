@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from study.results.seed_groups import SeedGroup, paper_scales
+from study.results.seed_groups import SeedGroup, canonical, paper_scales
 from study.spec import published as settings
 from trainables.config.trial import Training
 
@@ -158,9 +158,3 @@ def fidelity_notes(layout: TableLayout) -> list[str]:
 def paper_epochs(data: str) -> int:
     """Epochs of the paper's runs on a data set."""
     return settings.TRAINING.get(data, Training()).epochs
-
-
-def canonical(method: str) -> str:
-    """One spelling for FitNet and FITNET, SDD-SP and SP_MULTISCALE."""
-    name = method.casefold().replace("_", "-")
-    return name.replace("sp-multiscale", "sdd-sp")  # the feature loss of Table A2

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from study.report.tables.cells import DASH, base_method, rounded
-from study.report.tables.paper_tables import canonical
+from study.report.tables.cells import DASH, rounded
 from study.results.seed_groups import SeedGroup, Tuning
-from study.results.statistics import gain, mean, std
+from study.results.statistics import mean, std
+from study.results.verdicts import verdicts
 
 SUMMARY_COLUMNS = [
     "pair",
@@ -33,11 +33,17 @@ SUMMARY_COLUMNS = [
     "settings",
     "trials",
     "searched",
+    "gain_p_corrected",
+    "gain_p_paired",
+    "gain_detectable",
+    "base_n",
 ]
 """``top1``: mean test top-1 in percent after the last epoch; ``std`` with ddof 1; ``gain``: points over the
 base loss by itself on the same pair, with p of Welch's t-test and a bootstrap interval of 95 %. ``settings``:
 what tells the row from others of its method; ``trials``, ``searched``: how many trials the search
-had that found it, and over which knobs."""
+had that found it, and over which knobs. ``gain_p_corrected``: for all looks and comparisons;
+``gain_p_paired``: by seeds that both have; ``gain_detectable``: points that ``n`` and ``base_n`` seeds
+tell with 80 %, see :mod:`study.results.verdicts`."""
 
 HEAD = ["pair", "method", "settings", "tuned by", "test top-1, %", "n", "gain", "p"]
 ORDER = {"baseline": 0, "paper": 1, "best": 2}
@@ -46,13 +52,11 @@ ORDER = {"baseline": 0, "paper": 1, "best": 2}
 def summary(found: Sequence[SeedGroup]) -> pd.DataFrame:
     """One row for each confirmed configuration; a run counts where it is finished, its key once."""
     students = [item for item in found if item.method != "teacher" and item.values("top1", "last")]
-    plain = {(_kind(item, canonical(item.method)), bool(item.tuning)): item for item in reversed(students)}
+    told = {id(verdict.item): verdict for verdict in verdicts(found)}
     rows = []
     for item in students:
-        values = item.values("top1", "last")
-        kind, tuned = _kind(item, base_method(item.method) or ""), bool(item.tuning)
-        base = plain.get((kind, tuned), plain.get((kind, not tuned)))  # the tuned is compared with the tuned
-        over = gain(values, base.values("top1", "last")) if base is not None else None
+        values, verdict = item.values("top1", "last"), told.get(id(item))
+        over = verdict and verdict.gain
         rows.append(
             {
                 "pair": item.pair,
@@ -74,16 +78,50 @@ def summary(found: Sequence[SeedGroup]) -> pd.DataFrame:
                 "settings": item.settings,
                 "trials": item.tuning.trials if item.tuning else 0,
                 "searched": " ".join(item.tuning.knobs) if item.tuning else "",
+                "gain_p_corrected": verdict and verdict.corrected,
+                "gain_p_paired": verdict and verdict.paired,
+                "gain_detectable": verdict and verdict.detectable,
+                "base_n": over and over.base_n,
             }
         )
     rows.sort(key=lambda row: (row["pair"], ORDER.get(str(row["role"]), len(ORDER))))
     frame = pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
-    numbers = ["alpha", "beta", "top1", "std", "gain", "gain_p", "gain_low", "gain_high"]
-    return frame.astype(dict.fromkeys(numbers, "float64"))
+    numbers = [name for name in SUMMARY_COLUMNS if name.startswith("gain")]
+    return frame.astype(dict.fromkeys(["alpha", "beta", "top1", "std", *numbers, "base_n"], "float64"))
 
 
-def _kind(item: SeedGroup, method: str) -> tuple[str, str, str, str, int]:
-    return (item.teacher, item.student, method, item.data, item.epochs)
+def notes(table: pd.DataFrame) -> list[str]:
+    """Sentences under the summary: what difference its seeds could have told, and what its p values are."""
+    compared = table[table["gain_detectable"].notna()]
+    if compared.empty:
+        return []
+    told: dict[str, list[float]] = {}
+    for row in compared.to_dict("records"):
+        n, base_n = int(row["n"]), int(row["base_n"])
+        sides = f"{n} seeds a side tell" if n == base_n else f"{n} seeds beside {base_n} tell"
+        told.setdefault(sides, []).append(float(row["gain_detectable"]))
+    found = [
+        f"{sides} {' to '.join(dict.fromkeys((rounded(min(points)), rounded(max(points)))))} points"
+        for sides, points in told.items()
+    ]
+    sentences = [f"{'; '.join(found)} (80 % power at the spread seen, two-sided 5 %)"]
+    if any(_differ(row) for row in compared.to_dict("records")):
+        sentences.append(
+            f"p in brackets: corrected for {len(compared)} comparisons (Holm) and for looks on the way"
+        )
+    return sentences
+
+
+def _differ(row: Mapping[Hashable, Any]) -> bool:
+    """Whether the corrected p is shown beside the plain one."""
+    return bool(
+        row["gain_p_corrected"] == row["gain_p_corrected"] and row["gain_p_corrected"] != row["gain_p"]
+    )
+
+
+def _p(row: Mapping[Hashable, Any]) -> str:
+    plain = f"{row['gain_p']:.2g}"
+    return f"{plain} ({row['gain_p_corrected']:.2g})" if _differ(row) else plain
 
 
 def shown(table: pd.DataFrame) -> list[list[str]]:
@@ -102,7 +140,7 @@ def shown(table: pd.DataFrame) -> list[list[str]]:
                 f"{rounded(row['top1'])}{spread}",
                 f"{row['n']}{few}",
                 DASH if math.isnan(row["gain"]) else rounded(row["gain"], signed=True),
-                DASH if math.isnan(row["gain_p"]) else f"{row['gain_p']:.2g}",
+                DASH if math.isnan(row["gain_p"]) else _p(row),
             ]
         )
     return rows
@@ -114,6 +152,7 @@ def _tuning(row: Mapping[Any, Any]) -> str:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The summary as a Markdown table."""
+    """The summary as a Markdown table, its notes below."""
     lines = [HEAD, ["---"] * len(HEAD), *shown(table)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    rows = ["| " + " | ".join(line) + " |" for line in lines]
+    return "\n".join([*rows, *(f"\n{note}" for note in notes(table))]) + "\n"

@@ -15,6 +15,7 @@ from study.journal.journal import read_records
 from study.journal.record import MetricHistory, TrialRecord
 from study.results.folder_reader import read_folder
 from study.results.frames import RunFrames, data_label, from_records, gather, settings_hash
+from study.spec.study import Confirm
 from study.tracking import backends as mlflow_stores
 from study.tracking import run_reader as read_mlflow
 from study.tracking.client import client_at
@@ -62,7 +63,9 @@ def folder(tmp_path: Path) -> RunFrames:
 
 
 def test_the_journal_read_fast_is_the_journal(tmp_path: Path, folder: RunFrames) -> None:
-    whole = from_records("made", read_records(tmp_path / "made" / "journal.jsonl").values(), asked=3)
+    whole = from_records(
+        "made", read_records(tmp_path / "made" / "journal.jsonl").values(), asked=Confirm(seeds=3)
+    )
     pd.testing.assert_frame_equal(whole.trials, folder.trials)
     np.testing.assert_array_equal(whole.curves.values, folder.curves.values)
 

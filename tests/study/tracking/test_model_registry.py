@@ -25,6 +25,7 @@ from study.plan.plan import Plan
 from study.plan.resolve import resolve
 from study.results.frames import from_records
 from study.spec.methods import SDD
+from study.spec.study import Confirm
 from study.tracking.client import connect
 from study.tracking.model_registry import best_students
 from study.tracking.run_writer import StudyOutcome
@@ -89,7 +90,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StudyFol
 
 def send(plan: Plan, folder: StudyFolder, records: list[TrialRecord]) -> None:
     """What a launch does at its end."""
-    chosen = best_students(plan, from_records("small", records, 2))
+    chosen = best_students(plan, from_records("small", records, Confirm(seeds=2)))
     tracker = MlflowUploader(folder, {"name": "small"}, print)
     tracker.replay({item.key: item for item in records})
     assert tracker.close(120, StudyOutcome([], chosen))
@@ -115,12 +116,12 @@ def test_the_search_chooses_the_configuration_and_the_first_seed_the_run(
         *finished(plan, folder, 1.5, 60.0, (40.0, 90.0)),
         *finished(plan, folder, 2.5, 50.0, (95.0, 95.0)),
     ]
-    (found,) = best_students(plan, from_records("small", records, 2))
+    (found,) = best_students(plan, from_records("small", records, Confirm(seeds=2)))
     assert found.key == records[1].key
     assert (found.tags["chosen_by"], found.tags["seed"]) == ("search, val/top1", "1")
     assert found.about["classes"][:2] == ["zero", "one"]
     searched_nothing = [item for item in records if item.stage == "confirm"]
-    (fixed,) = best_students(plan, from_records("small", searched_nothing, 2))
+    (fixed,) = best_students(plan, from_records("small", searched_nothing, Confirm(seeds=2)))
     assert fixed.tags["chosen_by"] == "mean test/top1 of 1 fixed configurations"
 
 
@@ -128,7 +129,7 @@ def test_what_is_served_gives_the_networks_own_logits(
     plan: Plan, folder: StudyFolder, tmp_path: Path
 ) -> None:
     records = finished(plan, folder, 1.5, 60.0, (40.0, 90.0))
-    (best,) = best_students(plan, from_records("small", records, 2))
+    (best,) = best_students(plan, from_records("small", records, Confirm(seeds=2)))
     served.write(tmp_path / "model", folder.store.run(best.key).student, best.about)
     found = served.ServedStudent(tmp_path / "model").predict(pixels(plan, 5))
     np.testing.assert_array_equal(found, logits(plan, folder, 1.5, 5))
@@ -180,7 +181,7 @@ def test_a_server_that_was_away_when_the_study_ended_gets_and_serves_the_model(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
     records = finished(plan, folder, 1.5, 60.0, (40.0, 90.0))
-    chosen = best_students(plan, from_records("small", records, 2))
+    chosen = best_students(plan, from_records("small", records, Confirm(seeds=2)))
     server.stop()
     said: list[str] = []
     tracker = MlflowUploader(folder, {"name": "small"}, said.append)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from study.report.tables.cells import TableCell, base_method, rounded
+from study.report.tables.cells import TableCell, rounded
+from study.results.seed_groups import base_method
 
 
 @pytest.mark.parametrize(

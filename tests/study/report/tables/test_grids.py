@@ -16,6 +16,7 @@ from study.results.frames import RunFrames, from_records, gather
 from study.results.loaded_study import LoadedStudy, all_names
 from study.results.seed_groups import confirmed as configurations
 from study.spec.methods import KD, SDD, Supervised
+from study.spec.study import Confirm
 from tests.study.made import CIFAR, PAIR, config, confirmed, failed, record, records, teacher
 from trainables.config import Teacher, TrialConfig
 
@@ -166,7 +167,7 @@ def test_any_study_has_its_table_with_the_gain_beside() -> None:
 
 
 def test_the_summary_has_every_configuration() -> None:
-    table = summary(configurations(from_records("one", records(), asked=3)))
+    table = summary(configurations(from_records("one", records(), asked=Confirm(seeds=3))))
     cells = {(line[1], line[2]): line[4:] for line in shown(table)}
     assert cells["KD", ""] == ["74.05 ± 0.18", "3", "—", "—"]
     assert cells["SD-KD (paper)", "{1,2,4} alpha 0.9 beta 2"] == ["74.53 ± 0.18", "2 of 3", "+0.48", "0.084"]
