@@ -31,7 +31,7 @@ STUDY: dict[str, set[str]] = {
     "report": {"results", "journal", "spec", "workspace"},
     "simulation": {"search", "report", "results", "journal", "spec"},
     "monitoring": {"journal", "plan", "spec", "workspace"},
-    "tracking": {"report", "results", "journal", "plan", "workspace"},
+    "tracking": {"report", "results", "journal", "plan", "spec", "workspace"},
     "stages": {"search", "tune", "journal", "plan", "spec", "workspace", "results", "report", "tracking"},
     "doctor": {"compute", "tracking", "plan", "loading", "workspace"},
 }

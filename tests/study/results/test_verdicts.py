@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -110,9 +108,3 @@ def decided(points: float, studies: int = 100) -> tuple[float, float]:
 def by_seed(values: Iterable[float]) -> dict[int, float]:
     """Accuracies by seed, from 1."""
     return dict(enumerate(map(float, values), 1))
-
-
-def test_the_examples_of_the_docstrings_run() -> None:
-    for module in ("study.results.statistics", "study.spec.study"):
-        result = doctest.testmod(importlib.import_module(module))
-        assert (result.failed, result.attempted > 0) == (0, True), module

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import random
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -137,11 +135,6 @@ def test_a_rung_compares_means_of_the_epochs_before_it() -> None:
         assert [
             rule.stops(key, values) for key, values in zip("abc", (steady, lucky, better), strict=True)
         ] == stopped
-
-
-def test_the_examples_of_the_docstrings_run() -> None:
-    result = doctest.testmod(importlib.import_module("study.search.early_stopping"))
-    assert (result.failed, result.attempted > 3) == (0, True)
 
 
 def test_brackets_share_trials_as_hyperband_does() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 from collections.abc import Callable
 
 import numpy as np
@@ -66,9 +64,3 @@ def test_the_signed_rank_test_is_scipys(n: int, decimals: int) -> None:
     differences[0] = -1.0
     expected = wilcoxon(differences, alternative="less", zero_method="zsplit").pvalue
     assert signed_rank_p(differences) == pytest.approx(expected, rel=1e-9)
-
-
-@pytest.mark.parametrize("module", ["optuna_pruners", "replay", "simulate"])
-def test_the_examples_of_the_docstrings_run(module: str) -> None:
-    result = doctest.testmod(importlib.import_module(f"study.simulation.{module}"))
-    assert (result.failed, result.attempted > 0) == (0, True)

@@ -81,7 +81,7 @@ def test_a_sampler_that_learns_is_sooner_at_the_best() -> None:
     ("text", "complaint"),
     [
         ("ASHA(grace=0)", "grace: 0 is fewer than 1"),
-        ("Asha(grace=3)", "no rule Asha; known: ASHA, HyperBand, Median"),
+        ("Asha(grace=3)", "no rule Asha; did you mean 'ASHA'"),
         ("ASHA(grase=3)", "grase"),
         ("ASHA(3)", "is not written like"),
         ("ASHA(grace=", "--rule ASHA"),

@@ -26,7 +26,10 @@ COLUMN = "wrn_40_2-vgg8"
 def runs(*studies: Sequence[TrialRecord]) -> RunFrames:
     sources = [
         LoadedStudy.of_curves(
-            name, kept, LearningCurves.from_histories(all_names(), [item.history for item in kept]), 3
+            name,
+            kept,
+            LearningCurves.from_histories(all_names(), [item.history for item in kept]),
+            Confirm(seeds=3),
         )
         for name, kept in zip(("one", "two"), studies, strict=False)
     ]
@@ -171,7 +174,7 @@ def test_the_summary_has_every_configuration() -> None:
     cells = {(line[1], line[2]): line[4:] for line in shown(table)}
     assert cells["KD", ""] == ["74.05 ± 0.18", "3", "—", "—"]
     assert cells["SD-KD (paper)", "{1,2,4} alpha 0.9 beta 2"] == ["74.53 ± 0.18", "2 of 3", "+0.48", "0.084"]
-    assert cells["SD-KD", "{1,2,4} alpha 1.5 beta 3"] == ["75.00 ± 0.10", "3", "+0.95", "0.0035"]
+    assert cells["SD-KD", "{1,2,4} alpha 1.5 beta 3"] == ["75.00 ± 0.10", "3", "+0.95", "0.0035 (0.0071)"]
     assert len(table) == 6
 
 
