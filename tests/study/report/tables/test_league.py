@@ -18,6 +18,7 @@ from study.report.write import write_tables
 from study.results.frames import from_records
 from study.results.seed_groups import confirmed as configurations
 from study.spec.methods import KD, SDD, Feature, plain
+from study.spec.study import Confirm
 from tests.study.made import CIFAR, PAIR, confirmed
 
 LS = ("resnet32x4", "resnet8x4")
@@ -37,7 +38,7 @@ def made(pair: tuple[str, str] = LS) -> list[TrialRecord]:
 
 
 def league(records: list[TrialRecord]) -> TableGrid:
-    (grid,) = league_grids(configurations(from_records("one", records, 3)), ("last",))
+    (grid,) = league_grids(configurations(from_records("one", records, Confirm(seeds=3))), ("last",))
     return grid
 
 
@@ -106,9 +107,9 @@ def test_what_was_tuned_is_shown_before_what_was_not() -> None:
 
 def test_one_loss_makes_no_league_and_pairs_have_their_own(tmp_path: Path) -> None:
     alone = [*confirmed(PAIR, KD(), (73.0,)), *confirmed(PAIR, SDD(), (74.0,))]
-    found = configurations(from_records("one", alone, 3))
+    found = configurations(from_records("one", alone, Confirm(seeds=3)))
     assert league_grids(found, ("last",)) == []
-    runs = from_records("two", [*made(), *made(PAIR)], 3)
+    runs = from_records("two", [*made(), *made(PAIR)], Confirm(seeds=3))
     names = {grid.name for grid in league_grids(configurations(runs), ("last",))}
     assert names == {"league_resnet32x4-resnet8x4_cifar100_240", "league_wrn_40_2-vgg8_cifar100_240"}
     write_tables(runs, tmp_path)
