@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from benchmarks import epoch, loss, machine, reproduce, step, teacher
+from trainables.losses import logit_loss_names
 
 TINY = "resnet8-resnet8"
 
@@ -43,6 +44,17 @@ def test_loss(tmp_path: Path) -> None:
     options = f"--classes 10 --regions 1 5 --repeats 2 --no-compiled --json {path}"
     loss.run(loss.parser().parse_args(options.split()))
     assert [(r["classes"], r["regions"]) for r in result_of(path)] == [(10, 1), (10, 5)]
+
+
+def test_every_loss_beside_kd(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "losses.json"
+    options = f"--losses --classes 10 --regions 1 5 --repeats 2 --no-compiled --json {path}"
+    loss.run(loss.parser().parse_args(options.split()))
+    for result in result_of(path):
+        assert {f"{name}_us" for name in (*logit_loss_names(), "kd+LS")} <= result.keys()
+    shown = capsys.readouterr().out
+    assert "| kd | 1 | 1 |" in shown
+    assert "| rld |" in shown
 
 
 def test_epoch(tmp_path: Path) -> None:
