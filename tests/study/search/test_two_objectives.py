@@ -24,6 +24,7 @@ from tests.study.driving import Driven
 from trainables.config import ConfigError, Training
 from trainables.data.split import Batch
 from trainables.engine.evaluation import evaluate
+from trainables.engine.runtime import Runtime
 from trainables.models import build
 
 Write = Callable[..., Path]
@@ -149,7 +150,7 @@ def test_every_objective_is_reported_or_known_from_the_network(plan: Plan) -> No
     network = build("resnet8", 10, image_size=32)
     whole = torch.arange(4)
     batch = Batch(torch.zeros(4, 3, 32, 32), whole, whole, -torch.ones_like(whole))
-    metrics = evaluate(network, [batch], "val", Training(precision="float32"), torch.device("cpu"))
+    metrics = evaluate(network, [batch], "val", Training(precision="float32"), Runtime(torch.device("cpu")))
     assert up | down == set(metrics) | set(COSTS)
     assert set(plan.costs(plan.spec.pairs[0], COSTS)) == set(COSTS)
 
