@@ -51,7 +51,8 @@ class Data:
     """A data set, the part of it that is used, and the part of train that is held out.
 
     Attributes:
-        name: a data set of ``trainables.data``, such as ``cifar100``, ``packed`` or ``cluttered_digits``.
+        name: a data set of ``trainables.data``, such as ``cifar100``, ``folder`` or
+            ``torchvision:Flowers102``.
         root: the folder or file that holds it; not part of the trial key, its content is (``fingerprint``).
         validation: fraction of train held out to choose by, stratified by class, in (0, 1).
         split_seed: seed of the held-out split.

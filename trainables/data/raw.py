@@ -69,7 +69,8 @@ class RawData:
     """A data set, whole. Cheap to pickle and to share: its arrays are read, never written.
 
     Attributes:
-        train_images, test_images: [N,H,W,3] uint8; for a streamed set [N] text, paths below the root.
+        train_images, test_images: [N,H,W,3] uint8; for a streamed set [N] keys by which
+            its images are read: paths below the root, or numbers.
         train_labels, test_labels: [N] int64, positions in ``classes``.
         classes: names of the classes.
         mean, std: of each channel, for pixels in [0, 1].
