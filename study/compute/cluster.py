@@ -107,8 +107,9 @@ class Cluster:
             raise ClusterError(
                 f"cannot reach Ray {where}: {one_line(error, part='last', kind=True)}; {remedy}"
             ) from None
-        for noisy in ("ray.tune", "ray.train", "ray"):
+        for noisy in ("ray.train", "ray"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # its errors are trials that failed
 
     def _start(self, options: dict[str, Any]) -> None:
         if self.address is not None and not working_dir_.travels_already():

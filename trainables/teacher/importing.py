@@ -29,9 +29,10 @@ def read_teacher(
     """Read the weights in ``file``, every key and shape as network ``name`` has them; unpickles no object.
 
     Raises:
-        ModelError: the file cannot be read, or does not hold this network's weights.
+        ModelError: the file cannot be read, or does not hold this network's weights, all of them numbers.
     """
     from trainables import models
+    from trainables.models.names import ModelError
     from trainables.models.state_dicts import fitted
     from trainables.models.weights import load_into, load_published
 
@@ -39,6 +40,9 @@ def read_teacher(
     network = models.build(name, num_classes, image_size=image_size, large_images=large_images)
     state = fitted(state, network.state_dict())
     load_into(network, state)
+    for key, value in state.items():
+        if not value.isfinite().all():
+            raise ModelError(f"weight file {file}: {key} holds values that are NaN or infinite")
     return state
 
 

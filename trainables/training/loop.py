@@ -36,7 +36,7 @@ LoadData = Callable[[TrialConfig, torch.device], DataSet]
 
 
 class NonFiniteLoss(TrialError):
-    """Says that the loss became NaN or infinite; the trial has failed."""
+    """Says that the loss, or what the student was measured by, became NaN or infinite."""
 
 
 def run_trial(
@@ -53,7 +53,7 @@ def run_trial(
             raises ends the trial, which can be gone on with later.
 
     Raises:
-        NonFiniteLoss: at the end of the epoch in which the loss became NaN or infinite.
+        NonFiniteLoss: at the end of the epoch in which the loss, or a metric, became NaN or infinite.
         MissingTeacher: the teacher's weights, or those given, are not in ``store``.
     """
     group = runtime.group
@@ -94,6 +94,7 @@ def _train(inputs: TrialInputs, folder: RunFolder, engine: Engine, report: Repor
         if not math.isfinite(metrics["train/loss"]):
             raise NonFiniteLoss(f"the loss is {metrics['train/loss']} in epoch {epoch}")
         metrics |= evaluate_due(config, engine.student.network, data, epoch, runtime)
+        _check_finite(metrics, "after the epoch's last steps the student has no numbers left")
         metrics |= times.evaluated()
         history.append(metrics)
         if epoch < training.epochs and group.is_leader:
@@ -117,10 +118,18 @@ def _evaluate_given(
     set_matrix_units(config.training)
     metrics = evaluate_due(config, student, data, config.training.epochs, runtime)
     took = time.perf_counter() - began
+    _check_finite({**metrics, "epoch": config.training.epochs}, f"the given {config.student} has no numbers")
     metrics |= {"epoch": config.training.epochs, "time/evaluate_s": took, "time/epoch_s": took}
     result = finish(config, folder, student, [metrics], data) if runtime.group.is_leader else {}
     report(metrics)
     return result
+
+
+def _check_finite(metrics: Metrics, why: str) -> None:
+    """Raise :class:`NonFiniteLoss` where what was measured is no number, which no file or page takes."""
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise NonFiniteLoss(f"{name} is {value} in epoch {metrics['epoch']:g}: {why}")
 
 
 def _state(engine: Engine, history: list[Metrics]) -> dict[str, Any]:

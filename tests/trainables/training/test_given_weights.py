@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
+import torch
 
 from tests.trainables.trials import CPU, Run, file_teacher, tiny
 from trainables.config import LogitTerm, Method, Teacher, Training, TrialConfig
 from trainables.config.serialization import ConfigError
 from trainables.data.dataset import DataSet
 from trainables.engine.evaluation import EVALUATION_BATCH
+from trainables.models import ModelError, build
 from trainables.storage.run_store import RunStore
+from trainables.teacher.importing import read_teacher
 from trainables.teacher.opening import MissingTeacher, load_teacher
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -60,3 +64,11 @@ def test_they_are_another_trial_than_the_network_s_training() -> None:
 def test_given_ones_are_not_trained(changes: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=f"weights: .*{said}"):
         dataclasses.replace(given(Teacher(name="resnet8", weights="0" * 64)), **changes)
+
+
+def test_a_file_whose_weights_are_no_numbers_is_refused(tmp_path: Path) -> None:
+    state = build("resnet8", 10, image_size=32).state_dict()
+    next(iter(state.values())).view(-1)[0] = float("inf")
+    torch.save(state, tmp_path / "diverged.pth")
+    with pytest.raises(ModelError, match=r"diverged\.pth: .* holds values that are NaN or infinite"):
+        read_teacher(tmp_path / "diverged.pth", "resnet8", 10, 32)

@@ -178,6 +178,26 @@ def test_loss_that_is_not_finite_fails_the_trial(store: RunStore, digits: DataSe
     assert checkpoints(store, config) == []
 
 
+def test_a_student_whose_weights_end_as_no_numbers_fails_by_the_metric(
+    store: RunStore, digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss of an epoch is measured before its last step."""
+    config = tiny(METHODS["CE"])
+    train_epoch = Engine.train_epoch
+
+    def overflowing(self: Engine, *about: Any) -> Any:
+        metrics = train_epoch(self, *about)
+        with torch.no_grad():
+            next(iter(self.student.network.parameters())).fill_(float("nan"))
+        return metrics
+
+    monkeypatch.setattr(Engine, "train_epoch", overflowing)
+    with pytest.raises(NonFiniteLoss, match=r"val/loss is nan in epoch 1: "):
+        Run(config, store, digits)
+    assert store.run(config.trial_key).result() is None
+    assert checkpoints(store, config) == []
+
+
 class Counted(Split):
     """A split that counts how often it is read."""
 
