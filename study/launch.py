@@ -120,6 +120,7 @@ def run(args: argparse.Namespace) -> int:
 def execute(spec: StudySpec, folder: StudyFolder, args: argparse.Namespace) -> int:
     """Run the study, or say what it would do."""
     from study.api import running
+    from study.monitoring.launch_log import LaunchLog
 
     console = Console(highlight=False)
     stages = running.chosen_stages(None if args.stages is None else args.stages.split(","))
@@ -137,7 +138,8 @@ def execute(spec: StudySpec, folder: StudyFolder, args: argparse.Namespace) -> i
         return DONE
     outlive_readers()
     running.raise_on_signals()
-    whole = running.run_study(spec, folder, stages, args.address, console, command_again(), args.space)
+    with LaunchLog(console) as launch_log:
+        whole = running.run_study(spec, folder, stages, args.address, launch_log, command_again(), args.space)
     return DONE if whole else TRIALS_FAILED
 
 

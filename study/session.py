@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
+import shlex
 import signal
+import sys
 from collections.abc import Collection
 from contextlib import ExitStack
 from types import TracebackType
-
-from rich.console import Console
 
 from study.background import ENDING_SIGNALS
 from study.compute.cluster import Cluster
@@ -19,6 +20,7 @@ from study.journal.notes import LaunchNote, LeaveNote, Outcome
 from study.journal.recorder import Recorder
 from study.journal.replica import JournalReplica
 from study.monitoring.labels import duration
+from study.monitoring.launch_log import LaunchLog
 from study.monitoring.progress import ProgressDisplay
 from study.plan import precision
 from study.plan.expected import ExpectedTrials
@@ -26,7 +28,7 @@ from study.plan.plan import STAGES, Plan
 from study.plan.study_file import StudyFile
 from study.search.enqueue import searches
 from study.stages.pipeline import run_stages
-from study.stages.report import StudyReport, print_ends, print_summary, print_where, write_study_report
+from study.stages.report import StudyReport, log_ends, log_where, print_summary, write_study_report
 from study.stages.stage import StageContext
 from study.tracking.client import connect
 from study.tracking.uploader import MlflowUploader
@@ -35,6 +37,8 @@ from study.workspace.folder import StudyFolder
 from study.workspace.lease import Lease, database_lock
 from study.workspace.locations import shared
 from study.workspace.lock import listening
+
+log = logging.getLogger(__name__)
 
 SEND_TIMEOUT_S = 600.0
 SEND_TIMEOUT_INTERRUPTED_S = 3.0
@@ -47,11 +51,12 @@ class Session:
     what is left to MLflow and lets go of Ray.
     """
 
-    def __init__(self, plan: Plan, folder: StudyFolder, cluster: Cluster, console: Console) -> None:
+    def __init__(self, plan: Plan, folder: StudyFolder, cluster: Cluster, launch_log: LaunchLog) -> None:
         self.plan = plan
         self.folder = folder
-        self.console = console
+        self.console = launch_log.console
         self.cluster = cluster
+        self._log = launch_log
         self.report: StudyReport | None = None
         self.ended: dict[str, str] = {}
         self._stack = ExitStack()
@@ -77,6 +82,8 @@ class Session:
         if shared(folder.store.storage):
             self._stack.enter_context(Lease(folder.store.storage, folder.name).held(self._lost))
         self._stack.enter_context(listening(folder.stop_request))
+        self._log.keep_in(folder.path / "launch.log")
+        log.debug(f"launched as {shlex.join(sys.orig_argv)} on {platform.node()}, process {os.getpid()}")
         file = StudyFile.of(plan.spec, plan.user_code, searches(plan))
         file.write(folder)
         places.remember(folder.path)
@@ -94,8 +101,8 @@ class Session:
             ProgressDisplay(self.console, plan.spec.name, plan.spec.search.maximize, expected)
         )
         if mirror is not None:
-            self._stack.enter_context(mirror.following(self.progress.say))
-        self.tracker = MlflowUploader(folder, file.plain, self.progress.say)
+            self._stack.enter_context(mirror.following(log.warning))
+        self.tracker = MlflowUploader(folder, file.plain, log.warning)
         self.tracker.replay(journal.records)
         self.recorder = Recorder(journal, [self.progress, self.tracker])
 
@@ -105,6 +112,8 @@ class Session:
         if kind is KeyboardInterrupt:  # what follows takes seconds, and must not be cut short
             for signum in ENDING_SIGNALS:
                 signal.signal(signum, signal.SIG_IGN)
+        if kind is not None:
+            log.debug(f"the launch ends early: {kind.__name__}", exc_info=error)
         self.cluster.close()
         from study.results.csv_files import write_csvs
 
@@ -121,11 +130,11 @@ class Session:
                 sent = self.tracker.close(SEND_TIMEOUT_INTERRUPTED_S)
             self._stack.close()
         if not sent:
-            self.console.print("MLflow has not got everything yet; the same command again sends the rest")
+            log.warning("MLflow has not got everything yet; the same command again sends the rest")
 
     def _lost(self, reason: str) -> None:
         """The study is another launcher's now: end as if interrupted."""
-        self.console.print(reason, soft_wrap=True)
+        log.warning(reason)
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _fetch(self) -> JournalReplica | None:
@@ -135,7 +144,7 @@ class Session:
             return None
         mirror = JournalReplica(storage, self.folder.name, self.folder.journal)
         if lines := mirror.fetch():
-            self.console.print(f"{lines} lines of the journal came from {storage.url}", soft_wrap=True)
+            log.info(f"{lines} lines of the journal came from {storage.url}")
         return mirror
 
     def _outcome(self, kind: type[BaseException] | None) -> Outcome:
@@ -150,11 +159,11 @@ class Session:
     def run(self, names: Collection[str] = STAGES) -> None:
         """Run the stages named, each doing what is not yet done."""
         tuner = StudyTuner(self.plan, self.folder.store, self.cluster, self.recorder)
-        context = StageContext(self.plan, self.folder, tuner, self.recorder, self.progress.say)
+        context = StageContext(self.plan, self.folder, tuner, self.recorder)
         try:
             run_stages(context, names)
         except StageFailed as error:
-            self.progress.say(str(error))
+            log.warning(str(error))
         self.ended = context.ended
         if "report" in names:
             self.report = write_study_report(self.plan, self.folder, self.recorder.records)
@@ -162,9 +171,9 @@ class Session:
     def conclude(self, seconds: float) -> bool:
         """Print the table and where everything is; return whether no trial failed."""
         print_summary(self.console, self.folder, self.report.report if self.report else None)
-        print_ends(self.console, self.ended)
+        log_ends(self.ended)
         records = self.recorder.records.values()
         failed = sum(record.status == "failed" for record in records)
-        self.console.print(f"{len(records)} trials, {failed} failed; this launch took {duration(seconds)}")
-        print_where(self.console, self.folder)
+        log.info(f"{len(records)} trials, {failed} failed; this launch took {duration(seconds)}")
+        log_where(self.folder)
         return failed == 0

@@ -15,6 +15,7 @@ from study.api.opened import Study
 from study.api.running import chosen_stages, raise_on_signals, run_study
 from study.errors import UserError
 from study.loading import load
+from study.monitoring.launch_log import LaunchLog
 from study.spec.study import StudySpec
 from study.workspace.folder import StudyFolder
 from study.workspace.locations import Locations
@@ -62,8 +63,8 @@ def run(
     spec = load(space, overrides)
     asked = Locations.of(store, optuna)
     folder = StudyFolder(Path(results).expanduser().absolute(), spec.name, asked)
-    with interruptible():
-        run_study(spec, folder, chosen_stages(stages), address, notebook_console(), "the same call")
+    with interruptible(), LaunchLog(notebook_console()) as launch_log:
+        run_study(spec, folder, chosen_stages(stages), address, launch_log, "the same call")
     return Study(folder)
 
 

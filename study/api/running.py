@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -20,10 +21,11 @@ from trainables.errors import suggestion
 from trainables.storage.blobs import StorageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from study.monitoring.launch_log import LaunchLog
     from study.spec.study import StudySpec
     from study.workspace.folder import StudyFolder
+
+log = logging.getLogger(__name__)
 
 
 def run_study(
@@ -31,7 +33,7 @@ def run_study(
     folder: StudyFolder,
     stages: Collection[str],
     address: str | None,
-    console: Console,
+    launch_log: LaunchLog,
     again: str,
     where: str = "",
 ) -> bool:
@@ -43,6 +45,7 @@ def run_study(
     Args:
         stages: those to go through, of :data:`STAGES`.
         address: of a Ray cluster; None for the one this machine is a node of, or one of its own.
+        launch_log: entered; takes what there is to say.
         again: what to type in order to go on, shown where the study does not reach its end.
         where: first word of an error, such as the space file; the study's name unless given.
 
@@ -57,10 +60,10 @@ def run_study(
     began, runs = time.monotonic(), set(stages) != {"report"}
 
     def tell(what: str) -> None:
-        console.print(f"{what}; nothing is lost. Go on with:\n  {again}", soft_wrap=True, markup=False)
+        log.info(f"{what}; nothing is lost. Go on with:\n  {again}")
 
     def leave(reason: str) -> None:
-        console.show_cursor()
+        launch_log.console.show_cursor()
         tell(f"stopped: {reason}")
         sys.stdout.flush()
         os._exit(INTERRUPTED)
@@ -72,13 +75,13 @@ def run_study(
             plan = resolved(spec, where, lambda: precision.kept(folder) or cluster.precision(spec.resources))
             check_stages(stages, plan, folder)
             for remark in plan.raw.remarks:
-                console.print(f"{plan.data.name}: {remark}", soft_wrap=True, markup=False)
+                log.warning(f"{plan.data.name}: {remark}")
             if runs and plan.auto is not None and (best := cluster.precision(spec.resources)) != plan.auto:
                 kept = f"precision: {plan.auto}, as when this study began; auto would be {best} here"
-                console.print(f"{kept} (training.precision changes it)", soft_wrap=True)
+                log.info(f"{kept} (training.precision changes it)")
             from study.session import Session
 
-            with Session(plan, folder, cluster, console) as session:
+            with Session(plan, folder, cluster, launch_log) as session:
                 session.run(stages)
     except KeyboardInterrupt:
         tell("interrupted")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from typing import Any
@@ -17,6 +18,8 @@ from study.monitoring.eta import epochs_left, recent, speed
 from study.monitoring.labels import duration, settings
 from study.plan.expected import ExpectedTrials
 from study.plan.trial import StageName
+
+log = logging.getLogger(__name__)
 
 LINE_EVERY_S = 15.0
 
@@ -58,10 +61,6 @@ class ProgressDisplay(TrialObserver):
         if self._live:
             self._live.__exit__(*error)
 
-    def say(self, text: str) -> None:
-        """Print a line above the live view."""
-        self.console.print(Text(text), soft_wrap=True)
-
     def stage(self, name: StageName, total: int, left: int) -> None:
         """A stage begins."""
         self.stage_name, self.total, self.left = name, total, left
@@ -70,7 +69,7 @@ class ProgressDisplay(TrialObserver):
         self.running = {}
         self._stage_epochs = 0
         known = f", {total - left} of them known" if left < total else ""
-        self.say(f"{name}: {total} trials{known}" if total else f"{name}: nothing to do")
+        log.info(f"{name}: {total} trials{known}" if total else f"{name}: nothing to do")
 
     def began(self, record: TrialRecord) -> None:
         """A trial runs."""
@@ -92,7 +91,7 @@ class ProgressDisplay(TrialObserver):
 
     def remarked(self, record: TrialRecord, text: str) -> None:
         """Print it."""
-        self.say(f"{record.stage} {record.pair} {record.method} {record.key}: {text}")
+        log.warning(f"{record.stage} {record.pair} {record.method} {record.key}: {text}")
 
     def ended(self, record: TrialRecord) -> None:
         """A trial is done, stopped or failed."""
@@ -101,8 +100,8 @@ class ProgressDisplay(TrialObserver):
         self.left = max(0, self.left - 1)
         self.trials[self.stage_name] = self.left
         if record.status == "failed":
-            self.say(f"failed: {record.pair} {record.method} {record.key}: {record.reason}")
-        elif not self._live:
+            log.warning(f"failed: {record.pair} {record.method} {record.key}: {record.reason}")
+        else:
             names = (self.metric, "test/top1")
             values = [f"{name} {record.final[name]:.2f}" for name in names if name in record.final]
             said = [
@@ -110,7 +109,8 @@ class ProgressDisplay(TrialObserver):
                 f"{len(record.history)} epochs",
                 *values,
             ]
-            self.say(f"  {record.status:7} {', '.join(said)}")
+            level = logging.DEBUG if self._live else logging.INFO  # the live view shows it
+            log.log(level, f"  {record.status:7} {', '.join(said)}")
 
     @property
     def epochs_per_second(self) -> float:
@@ -149,7 +149,7 @@ class ProgressDisplay(TrialObserver):
 
     def _line(self) -> None:
         self._last_line = time.monotonic()
-        self.say("; ".join(f"{name} {text}" for name, text in self._summary()))
+        log.info("; ".join(f"{name} {text}" for name, text in self._summary()))
 
     def _view(self) -> Group:
         table = Table.grid(padding=(0, 2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from trainables.storage.files import write_atomically
 
 if TYPE_CHECKING:
     from study.report.write import Report
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,12 @@ def write_limits(plan: Plan, folder: StudyFolder, records: Mapping[str, TrialRec
 
 def print_summary(console: Console, folder: StudyFolder, report: Report | None) -> None:
     """Print the table of confirmed configurations; nothing where the stage report was left out."""
-    from study.report.tables.summary import HEAD, notes, shown
+    from study.report.tables.summary import HEAD, markdown, notes, shown
 
     if report is None:
         return
     if not len(report.table):
-        console.print("no configuration was confirmed")
+        log.info("no configuration was confirmed")
         return
     title = f"{folder.name}: test top-1 of confirmed configurations"
     table = Table(title=title, title_justify="left", box=None)
@@ -90,19 +93,20 @@ def print_summary(console: Console, folder: StudyFolder, report: Report | None) 
     for row in shown(report.table):
         table.add_row(*row)
     console.print(table)
+    log.debug(f"{title}\n{markdown(report.table)}")
     for note in notes(report.table):
-        console.print(note, soft_wrap=True)
+        log.info(note)
 
 
-def print_ends(console: Console, ended: Mapping[str, str]) -> None:
-    """Print why each search is at its end; searches that ended alike share a line."""
+def log_ends(ended: Mapping[str, str]) -> None:
+    """Say why each search is at its end; searches that ended alike share a line."""
     reasons = dict.fromkeys(ended.values())
     for reason in reasons:
         which = [label for label, of in ended.items() if of == reason]
-        console.print(f"search{'' if len(reasons) == 1 else ' of ' + ', '.join(which)} ended: {reason}")
+        log.info(f"search{'' if len(reasons) == 1 else ' of ' + ', '.join(which)} ended: {reason}")
 
 
-def print_where(console: Console, folder: StudyFolder) -> None:
-    """Print where the results are and how they are looked at."""
+def log_where(folder: StudyFolder) -> None:
+    """Say where the results are and how they are looked at."""
     for what, where in folder.ways_in:
-        console.print(f"{what:22} {where}", soft_wrap=True)
+        log.info(f"{what:22} {where}")

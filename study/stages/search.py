@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 from study.plan.study_file import StudyFile
@@ -9,6 +10,8 @@ from study.search.history import SearchHistory
 from study.stages.stage import StageContext
 from study.tune.phases import Phase
 from trainables.config.trial import TrialConfig
+
+log = logging.getLogger(__name__)
 
 
 def search(context: StageContext) -> Iterator[Phase]:
@@ -21,7 +24,7 @@ def search(context: StageContext) -> Iterator[Phase]:
     plan, recorder, spec = context.plan, context.recorder, context.plan.spec
     if not plan.search_spaces:
         return
-    storage = open_optuna_storage(context.folder.optuna_url, context.say)
+    storage = open_optuna_storage(context.folder.optuna_url, log.warning)
     history = SearchHistory(plan, context.teachers, recorder.records)
     budget = BudgetMeter(spec.budget, recorder.records, recorder.journal.notes)
     searchers = [OptunaSearcher(space, history, storage) for space in plan.search_spaces]
@@ -37,7 +40,7 @@ def search(context: StageContext) -> Iterator[Phase]:
 
 def _measure(context: StageContext) -> None:
     """Measure how many trials like the heaviest share a GPU best, before the search takes the devices."""
-    context.tuner.measure_share(_heaviest(context), context.say)
+    context.tuner.measure_share(_heaviest(context))
 
 
 def _heaviest(context: StageContext) -> TrialConfig:

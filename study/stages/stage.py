@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from study.journal.recorder import Recorder
@@ -19,7 +19,6 @@ class StageContext:
     """Holds what the stages of one launch share, and what an earlier stage leaves to a later one.
 
     Attributes:
-        say: takes a line for the user.
         teachers: by pair label, once the stage ``teachers`` has been through.
         ended: why each search is at its end, by its label, once the stage ``search`` has been through.
     """
@@ -28,7 +27,6 @@ class StageContext:
     folder: StudyFolder
     tuner: StudyTuner
     recorder: Recorder
-    say: Callable[[str], None]
     teachers: dict[str, Teacher] = field(default_factory=dict)
     ended: dict[str, str] = field(default_factory=dict)
 

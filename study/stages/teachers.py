@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 from study.errors import StageFailed
@@ -11,6 +12,8 @@ from study.stages.stage import StageContext, unfinished
 from study.tune.phases import Phase
 from trainables.config.trial import Teacher
 from trainables.teacher.importing import file_teacher, read_teacher
+
+log = logging.getLogger(__name__)
 
 MIN_TEACHER_SKILL = 0.05
 """A teacher is called near chance below this (top1 - chance) / (100 - chance)."""
@@ -53,7 +56,7 @@ def _warn_near_chance(context: StageContext, planned: PlannedTrial) -> None:
             else "has it enough epochs, and a rate that suits it (teacher_training)?"
         )
         known = f"a test top-1 of {top1:.2f} %, chance has {chance:.2f} %"
-        context.say(f"teacher {planned.config.student} has {known}: {remedy}")
+        log.warning(f"teacher {planned.config.student} has {known}: {remedy}")
 
 
 def _file(context: StageContext, planned: PlannedTrial) -> Teacher:

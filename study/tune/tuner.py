@@ -5,9 +5,10 @@ The only file that knows ``trainables.ray_worker``. Ray is started or reached wh
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import ray
@@ -30,6 +31,8 @@ from study.tune.searcher import PhaseSearcher
 from trainables.config.trial import TrialConfig
 from trainables.storage.run_store import RunStore
 
+log = logging.getLogger(__name__)
+
 
 class StudyTuner:
     """Runs the trials of one plan on a cluster."""
@@ -48,7 +51,7 @@ class StudyTuner:
                 phase.before()
             phase = self._run(phase, phases)
 
-    def measure_share(self, config: TrialConfig, say: Callable[[str], None]) -> None:
+    def measure_share(self, config: TrialConfig) -> None:
         """Find how many trials like ``config`` share a GPU best; do nothing where the cluster has none."""
         from trainables.engine.runtime import CachePolicy
 
@@ -72,10 +75,10 @@ class StudyTuner:
             found = packing.find_best_packing(lambda trials: packing.measure_packing(trials, packed, nodes))
             packing.save_packing(self.store, study, fingerprint, found)
         if not found:
-            say("trials on one device: nothing could be measured; each gets a whole one")
+            log.info("trials on one device: nothing could be measured; each gets a whole one")
             return
         self.cluster.share = 1.0 / found[-1].trials
-        say(packing.summary(found))
+        log.info(packing.summary(found))
 
     def _run(self, first: Phase, phases: Iterator[Phase]) -> Phase | None:
         """Run phases until one wants something done first, which is returned."""

@@ -1,6 +1,6 @@
 """Where a study's files are, and who may write them.
 
-RESULTS/<study>/   study.json  journal.jsonl  optuna.db  places.json  trials.csv  metrics.csv  tables/ ...
+RESULTS/<study>/   study.json  journal.jsonl  launch.log  optuna.db  places.json  trials.csv  tables/ ...
 RESULTS/_store/    runs and teachers by key, shared by all studies of the folder
 RESULTS/mlflow.db, RESULTS/mlartifacts/    the MLflow default
 
