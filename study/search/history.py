@@ -88,6 +88,8 @@ class SearchHistory:
         state, values = STATES[record.status], self.objectives.values(record.final, record.pair)
         if state is TrialState.FAIL or values is None:
             return create_trial(state=TrialState.FAIL, **what)
+        if len(values) > 1 and state is TrialState.PRUNED:
+            return create_trial(state=state, **what)
         if len(values) == 1:  # Optuna keeps no steps where there are several objectives
             what["intermediate_values"] = {int(record.final["epoch"]): values[0]}
         return create_trial(state=state, values=values, **what)

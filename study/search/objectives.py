@@ -42,6 +42,11 @@ class Objectives:
         numbers = tuple(float(value) for value in found if value is not None)
         return numbers if len(numbers) == len(found) else None
 
+    def losses(self, metrics: Mapping[str, float], pair: str) -> tuple[float, ...]:
+        """The values with all of them turned to be minimised; empty where one is missing."""
+        values = self.values(metrics, pair)
+        return () if values is None else (-values[0], *values[1:])
+
     def constraints(self, metrics: Mapping[str, float], pair: str) -> dict[str, float]:
         """How far a trial of ``pair`` is beyond each limit, as a share of it; 0 or less is within."""
         known = {**metrics, **self._costs.get(pair, {})}
@@ -57,7 +62,7 @@ class Objectives:
         Trials that went through all epochs are taken before all others.
         """
         within = (record for record in records if self.feasible(record.final, record.pair))
-        valued = [(self._losses(record), record) for record in within]
+        valued = [(self.losses(record.final, record.pair), record) for record in within]
         whole = [item for item in valued if item[1].status == "done"]
         chosen = sorted(
             ((losses, record) for losses, record in (whole or valued) if losses), key=lambda item: item[0]
@@ -69,8 +74,3 @@ class Objectives:
             if not any(all(a <= b for a, b in zip(better, losses, strict=True)) for better, _ in front):
                 front.append((losses, record))
         return [record for _, record in front]
-
-    def _losses(self, record: TrialRecord) -> tuple[float, ...]:
-        """The values with all of them turned to be minimised; empty where one is missing."""
-        values = self.values(record.final, record.pair)
-        return () if values is None else (-values[0], *values[1:])

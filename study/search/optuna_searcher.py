@@ -178,8 +178,8 @@ class OptunaSearcher:
         whole = metrics["epoch"] >= planned.config.training.epochs
         if whole:
             self._look_at(planned.key, values[0])
-        if len(values) > 1:
-            self.study.tell(trial, values)
+        if len(values) > 1:  # Optuna keeps no steps of several objectives
+            self.study.tell(trial, values if whole else None, None if whole else TrialState.PRUNED)
             return
         trial.report(values[0], int(metrics["epoch"]))
         if whole:

@@ -7,12 +7,26 @@ from collections.abc import Mapping
 
 from study.plan.trial import PlannedTrial
 from study.search.budget import BudgetMeter
-from study.search.early_stopping import StoppingRule, make_rule
+from study.search.early_stopping import StoppingRule, make_rule, rungs
 from study.search.optuna_searcher import OptunaSearcher
+from study.search.pareto_stopping import ParetoRule
+from study.spec.search import ASHA
 from study.spec.training import closed
 
 LOOK_AGAIN_S = 2.0
 """How often a search that has nothing left looks for trials enqueued by hand, while others still run."""
+
+
+def learned_fronts(searcher: OptunaSearcher) -> ParetoRule | None:
+    """The rule of a search with several objectives that knows the journal's trials; None for any other."""
+    stop, objectives = searcher.spec.search.stop, searcher.objectives
+    if len(objectives.names) == 1 or not isinstance(stop, ASHA):
+        return None
+    rule = ParetoRule(rungs(stop, closed(searcher.spec.training)), stop.reduction)
+    for record in searcher.known:
+        losses = [objectives.losses(metrics, record.pair) for metrics in record.history]
+        rule.learn(record.key, [each for each in losses if each])
+    return rule
 
 
 class StudySearch:
@@ -34,6 +48,7 @@ class StudySearch:
         self._owners: dict[str, OptunaSearcher] = {}
         self._running: dict[str, PlannedTrial] = {}
         self._look_at = 0.0
+        self._fronts = {s.space.label: front for s in searchers if (front := learned_fronts(s)) is not None}
         self._rules: dict[str, StoppingRule] = {}
         self._curves: dict[str, list[float]] = {}
         for searcher in searchers:
@@ -71,6 +86,9 @@ class StudySearch:
         if spent := self._over() or self._owners[trial_id].reached():
             self.cut[planned.key] = spent
             return True
+        if (front := self._fronts.get(planned.search)) is not None:
+            losses = self._owners[trial_id].objectives.losses(metrics, planned.pair)
+            return bool(losses) and front.stops(planned.key, epoch, losses)
         rule, value = self._rules.get(planned.search), metrics.get(self.metric)
         values = self._curves.setdefault(planned.key, [])
         if rule is None or value is None or epoch <= len(values):

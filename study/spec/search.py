@@ -120,8 +120,8 @@ class Search:
     Attributes:
         maximize: metric of the held-out part of train.
         minimize: further objectives: the held-out part's loss, costs of the student's network (multiply-adds
-            of one image, parameters). The winners are then the Pareto front. Early stopping compares
-            accuracies alone and would drop small students first, so that there is none.
+            of one image, parameters). The winners are then the Pareto front. ASHA compares trials by
+            their fronts (MO-ASHA), so that small students stay; other rules have one objective.
         pairs: ``each`` gives every pair a search of its own, ``search`` makes the pair a dimension.
         sampler: tpe (multivariate, grouped, constant liar), random, grid (every domain finite), cmaes
             (numbers; categories are drawn at random), gp, nsga2 (several objectives), or a function of the
@@ -152,7 +152,8 @@ class Search:
             return
         require(len(set(self.objectives)) == len(self.objectives), "minimize: names one objective twice")
         require(
-            self.stop is None, "minimize: several objectives need stop=None (it would drop small students)"
+            self.stop is None or isinstance(self.stop, ASHA),
+            "minimize: of several objectives ASHA alone judges, by fronts; set stop=ASHA() or stop=None",
         )
         require(
             self.pairs == "search" or not set(self.objectives) & set(COSTS),

@@ -14,6 +14,7 @@ from rich.table import Table
 from study.journal.record import TrialRecord
 from study.plan.plan import Plan
 from study.search.objectives import Objectives
+from study.search.pareto_stopping import hypervolumes
 from study.tracking.model_registry import BestStudent, best_students
 from study.tracking.run_writer import StudyOutcome
 from study.workspace.folder import StudyFolder
@@ -47,7 +48,7 @@ def write_study_report(plan: Plan, folder: StudyFolder, records: dict[str, Trial
     asked, metric = spec.confirm, spec.search.maximize
     report = write_report(folder, records, metric, asked)
     runs = from_records(spec.name, records.values(), asked, metric)
-    limits = write_limits(plan, folder, records)
+    limits = [*write_limits(plan, folder, records), *write_hypervolume(plan, folder, records)]
     return StudyReport(Report(report.table, [*report.files, *limits]), best_students(plan, runs))
 
 
@@ -75,6 +76,25 @@ def write_limits(plan: Plan, folder: StudyFolder, records: Mapping[str, TrialRec
     for name, text in files.items():
         write_atomically(folder.path / "tables" / name, text.encode())
     return [folder.path / "tables" / name for name in files]
+
+
+def write_hypervolume(plan: Plan, folder: StudyFolder, records: Mapping[str, TrialRecord]) -> list[Path]:
+    """Write how the front of each search with several objectives grew; nothing for one objective."""
+    objectives = Objectives(plan)
+    if len(objectives.names) == 1:
+        return []
+    lines = ["search,trial,trial_key,hypervolume"]
+    for space in plan.search_spaces:
+        mine = [r for r in records.values() if r.search == space.label and r.status == "done"]
+        ended = sorted(mine, key=lambda record: record.ended or 0.0)
+        losses = [objectives.losses(record.final, record.pair) for record in ended]
+        known = [(record, each) for record, each in zip(ended, losses, strict=True) if each]
+        volumes = hypervolumes([each for _, each in known])
+        for number, ((record, _), volume) in enumerate(zip(known, volumes, strict=True), 1):
+            lines.append(f"{space.label},{number},{record.key},{volume:.8g}")
+    file = folder.path / "tables" / "hypervolume.csv"
+    write_atomically(file, ("\n".join(lines) + "\n").encode())
+    return [file]
 
 
 def print_summary(console: Console, folder: StudyFolder, report: Report | None) -> None:

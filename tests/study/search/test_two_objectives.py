@@ -18,7 +18,7 @@ from study.loading import load_space
 from study.plan.plan import Plan
 from study.plan.resolve import resolve
 from study.search.objectives import Objectives
-from study.spec import ASHA, Search
+from study.spec import ASHA, Median, Search
 from study.spec.search import COSTS, Minimized
 from tests.study.driving import Driven
 from trainables.config import ConfigError, Training
@@ -76,6 +76,30 @@ def test_optuna_hears_both_objectives(plan: Plan, tmp_path: Path) -> None:
     assert [t.values for t in again.searchers[0].study.trials] == [t.values for t in trials]
 
 
+def test_rungs_are_judged_by_fronts(space: Write, tmp_path: Path) -> None:
+    plan = resolve(load_space(space(), TWO))
+    search = dataclasses.replace(plan.spec.search, stop=ASHA(grace=1, reduction=2))
+    training = dataclasses.replace(plan.spec.training, epochs=3)
+    spec = dataclasses.replace(plan.spec, search=search, training=training)
+    plan = dataclasses.replace(plan, spec=spec)
+    driven = Driven(plan, tmp_path, InMemoryStorage())
+    first, second = driven.ask("0"), driven.ask("1")
+    assert first is not None
+    assert second is not None
+    assert {first.student, second.student} == {"resnet20", "resnet8"}
+    small, large = ("0", "1") if first.student == "resnet8" else ("1", "0")
+    assert driven.epoch(large, 1, 60.0)
+    assert driven.epoch(small, 1, 30.0), "worse, and on the front of its size"
+    third = driven.ask("2")
+    assert third is not None
+    assert driven.epoch("2", 1, 20.0) is False, "a student of its size, or a smaller one, is better"
+    assert driven.searchers[0].study.get_trials()[2].state is TrialState.PRUNED
+    driven.close()
+    again = Driven(plan, tmp_path, InMemoryStorage())
+    states = [trial.state for trial in again.searchers[0].study.get_trials()]
+    assert TrialState.PRUNED in states
+
+
 def test_another_objective_is_another_search(space: Write) -> None:
     one = resolve(load_space(space(), ["search.stop=None"]))
     two = resolve(load_space(space(), TWO))
@@ -131,7 +155,7 @@ def test_three_objectives_have_a_front_too(plan: Plan) -> None:
 @pytest.mark.parametrize(
     ("wrong", "part"),
     [
-        ({"stop": ASHA()}, "minimize: several objectives need stop=None"),
+        ({"stop": Median()}, "minimize: of several objectives ASHA alone judges"),
         ({"pairs": "each"}, "minimize: a cost is the same for all trials of a pair"),
         ({"sampler": "cmaes"}, "sampler: cmaes has one objective"),
         ({"minimize": ("val/loss", "val/loss")}, "minimize: names one objective twice"),
