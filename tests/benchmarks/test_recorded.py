@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from study.loading import load_space
@@ -13,8 +14,11 @@ SPACE = Path(__file__).parents[2] / "benchmarks/recorded/space.py"
 
 @pytest.mark.parametrize("epochs", [36, 9])
 def test_the_recorded_study_stops_nothing_and_keeps_its_schedule(
-    epochs: int, monkeypatch: pytest.MonkeyPatch
+    epochs: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    names = ("train_images", "train_labels", "test_images", "test_labels", "classes")
+    np.savez(tmp_path / "made.npz", **{name: np.zeros(1) for name in names})
+    monkeypatch.setenv("SDD_RECORDED_DATA", str(tmp_path / "made.npz"))
     monkeypatch.setenv("SDD_RECORDED_EPOCHS", str(epochs))
     spec = load_space(SPACE)
     assert spec.search.stop is None
