@@ -44,10 +44,9 @@ class Criterion(nn.Module):
                 them too.
         """
         super().__init__()
-        if images is None:
-            images = torch.empty(0, dtype=torch.int64)
+        images = torch.empty(0, dtype=torch.int64) if images is None else images.cpu()
         places = torch.full((int(images.max()) + 1 if len(images) else 0,), -1)
-        places[images.cpu()] = torch.arange(len(images))
+        places[images] = torch.arange(len(images))
         self.register_buffer("_places", places, persistent=False)
         self.method = method
         self.base = None
