@@ -79,13 +79,14 @@ def compile_frozen(
 
     compiled = compile_static(function, images.device, graphs=graphs)
 
-    def first_call() -> T:
-        with torch.no_grad(), torch._inductor.config.patch(freezing=True):
-            outputs: T = compiled(images)
+    def forward(batch: Tensor) -> T:
+        with torch.no_grad():  # with gradients it would be compiled again, and not frozen
+            outputs: T = compiled(batch)
             return outputs
 
-    record(first_call, images.device)
-    return compiled
+    with torch._inductor.config.patch(freezing=True):
+        record(lambda: forward(images), images.device)
+    return forward
 
 
 def record(call: Callable[[], Any], device: torch.device) -> None:
