@@ -213,7 +213,7 @@ class StudySpec:
     ...     pairs=(Pair("resnet32x4", "resnet8x4"),),
     ...     methods=(KD(), SDD(alpha=LogFloat(0.25, 4))),
     ... )
-    >>> [method.label for method in spec.searched]
+    >>> [method.label for method in spec.methods if method.searched]
     ['SD-KD']
 
     Attributes:

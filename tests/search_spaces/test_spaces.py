@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from study.plan.resolve import resolve
 from study.plan.trial import PlannedTrial
 from study.search.history import SearchHistory
 from study.search.optuna_searcher import OptunaSearcher
-from study.spec import Data, Pair, StudySpec
+from study.spec import Data, Distillation, Pair, StudySpec
 from study.spec import published as paper
 from trainables.config import Teacher
 from trainables.data import prepare
@@ -113,8 +114,21 @@ def on_made_data(name: str, request: pytest.FixtureRequest) -> StudySpec:
     spec = load_space(name)
     made: Data = request.getfixturevalue(spec.data.name)
     return dataclasses.replace(
-        spec, data=dataclasses.replace(spec.data, root=made.root, validation=made.validation)
+        spec,
+        data=dataclasses.replace(spec.data, root=made.root, validation=made.validation),
+        methods=tuple(with_few_negatives(method) for method in spec.methods),
     )
+
+
+def with_few_negatives(method: Any) -> Any:
+    """``method`` with as many of CRD's negatives as a made data set has images for."""
+    if not isinstance(method, Distillation):
+        return method
+    features = (
+        dataclasses.replace(term, options={**term.options, "negatives": 16}) if term.name == "crd" else term
+        for term in method.features
+    )
+    return dataclasses.replace(method, features=tuple(features))
 
 
 def first_job(plan: Plan, teacher: Teacher) -> PlannedTrial:
