@@ -16,7 +16,7 @@ from study.spec import ASHA, HyperBand, Median, Search
 from tests.study.driving import Driven
 
 Write = Callable[..., Path]
-SAMPLERS = get_args(get_type_hints(Search)["sampler"])
+SAMPLERS = get_args(get_args(get_type_hints(Search)["sampler"])[0])
 STOPS = {"none": "None", "asha": "ASHA(grace=1, reduction=2)", "median": "Median(grace=1, min_trials=2)"}
 STOPS["hyperband"] = "HyperBand(grace=1, reduction=2, brackets=2)"
 TRIALS = 8

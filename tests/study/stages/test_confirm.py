@@ -31,7 +31,7 @@ class Launch:
         self.journal = Journal(folder.journal)
         teachers = {pair.label: TEACHER for pair in plan.spec.pairs}
         recorder = Recorder(self.journal, [])
-        self.context = StageContext(plan, folder, cast(Any, None), recorder, print, teachers)
+        self.context = StageContext(plan, folder, cast(Any, None), recorder, teachers)
 
     def run(self, most: float = float("inf")) -> list[str]:
         """Train what the stage gives, killed after ``most`` trials; the keys that were trained, in order."""

@@ -16,11 +16,15 @@ from study.workspace.folder import StudyFolder
 
 @pytest.mark.parametrize(
     ("report", "said"),
-    [(None, ""), (Report(pd.DataFrame(), []), "no configuration was confirmed\n")],
+    [(None, []), (Report(pd.DataFrame(), []), ["no configuration was confirmed"])],
     ids=["report left out", "nothing confirmed"],
 )
-def test_what_was_not_asked_for_is_not_missed(report: Report | None, said: str, tmp_path: Path) -> None:
+def test_what_was_not_asked_for_is_not_missed(
+    report: Report | None, said: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="study.stages.report")
     console = Console(file=StringIO())
     print_summary(console, StudyFolder(tmp_path, "made"), report)
     assert isinstance(console.file, StringIO)
-    assert console.file.getvalue() == said
+    assert console.file.getvalue() == ""
+    assert caplog.messages == said
