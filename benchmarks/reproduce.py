@@ -105,7 +105,7 @@ class Reproduction:
     def all(self) -> None:
         """The teacher, then the methods, seed by seed."""
         result = self.run(TEACHER, self.trial(TEACHER, Method(), None, seed=0))
-        student = self.store.run(result["trial_key"]).student
+        student = self.store.run(result["trial_key"]).student()
         self.store.file_teacher(result["weights"], student.read_bytes(), {"name": TEACHER})
         teacher = Teacher(name=TEACHER, weights=result["weights"])
         for seed in range(SEEDS):

@@ -76,5 +76,5 @@ def _file(context: StageContext, planned: PlannedTrial) -> Teacher:
         "num_classes": result["num_classes"],
         "test/top1": result["history"][-1].get("test/top1"),
     }
-    context.folder.store.file_teacher(result["weights"], run.student.read_bytes(), about)
+    context.folder.store.file_teacher(result["weights"], run.student().read_bytes(), about)
     return Teacher(name=planned.config.student, weights=result["weights"])

@@ -126,7 +126,7 @@ def save(folder: Path, run: str, student: BestStudent, store: RunStore) -> None:
     library, colon, _ = student.about["name"].partition(":")
     needed = dict.fromkeys([*REQUIREMENTS, *([library] if colon else [])])  # timm:..., torchvision:...
     data = folder.parent / "student"
-    served.write(data, store.run(student.key).student, student.about)
+    served.write(data, store.run(student.key).student(), student.about)
     pixels = TensorSpec(np.dtype("uint8"), (-1, *student.example.shape[1:]))
     logits = TensorSpec(np.dtype("float32"), (-1, student.about["num_classes"]))
     save_model(

@@ -128,7 +128,7 @@ class RunWriter:
     def _finish(self, run: str, record: TrialRecord) -> None:
         """Log the artifacts and close the run."""
         self.client.log_dict(run, record.config, "config.json")
-        student = self.folder.store.run(record.key).student
+        student = self.folder.store.run(record.key).student()
         if record.status == "done" and student.exists():
             self.client.log_artifact(run, str(student), "weights")
         if record.history:

@@ -43,7 +43,7 @@ def run(config):
     return run_trial(config, store, lambda c, device: load(c.data, device), lambda metrics: None, runtime)
 
 teacher = run(TrialConfig(data=data, student="resnet8", training=training))
-file = store.run(teacher["trial_key"]).student
+file = store.run(teacher["trial_key"]).student()
 store.file_teacher(teacher["weights"], file.read_bytes(), {})
 method = Method(logit=LogitTerm(scales=(1, 2), complementary_weight=2.0))
 known = Teacher(name="resnet8", weights=teacher["weights"])

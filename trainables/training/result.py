@@ -52,7 +52,7 @@ def load_student(folder: RunFolder) -> nn.Module | None:
     if (result := folder.result()) is None:
         return None
     network = build(result["name"], result["num_classes"], image_size=result["image_size"])
-    load_into(network, load_published(folder.student))
+    load_into(network, load_published(folder.student()))
     return network.eval()
 
 

@@ -155,8 +155,8 @@ def exhibit(chosen: ExampleSelection, store: RunStore) -> NetworkExamples:
         _outputs(build(name), file, images, scales)
         for name, file in (
             (config.teacher.name, teacher),
-            (config.student, store.run(chosen.plain).student),
-            (config.student, store.run(chosen.decoupled).student),
+            (config.student, store.run(chosen.plain).student()),
+            (config.student, store.run(chosen.decoupled).student()),
         )
     ]
     shown = images.numpy().transpose(0, 2, 3, 1) * np.array(raw.std) + np.array(raw.mean)

@@ -130,7 +130,7 @@ def test_what_is_served_gives_the_networks_own_logits(
 ) -> None:
     records = finished(plan, folder, 1.5, 60.0, (40.0, 90.0))
     (best,) = best_students(plan, from_records("small", records, Confirm(seeds=2)))
-    served.write(tmp_path / "model", folder.store.run(best.key).student, best.about)
+    served.write(tmp_path / "model", folder.store.run(best.key).student(), best.about)
     found = served.ServedStudent(tmp_path / "model").predict(pixels(plan, 5))
     np.testing.assert_array_equal(found, logits(plan, folder, 1.5, 5))
 

@@ -253,7 +253,7 @@ def criterion_state(config: TrialConfig, store: RunStore, digits: DataSet) -> di
 
 
 def exported(folder: RunFolder) -> dict[str, Tensor]:
-    return load_published(folder.student)
+    return load_published(folder.student())
 
 
 def test_student_file_holds_the_last_weights(store: RunStore, digits: DataSet) -> None:
