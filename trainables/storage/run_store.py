@@ -38,7 +38,7 @@ class RunFolder:
     name: str
 
     def student(self) -> Path:
-        """Return the file of the trained student's weights: ``{"model": state_dict, "name": ..., "num_classes": ...}``.
+        """Return the file of the trained student: ``{"model": state_dict, "name": ..., "num_classes": ...}``.
 
         A file of this machine, fetched where the store is elsewhere; it is there once the run is finished.
         """
