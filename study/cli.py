@@ -45,7 +45,7 @@ COMMANDS = {
 
 
 class ShowVersions(argparse.Action):
-    """Prints versions and ends the command; they are looked up only then, which takes a moment."""
+    """Prints versions and ends the command; they are looked up only then, since that takes a moment."""
 
     def __init__(self, option_strings: list[str], dest: str, help: str) -> None:
         super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
@@ -86,7 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry of the ``sdd-study`` command; returns the exit code."""
+    """Run the ``sdd-study`` command that ``argv`` names; return the exit code."""
     print_on_any_terminal()
     args = make_parser().parse_args(argv)
     try:

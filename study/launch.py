@@ -90,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parse ``argv`` and run; returns the exit code."""
+    """Parse ``argv`` and run the study; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="launch.py",
         description=__doc__,

@@ -1,4 +1,4 @@
-"""A space file or a shipped space's name, with overrides -> :class:`StudySpec`, or one clear line."""
+"""Loads a :class:`StudySpec` from a space file or a shipped space's name, or says in one line why not."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from trainables.losses.user_modules import beside, forget, provide
 
 
 def load_space(path: str | Path, overrides: Iterable[str] = ()) -> StudySpec:
-    """The study in a space file, with ``path=value`` overrides applied and every field checked.
+    """Return the study in a space file, with ``path=value`` overrides applied and every field checked.
 
     Args:
         path: a Python file that defines ``STUDY = StudySpec(...)``, or the name of a shipped space.
@@ -75,7 +75,7 @@ def complete(
 
 
 def find_space(path: str | Path) -> Path:
-    """The file ``path`` names, directly or as a space that is shipped."""
+    """Find the file that ``path`` names, directly or as a space that is shipped."""
     file = Path(path)
     if file.is_file():
         return file
@@ -90,7 +90,7 @@ def find_space(path: str | Path) -> Path:
 
 
 def checked(value: Any, path: str = "") -> Any:
-    """A copy of a dataclass in which every field, at any depth, was converted to its declared type."""
+    """Return a copy of a dataclass in which every field, at any depth, has its declared type."""
     if isinstance(value, (list, tuple)):
         return tuple(checked(item, f"{path}.{index}") for index, item in enumerate(value))
     if not dataclasses.is_dataclass(value) or domains.is_domain(value):
@@ -129,7 +129,7 @@ def _execute(file: Path) -> ModuleType:
 
 
 def _field_at(text: str, frame: traceback.FrameSummary) -> str:
-    """``training.lr: `` where the call that failed stands as ``training=Training(lr=...)``; else empty."""
+    """Return ``training.lr: `` where what failed stands as ``training=Training(lr=...)``; else empty."""
     if frame.lineno is None or frame.colno is None:
         return ""
     at, names = (frame.lineno, frame.colno), []
@@ -148,7 +148,7 @@ def _field_at(text: str, frame: traceback.FrameSummary) -> str:
 
 
 def _explained(error: BaseException) -> str:
-    """The error's message, with a hint where a keyword of one of our classes is misspelt."""
+    """Return the error's message, with a hint where a keyword of one of our classes is misspelt."""
     text = f"{error}" if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
     match = re.match(r"(?:\w+: )?(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", text)
     if match:

@@ -1,4 +1,4 @@
-"""One launch of a study: opens what it needs, goes through the stages, leaves everything in order."""
+"""Goes through one launch of a study: opens what it needs, runs the stages, leaves everything in order."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SEND_TIMEOUT_INTERRUPTED_S = 3.0
 
 
 class Session:
-    """Context manager around one launch.
+    """Holds open what one launch needs, as a context manager.
 
     Entering reaches for Ray and MLflow and takes the study's lock before anything is written; leaving sends
     what is left to MLflow and lets go of Ray.
@@ -133,12 +133,12 @@ class Session:
             log.warning("MLflow has not got everything yet; the same command again sends the rest")
 
     def _lost(self, reason: str) -> None:
-        """The study is another launcher's now: end as if interrupted."""
+        """End as if interrupted, since the study is another launcher's now."""
         log.warning(reason)
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _fetch(self) -> JournalReplica | None:
-        """What launches on other machines noted, where the store is one that such machines see."""
+        """Fetch what launches on other machines noted, where the store is one that such machines see."""
         storage = self.folder.store.storage
         if not shared(storage):
             return None
@@ -148,7 +148,7 @@ class Session:
         return mirror
 
     def _outcome(self, kind: type[BaseException] | None) -> Outcome:
-        """How the launch ends, as the journal's last line says it."""
+        """Return how the launch ends, as the journal's last line says it."""
         if kind is not None:
             return (
                 "interrupted" if kind is KeyboardInterrupt else "stopped" if kind is StudyHalted else "error"
@@ -157,7 +157,7 @@ class Session:
         return "trials failed" if failed else "done"
 
     def run(self, names: Collection[str] = STAGES) -> None:
-        """Run the stages named, each doing what is not yet done."""
+        """Run the stages named; each does what is not yet done."""
         tuner = StudyTuner(self.plan, self.folder.store, self.cluster, self.recorder)
         context = StageContext(self.plan, self.folder, tuner, self.recorder)
         try:

@@ -1,4 +1,4 @@
-"""``study.run``: a study run from Python, in a notebook or a script."""
+"""Runs a study from Python, in a notebook or a script: ``study.run``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study of a results folder as an object: its trials as frames, its best configurations, its students."""
+"""Opens a study of a results folder as an object: trials as frames, best configurations, students."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Study:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """One row a trial, in the order in which they began; the columns are those of ``trials.csv``.
+        """Frame of one row a trial, in the order in which they began, with the columns of ``trials.csv``.
 
         :data:`study.results.frames.TRIAL_COLUMNS` says what each of them is.
         """

@@ -1,4 +1,4 @@
-"""``study.plan(...)``: the room ``study.plan``, called, plans a study."""
+"""Makes the room ``study.plan`` callable: ``study.plan(...)`` plans a study."""
 
 from __future__ import annotations
 

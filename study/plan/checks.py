@@ -1,4 +1,4 @@
-"""Whether what a plan names fits together: weights, networks, scales, workers. Runs networks, reads files."""
+"""Checks that what a plan names fits together: weights, networks, scales, workers; runs networks to see."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def check_counts(plan: Plan) -> None:
 
 
 def _trainings(spec: StudySpec, pair: Pair) -> Iterator[Training]:
-    """How the networks of ``pair`` may be trained, at the extremes of what is searched."""
+    """Yield how the networks of ``pair`` may be trained, at the extremes of what is searched."""
     own = pair.student_training(spec.training)
     changes = [variant.training for method in spec.methods for variant in method.variants()]
     for training in (*(changed(own, each) for each in changes), spec.teacher_training or spec.training):

@@ -1,4 +1,4 @@
-"""What a study would do, in words: the dry run."""
+"""Says in words what a study would do: the dry run."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def describe_trials(plan: Plan, folder: StudyFolder | None = None) -> str:
 
 
 def _dimension(each: Dimension) -> str:
-    """``milestones in Choice(...), where schedule is step``."""
+    """Write a dimension in words: ``milestones in Choice(...), where schedule is step``."""
     conditions = [f"{name} is {' or '.join(map(label, values))}" for name, values in each.when]
     where = f", where {' and '.join(conditions)}" if conditions else ""
     return f"{each.name} in {each.domain}{where}"

@@ -19,7 +19,7 @@ DECIDES_TRIALS = ("pairs", "methods", "search", "budget", "confirm")
 
 
 def most_confirm_trials(plan: Plan) -> int:
-    """The most trials the confirm stage can have.
+    """Count the most trials that the confirm stage can have.
 
     Each winner and each paper configuration may bring its base loss by itself along.
     """
@@ -34,7 +34,11 @@ def most_confirm_trials(plan: Plan) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedTrials:
-    """What a study consists of, so far as can be told beforehand.
+    """Counts what a study consists of, so far as can be told beforehand.
+
+    >>> expected = ExpectedTrials(epochs={"search": 240}, trials={"search": 40})
+    >>> expected.epochs["search"] * expected.trials["search"]
+    9600
 
     Attributes:
         epochs: of a whole trial of each stage.
@@ -46,7 +50,7 @@ class ExpectedTrials:
 
     @classmethod
     def of(cls, plan: Plan) -> ExpectedTrials:
-        """Of a plan none of which is done."""
+        """Count those of a plan none of which is done."""
         spec = plan.spec
         epochs = plan.epochs
         trained = any(pair.weights is None for pair in spec.each_pair)

@@ -1,4 +1,4 @@
-"""A study spec with everything it names looked up: from here on every trial is a :class:`TrialConfig`."""
+"""Holds a spec with everything it names looked up: from here on every trial is a :class:`TrialConfig`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STAGES: tuple[StageName, ...] = get_args(StageName)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A spec and the data it was resolved against.
+    """Makes every trial that a study may run, from its spec and the data it was resolved against.
 
     Attributes:
         auto: what ``auto`` precision came to; None where the spec names another.
@@ -61,7 +61,7 @@ class Plan:
 
     @property
     def num_classes(self) -> int:
-        """Classes in use."""
+        """Number of classes in use."""
         classes = self.data.classes
         return (
             len(self.raw.classes)
@@ -73,13 +73,13 @@ class Plan:
 
     @property
     def image_size(self) -> int:
-        """Pixels of the longer side of what networks see."""
+        """Pixels of the longer side of the images that networks see."""
         shown = self.raw.augmentation
         return int(shown.size if isinstance(shown, StreamedViews) else max(self.raw.train_images.shape[1:3]))
 
     @property
     def search_spaces(self) -> list[SearchSpace]:
-        """The searches of the study."""
+        """Search spaces of the study, one for each search: of a method, on a pair or over all of them."""
         spec = self.spec
         groups: list[tuple[str, tuple[Pair, ...], Literal["pair", "teacher"]]]
         groups = [(pair.label, pair.each(), "teacher") for pair in spec.pairs]
@@ -98,13 +98,13 @@ class Plan:
         return found
 
     def searches(self, method: SearchableMethod, pair: Pair) -> bool:
-        """Whether a search chooses how ``method`` is run on ``pair``."""
+        """Tell whether a search chooses how ``method`` is run on ``pair``."""
         alike = self.spec.search.pairs == "search"
         return any(self.spec.searches(method, each) for each in (self.spec.each_pair if alike else (pair,)))
 
     @property
     def epochs(self) -> int:
-        """The most epochs that a trial of the students has."""
+        """Most epochs that a trial of the students has."""
         spec, most = self.spec, 0
         for pair in spec.each_pair:
             own = pair.student_training(spec.training)
@@ -114,12 +114,12 @@ class Plan:
 
     @property
     def searched_methods(self) -> list[SearchableMethod]:
-        """The methods that have something to search on some pair."""
+        """Methods that have something to search on some pair."""
         spec = self.spec
         return [m for m in spec.methods if any(spec.searches(m, pair) for pair in spec.each_pair)]
 
     def _fingerprint(self, method: SearchableMethod, pairs: tuple[Pair, ...]) -> str:
-        """See :class:`SearchSpace`; teachers count by the run that trains them, or by their file's name."""
+        """Hash what a search is about; teachers count by the trial that trains them, or their file's name."""
         search, known = self.spec.search, self.data.fingerprint
         data = dataclasses.replace(self.spec.data, root=None, fingerprint=known)
         each = []
@@ -134,16 +134,16 @@ class Plan:
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def search_name(self, space: SearchSpace) -> str:
-        """The name of the arm's Optuna study."""
+        """Return the name of the Optuna study of ``space``; another fingerprint is another Optuna study."""
         return f"{self.spec.name}/{space.label}@{space.fingerprint}"
 
     def large_images(self, *networks: str) -> LargeImages:
-        """Tell what networks for small images are on these data; of ``networks`` none may be one."""
+        """Return the form that networks for small images have on these data; ``pooled`` for any others."""
         form = source(self.data.name).large_images
         return form if any(resolve(network).for_small_images for network in networks) else "pooled"
 
     def costs(self, pair: Pair, names: Collection[str]) -> dict[str, float]:
-        """Those costs of the pair's student that are among ``names``; multiply-adds are for one image."""
+        """Return those costs of the pair's student that ``names`` has; multiply-adds are for one image."""
         from trainables.models import build
         from trainables.models.profile import multiply_adds, parameter_count
 
@@ -156,7 +156,7 @@ class Plan:
         return {name: found[name] for name in names}
 
     def teacher_trial(self, pair: Pair) -> PlannedTrial:
-        """The run that trains the teacher of ``pair``: on train without its held-out part."""
+        """Return the trial that trains the teacher of ``pair``: on train without its held-out part."""
         case = PaperCase(student=str(pair.teacher), data=self.data.name)
         training = closed(self.spec.teacher_training or self.spec.training, case)
         config = TrialConfig(
@@ -170,7 +170,7 @@ class Plan:
         return PlannedTrial(config, "teachers", str(pair.teacher), "CE")
 
     def given_teacher_trial(self, teacher: Teacher) -> PlannedTrial:
-        """The run that measures a teacher whose weights are given, on the test split."""
+        """Return the trial that measures a teacher whose weights are given, on the test split."""
         once = Training(epochs=1, precision=self.spec.training.precision)
         network, weights = teacher.name, teacher.weights
         config = TrialConfig(
@@ -187,19 +187,19 @@ class Plan:
     def search_trial(
         self, space: SearchSpace, pair: Pair, method: Distillation, teacher: Teacher
     ) -> PlannedTrial:
-        """A trial of a search: the held-out part of train is measured after every epoch."""
+        """Return a trial of a search, which measures the held-out part of train after every epoch."""
         config = self._student(pair, method, teacher, self.spec.search.seed)
         paper = self._student(pair, space.at_paper(pair), teacher, self.spec.search.seed)
         role: Role = "paper" if config == paper else ""
         return PlannedTrial(config, "search", pair.label, config.method.label, role=role, search=space.label)
 
     def fixed_config(self, pair: Pair, method: SearchableMethod, teacher: Teacher) -> TrialConfig:
-        """The configuration of a method without domains, or with those at the paper's values."""
+        """Return the configuration of a method without domains, or with those at the paper's values."""
         space = SearchSpace(method, (pair,), "", self.spec.data, self.spec.training)
         return self._student(pair, space.at_paper(pair), teacher, self.spec.search.seed)
 
     def undecoupled(self, pair: Pair, config: TrialConfig) -> TrialConfig | None:
-        """The base loss of a decoupled ``config`` by itself, as published but for the warm-up; else None.
+        """Return a decoupled ``config`` with its base loss by itself, as published but for the warm-up; else None.
 
         It is trained as ``config`` is, so that the two differ in the loss alone.
         """
@@ -211,7 +211,7 @@ class Plan:
         return dataclasses.replace(config, method=plain.method(pair.case(self.data.name)))
 
     def confirm_trials(self, config: TrialConfig, pair: str, role: Role) -> list[PlannedTrial]:
-        """The runs that may confirm ``config``: one a seed, on all of train, measured on the test split."""
+        """Return the trials that may confirm ``config``: one a seed, on all of train, tested on the test split."""
         confirm = self.spec.confirm
         runs = [
             dataclasses.replace(config, fit="all", test="every" if confirm.watch_test else "end", seed=seed)

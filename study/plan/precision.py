@@ -1,4 +1,4 @@
-"""``auto`` precision: decided by the devices there are when a study begins, and kept with it from then on.
+"""Keeps what ``auto`` precision came to: decided by the devices there are when a study begins.
 
 STORE/studies/<study>/precision.json
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 def left_open(spec: StudySpec) -> dict[str, Training]:
-    """Those of the spec's trainings whose precision is ``auto``, by field."""
+    """Return those of the spec's trainings whose precision is ``auto``, by field."""
     given = {name: getattr(spec, name) for name in ("training", "teacher_training")}
     return {name: training for name, training in given.items() if training and training.precision == "auto"}
 
 
 def decided(spec: StudySpec, precision: Precision) -> StudySpec:
-    """``spec`` with ``precision`` in the place of ``auto``."""
+    """Return ``spec`` with ``precision`` in the place of ``auto``."""
     fields = {
         name: dataclasses.replace(training, precision=precision) for name, training in left_open(spec).items()
     }
@@ -38,7 +38,7 @@ def decided(spec: StudySpec, precision: Precision) -> StudySpec:
 
 
 def kept(folder: StudyFolder) -> Precision | None:
-    """What ``auto`` came to when the study began; None before that.
+    """Return what ``auto`` came to when the study began; None before that.
 
     Raises:
         LocationError: the store cannot be read.
@@ -55,7 +55,7 @@ def kept(folder: StudyFolder) -> Precision | None:
 
 
 def keep(folder: StudyFolder, precision: Precision) -> None:
-    """Let later launches find ``precision``."""
+    """Write ``precision`` where later launches find it."""
     if kept(folder) != precision:
         folder.store.storage.write(_name(folder), to_json({"precision": precision}))
 

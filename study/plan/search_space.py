@@ -1,4 +1,4 @@
-"""What one search may vary: a method, how its students are trained, and the pairs it may choose among."""
+"""Says what one search may vary: a method, how its students are trained, the pairs it may choose among."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ Condition = tuple[str, tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One thing that a search varies.
+    """Names one thing that a search varies, with its domain.
+
+    >>> Dimension("dkd.beta", Choice(2.0, 8.0), "dkd.beta", when=(("base", ("dkd",)),)).domain.stored(8)
+    '8.0'
 
     Attributes:
         name: in Optuna, in ``enqueue``, in tables.
@@ -37,7 +40,14 @@ class Dimension:
 
 @dataclass(frozen=True, slots=True)
 class SearchSpace:
-    """One search: a method, how it is trained, and the pair, or the pairs among which it may choose.
+    """Holds one search: a method, how it is trained, and the pair, or the pairs among which it may choose.
+
+    >>> from study.spec import SDD, LogFloat
+    >>> pair = Pair("resnet20", "resnet8")
+    >>> method, training = SDD(beta=LogFloat(1, 8)), Training(lr=LogFloat(0.01, 0.2))
+    >>> space = SearchSpace(method, (pair,), "small", Data(name="cifar100"), training)
+    >>> [each.name for each in space.dimensions()], space.paper_point(pair)
+    (['beta', 'lr'], {'beta': 2.0, 'lr': 0.05})
 
     Attributes:
         fingerprint: hash of what is searched, for what, and of all that is the same in its trials; where it
@@ -64,17 +74,17 @@ class SearchSpace:
 
     @property
     def pair_domain(self) -> Choice | None:
-        """The domain of the choice among the pairs, where there is one."""
+        """Domain of the choice among the pairs; None for a single pair."""
         if len(self.pairs) == 1:
             return None
         return Choice(*(self.pairs if self.chosen == "pair" else [pair.teacher for pair in self.pairs]))
 
     def pair_label(self, pair: Pair) -> str:
-        """What Optuna stores for ``pair``."""
+        """Return what Optuna stores for ``pair``."""
         return label(pair if self.chosen == "pair" else pair.teacher)
 
     def dimensions(self) -> list[Dimension]:
-        """All that the search may ask for, but for the pair."""
+        """Return all that the search may ask for, but for the pair."""
         own = [
             Dimension(name, domain, name, () if base is None else (("base", (base,)),))
             for name, base, domain in self.method.domains()
@@ -82,11 +92,11 @@ class SearchSpace:
         return [*own, *self._dimensions]
 
     def trains(self, each: Dimension) -> bool:
-        """Whether a dimension is one of the training, not of the method."""
+        """Tell whether a dimension is one of the training, not of the method."""
         return each in self._dimensions
 
     def suggest(self, trial: OptunaTrial) -> tuple[Pair, Distillation]:
-        """The pair and the method, how it is trained included, at the point that ``trial`` suggests."""
+        """Return the pair and the method, with how it is trained, at the point that ``trial`` suggests."""
         pair, domain = self.pairs[0], self.pair_domain
         if domain is not None:
             answer = label(domain.suggest(trial, self.chosen))
@@ -94,11 +104,11 @@ class SearchSpace:
         return pair, self._trained(trial, pair, self.method.suggest(trial))
 
     def at_paper(self, pair: Pair) -> Distillation:
-        """The method and how it is trained, with all that is searched at the paper's value on ``pair``."""
+        """Return the method with its training, all that is searched at the paper's value on ``pair``."""
         return self._paper(KnownAnswers(self._paper_answers(pair)), pair)
 
     def paper_point(self, pair: Pair) -> Point | None:
-        """The point of :meth:`at_paper` as Optuna stores it; None where it lies outside the space."""
+        """Return the point of :meth:`at_paper` as Optuna stores it; None where it lies outside the space."""
         point = self.method.paper_point(pair.case(self.data.name))
         if point is None:
             return None
@@ -108,7 +118,7 @@ class SearchSpace:
         return {**chosen, **point, **trial.params}
 
     def point_at(self, config: Mapping[str, Any]) -> Point:
-        """What a trial's configuration says of its point: what was fixed when it ran may be searched now."""
+        """Read a point off a trial's configuration: what was fixed when it ran may be searched now."""
         settings = settings_of(config)
         found = {
             each.name: each.domain.stored(settings[each.knob])
@@ -119,7 +129,7 @@ class SearchSpace:
         return {**self.method.point_at(settings), **known}
 
     def _trained(self, trial: OptunaTrial, pair: Pair, method: Distillation) -> Distillation:
-        """``method`` with all of its training that is searched as ``trial`` suggests."""
+        """Return ``method`` with all of its training that is searched as ``trial`` suggests."""
         fixed = {name: value for name, value in method.training.items() if not is_domain(value)}
         case = pair.case(self.data.name)
         known = self._fields[self.pair_label(pair)]
@@ -140,7 +150,7 @@ class SearchSpace:
         return self._trained(trial, pair, dataclasses.replace(at_paper, training=self.method.training))
 
     def _trained_by(self, pair: Pair) -> dict[str, Any]:
-        """How the student of ``pair`` is trained by this method, domains among the values, by field."""
+        """Return how the student of ``pair`` is trained by this method: values or domains, by field."""
         changes = self.method.training
         parts = (changed(pair.student_training(self.training), changes), changed(self.data, changes))
         return {
@@ -151,7 +161,7 @@ class SearchSpace:
         }
 
     def _unordered(self) -> Iterator[Dimension]:
-        """The dimensions of the training, each under one name where it is the same for all that have it."""
+        """Yield the dimensions of the training, under one name where it is the same for all that have it."""
         by_pair = {
             pair: {name: value for name, value in fields.items() if is_domain(value)}
             for pair, fields in self._fields.items()
@@ -172,17 +182,17 @@ class SearchSpace:
         return any(is_domain(fields.get(name)) for fields in self._fields.values())
 
     def _paper_answers(self, pair: Pair) -> dict[str, Any]:
-        """The paper's value, or what stands for it, of each dimension of the training."""
+        """Return the paper's value, or what stands for it, of each dimension of the training."""
         case = pair.case(self.data.name)
         return {each.name: closed_value(each.knob, each.domain, case) for each in self._dimensions}
 
 
 def _allows(each: Dimension, chosen: str, pair: str) -> bool:
-    """Whether a dimension belongs to the pair of that label."""
+    """Tell whether a dimension belongs to the pair of that label."""
     return all(pair in values for name, values in each.when if name == chosen)
 
 
 def _applies(name: str, values: Mapping[str, Any]) -> bool:
-    """Whether a field of the training means something with these values of the others."""
+    """Tell whether a field of the training means something with these values of the others."""
     needs = TRAINING_KNOBS[name].only_with
     return needs is None or needs[0] not in values or values[needs[0]] == needs[1]

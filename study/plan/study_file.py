@@ -23,6 +23,10 @@ class StudyFile:
 
     The file has the spec's fields and, beside them, ``code``, ``searches`` and ``ended``.
 
+    >>> file = StudyFile(fields={"name": "mine"}).with_ends({"pairs/SDD": "40 trials"})
+    >>> file.plain
+    {'name': 'mine', 'code': [], 'searches': [], 'ended': {'pairs/SDD': '40 trials'}}
+
     Attributes:
         fields: of the spec, in plain data; empty where there is no such file.
         code: source files that register losses of the user's own.
@@ -44,12 +48,12 @@ class StudyFile:
 
     @classmethod
     def of(cls, spec: StudySpec, code: tuple[str, ...], searches: list[dict[str, Any]]) -> StudyFile:
-        """Make that of a study which is launched now."""
+        """Make the file of a study that is launched now."""
         return cls._from_plain({**to_plain(spec), "code": list(code), "searches": searches})
 
     @classmethod
     def read(cls, folder: StudyFolder) -> StudyFile:
-        """Read that of ``folder``; an empty one where there is none.
+        """Read the file of ``folder``; an empty one where there is none.
 
         Raises:
             UserError: it holds what this version cannot read.
@@ -82,21 +86,21 @@ class StudyFile:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """What the file holds."""
+        """Content of the file, in plain data."""
         more = {"ended": dict(self.ended)} if self.ended else {}
         return {**self.fields, "code": list(self.code), "searches": list(self.searches), **more}
 
     def write(self, folder: StudyFolder) -> None:
-        """Write it into ``folder``."""
+        """Write the file into ``folder``."""
         write_json(folder.path / "study.json", self.plain)
 
     def with_ends(self, ended: Mapping[str, str]) -> StudyFile:
-        """Return it with why each search ended."""
+        """Return the file with why each search ended, by its label."""
         return dataclasses.replace(self, ended=dict(ended))
 
 
 def _teachers(written: Any) -> list[str]:
-    """The teachers that a pair may have: one, or the options of a choice."""
+    """Return the teachers that a pair may have: one, or the options of a choice."""
     return list(written["options"]) if isinstance(written, Mapping) else [written]
 
 

@@ -1,4 +1,4 @@
-"""A trial before it runs: its configuration and where in the study it belongs."""
+"""Describes a trial before it runs: its configuration and where in the study it belongs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ Role = Literal["", "paper", "best", "baseline", "given"]
 
 @dataclass(frozen=True, slots=True)
 class PlannedTrial:
-    """One trial and where it belongs.
+    """Holds the configuration of one trial and where in the study it belongs.
+
+    >>> from trainables.config.trial import Data
+    >>> config = TrialConfig(data=Data(name="cifar100"), student="resnet8")
+    >>> planned = PlannedTrial(config, "teachers", "resnet8", "CE")
+    >>> planned.stage, planned.key == config.trial_key
+    ('teachers', True)
 
     Attributes:
         stage: teachers, search or confirm.
@@ -38,5 +44,5 @@ class PlannedTrial:
 
     @property
     def key(self) -> str:
-        """The trial key of its configuration."""
+        """Trial key of its configuration; the same key is the same run."""
         return self.config.trial_key

@@ -1,4 +1,4 @@
-"""Samplers of the user's own, made by the function of a space file, and whether a study can use one.
+"""Makes samplers of the user's own by the function of a space file, and checks that a study can use them.
 
 A study makes its sampler anew for each trial, so that a search which is killed goes on as it would have. A
 sampler that works from what Optuna's storage holds notices nothing of it; one that keeps what it has seen in
@@ -83,7 +83,7 @@ def _search_a_little(sampler: BaseSampler, objectives: int) -> None:
 
 
 def _kept(sampler: BaseSampler) -> dict[str, bytes]:
-    """What a sampler holds, but for random numbers and what Optuna's own classes cache, by attribute."""
+    """Return what a sampler holds, by attribute, but for random numbers and what Optuna's classes cache."""
     held = {name: value for name, value in vars(sampler).items() if not _passed_over(value)}
     return {name: _frozen(value) for name, value in held.items()}
 

@@ -1,4 +1,4 @@
-"""A method given as a function of a trial, for spaces that fields with domains cannot say.
+"""Takes a method given as a function of a trial, for search spaces that fields with domains cannot say.
 
 def space(trial):
     base = trial.suggest_categorical("base", ["kd", "dkd"])
@@ -39,7 +39,7 @@ MOST_CORNERS = 500
 
 @dataclass(frozen=True, slots=True)
 class DefineByRun:
-    """See the module; space files give the function itself.
+    """Holds a function of a trial and asks it what a study asks its methods; space files give the function.
 
     Attributes:
         function: takes an Optuna trial, gives a method without domains.
@@ -56,53 +56,53 @@ class DefineByRun:
 
     @property
     def label(self) -> str:
-        """The function's name."""
+        """Name of the function, which is the row's."""
         return str(self.function.__name__)
 
     @property
     def base(self) -> Any:
-        """The base loss, or a choice of those that its corners have."""
+        """Base loss, or a choice of those that its corners have."""
         bases = tuple(dict.fromkeys(variant.base for variant in self.variants()))
         return Choice(*bases) if len(bases) > 1 else bases[0]
 
     @property
     def searched(self) -> bool:
-        """Always."""
+        """True: a function that asks for nothing is refused when it is loaded."""
         return True
 
     def domains(self) -> Iterator[tuple[str, str | None, Domain]]:
-        """(name, None, domain) of everything the function asks for in some corner."""
+        """Yield (name, None, domain) of everything that the function asks for in some corner."""
         for name, domain in _explored(self.function)[1].items():
             yield name, None, domain
 
     def suggest(self, trial: OptunaTrial) -> Distillation:
-        """The method at the point that ``trial`` suggests."""
+        """Return the method at the point that ``trial`` suggests."""
         method: Distillation = self.function(trial)
         return method
 
     @property
     def stores_options(self) -> bool:
-        """Always: what the function asks for is what Optuna gets."""
+        """True: what the function asks for is what Optuna gets."""
         return True
 
     @property
     def training(self) -> Mapping[str, Any]:
-        """Nothing beforehand: the methods that the function gives have it."""
+        """Empty mapping: what is known of the training lies in the methods that the function gives."""
         return {}
 
     def variants(self) -> tuple[Distillation, ...]:
-        """The methods at the corners of the space."""
+        """Return the methods at the corners of the search space."""
         return _explored(self.function)[0]
 
     def at_paper(self, case: PaperCase = ANY_CASE) -> Distillation:
-        """Its base loss, kd where it may be that, decoupled as published; the features stay."""
+        """Return its base loss, kd where it may be that, decoupled as published; the features stay."""
         bases = [variant.base for variant in self.variants()]
         first = self.variants()[bases.index("kd") if "kd" in bases else 0]
         features = tuple(dataclasses.replace(added, weight=None) for added in first.features)
         return Distillation(base=first.base, features=features)
 
     def paper_point(self, case: PaperCase = ANY_CASE) -> Point | None:
-        """Found where the function asks under the names of fields: alpha, beta, scales, base, ..."""
+        """Find the point where the function asks under the names of fields, such as alpha; None otherwise."""
         published = self.at_paper(case).method(case)
         known = {name: published_value(name, case) for name in TRAINING_KNOBS}
         trial = KnownAnswers({**known, **settings_of({"method": to_plain(published)})})
@@ -113,7 +113,7 @@ class DefineByRun:
         return trial.params if found.method(case) == published else None
 
     def point_at(self, settings: Mapping[str, Any]) -> Point:
-        """Nothing: what the function does with the values it asks for is its own affair."""
+        """Return an empty point, since what the function does with values it asks for is not known here."""
         return {}
 
 
@@ -122,7 +122,7 @@ AnyMethod = Distillation | DefineByRun
 
 
 class _CornerTrial(BranchingTrial):
-    """Takes both ends of each range and every choice, and notes the domains it meets."""
+    """Takes both ends of each range and every choice, and notes the domains that it is asked for."""
 
     def __init__(self, path: list[int]) -> None:
         super().__init__(path)
@@ -146,7 +146,7 @@ class _CornerTrial(BranchingTrial):
 
 @functools.cache
 def _explored(function: Callable[[OptunaTrial], Any]) -> tuple[tuple[Distillation, ...], dict[str, Domain]]:
-    """The methods at the corners of a function's space, and the domains it asks for."""
+    """Return the methods at the corners of a function's search space, and the domains that it asks for."""
     name, found = function.__name__, []
     domains: dict[str, Domain] = {}
     try:

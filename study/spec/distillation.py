@@ -1,4 +1,4 @@
-"""A method whose fields hold values or domains, and what every method of a study can be asked."""
+"""Declares a method whose fields hold values or domains, and what every method of a study can be asked."""
 
 from __future__ import annotations
 
@@ -24,53 +24,61 @@ Point = dict[str, Any]
 
 
 class SearchableMethod(Protocol):
-    """What a study asks of each of its methods, whether it is given by fields or by a function of a trial."""
+    """Names what a study asks of each of its methods, given by fields or by a function of a trial."""
 
     @property
     def label(self) -> str:
-        """The row's name."""
+        """Name of the row."""
 
     @property
     def base(self) -> Any:
-        """The base loss, a choice of several, or None for no logit loss."""
+        """Base loss, a choice of several, or None for no logit loss."""
 
     @property
     def searched(self) -> bool:
-        """Whether anything of it is searched."""
+        """Tell whether anything of it is searched."""
 
     @property
     def stores_options(self) -> bool:
-        """Whether Optuna stores the options of a choice themselves, not their labels."""
+        """Tell whether Optuna stores the options of a choice themselves, not their labels."""
 
     @property
     def training(self) -> Mapping[str, Any]:
-        """What the method does otherwise than the study's training, values or domains, by field."""
+        """Fields in which the method departs from the study's training: values or domains, by field."""
 
     def domains(self) -> Iterator[tuple[str, str | None, Domain]]:
-        """(name, base it belongs to or None, domain) of all that may be asked for, but of the training."""
+        """Yield (name, base it belongs to or None, domain) of all that may be asked for, but the training."""
 
     def suggest(self, trial: OptunaTrial) -> Distillation:
-        """The method at the point that ``trial`` suggests; no domain is left in it, but in its training."""
+        """Return the method at the point that ``trial`` suggests; no domain is left but in its training."""
 
     def variants(self) -> tuple[Distillation, ...]:
-        """Methods that together have all there is to check: itself, or those of a function's corners."""
+        """Return methods that have all there is to check: itself, or those of a function's corners."""
 
     def at_paper(self, case: PaperCase = ANY_CASE) -> Distillation:
-        """The method with all that is searched at the paper's value in ``case``."""
+        """Return the method with all that is searched at the paper's value in ``case``."""
 
     def paper_point(self, case: PaperCase = ANY_CASE) -> Point | None:
-        """The point of :meth:`at_paper` in the space; None where it lies outside."""
+        """Return the point of :meth:`at_paper` in the search space; None where it lies outside."""
 
     def point_at(self, settings: Mapping[str, Any]) -> Point:
-        """What is known of a point from the settings of a trial, see :mod:`study.spec.settings`."""
+        """Return what is known of a point from the settings of a trial, see :mod:`study.spec.settings`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 @guarded(None)
 class Distillation:
-    """ce_weight * L_CE + alpha * (consistent_weight * D_con + beta * D_com) + features (eq. 10, 11).
+    """Holds a method of distillation, each field a value or a domain.
 
+    Its loss is ce_weight * L_CE + alpha * (consistent_weight * D_con + beta * D_com) + features (eq. 10, 11).
     Each field declared with :func:`knob` may hold a domain; its line here is all that declares it.
+
+    >>> from study.spec import SDD, LogFloat
+    >>> method = SDD(base="dkd", beta=LogFloat(1, 8))
+    >>> method.label, [name for name, _, _ in method.domains()]
+    ('SD-DKD', ['beta'])
+    >>> method.at_paper().beta
+    2.0
 
     Attributes:
         base: a logit loss, built in (docs/losses.md) or registered; None for no logit loss.
@@ -120,7 +128,7 @@ class Distillation:
 
     @classmethod
     def of(cls, method: Method) -> Distillation:
-        """The method without domains that resolves to ``method`` in any case."""
+        """Return the method without domains that resolves to ``method`` in any case."""
         features = tuple(map(Added.of, method.features))
         logit = method.logit
         holders: dict[type, Any] = {Method: method, LogitTerm: logit}
@@ -137,24 +145,24 @@ class Distillation:
 
     @property
     def label(self) -> str:
-        """The row's name where it is fixed: SD-KD, KD, FITNET; SDD where the base is searched."""
+        """Name of the row where it is fixed: SD-KD, KD, FITNET; SDD where the base is searched."""
         if is_domain(self.base):
             return "SDD"
         return self.at_paper().method().label
 
     @property
     def searched(self) -> bool:
-        """Whether any field holds a domain."""
+        """Tell whether any field holds a domain."""
         return any(True for _ in self.domains()) or any(map(is_domain, self.training.values()))
 
     @property
     def stores_options(self) -> bool:
-        """Never: Optuna gets labels."""
+        """False: Optuna gets labels."""
         return False
 
     @property
     def plain(self) -> bool:
-        """Whether the base loss stands by itself: M = {1} and weights of 1, none of them searched."""
+        """Tell whether the base loss is by itself: M = {1} and weights of 1, none of them searched."""
         return self.scales == (1,) and (self.beta, self.consistent_weight) == (1.0, 1.0)
 
     def _maps_differ(self, case: PaperCase) -> bool:
@@ -164,7 +172,7 @@ class Distillation:
         return reads and any(resolve(name).closing_layers for name in networks)
 
     def slots(self) -> Iterator[tuple[str, str | None, Any]]:
-        """(name in a search, base it belongs to or None, value) of all that may be searched."""
+        """Yield (name in a search, base it belongs to or None, value) of all that may be searched."""
         for row in METHOD_KNOBS:
             yield row.name, None, getattr(self, row.name)
         for base, options in self.options.items():
@@ -175,11 +183,11 @@ class Distillation:
                 yield name, None, value
 
     def domains(self) -> Iterator[tuple[str, str | None, Domain]]:
-        """(name, base it belongs to or None, domain) of all that is searched, but of the training."""
+        """Return (name, base it belongs to or None, domain) of all that is searched, but of the training."""
         return ((name, base, value) for name, base, value in self.slots() if is_domain(value))
 
     def suggest(self, trial: OptunaTrial) -> Distillation:
-        """The method with each of :meth:`domains` replaced by what ``trial`` suggests."""
+        """Return the method with each of :meth:`domains` replaced by what ``trial`` suggests."""
         values: dict[str, Any] = {}
         for name, base, domain in self.domains():
             if base is None or base == values.get("base", self.base):
@@ -187,7 +195,7 @@ class Distillation:
         return self.with_values(values)
 
     def with_values(self, values: Mapping[str, Any]) -> Distillation:
-        """The method with values put in by name; ``dkd.beta`` is a base's, ``sp.weight`` a feature loss's."""
+        """Put values in by name; ``dkd.beta`` is a base's, ``sp.weight`` a feature loss's."""
         known = {name for name, _, _ in self.slots()}
         unknown = [name for name in values if name not in known]
         require(not unknown, f"{', '.join(unknown)}: not a knob of this method")
@@ -201,11 +209,11 @@ class Distillation:
         return dataclasses.replace(self, **fields, options=options, features=features)
 
     def variants(self) -> tuple[Distillation, ...]:
-        """The method itself."""
+        """Return the method itself, the one variant that fields can give."""
         return (self,)
 
     def method(self, case: PaperCase = ANY_CASE) -> Method:
-        """The configuration of the data plane in ``case``; no field may hold a domain any more."""
+        """Return the configuration of the data plane in ``case``; no field may hold a domain any more."""
         case = dataclasses.replace(case, plain=self.plain)
         published = {**paper.settings(str(self.base), case, str(self.standardize)), "maps": "released"}
         terms: dict[type, dict[str, Any]] = {Method: {}, LogitTerm: {}}
@@ -228,7 +236,7 @@ class Distillation:
         return Method(**terms[Method], logit=logit, features=features)
 
     def at_paper(self, case: PaperCase = ANY_CASE) -> Distillation:
-        """The method with every domain at the paper's value in ``case``."""
+        """Return the method with every domain at the paper's value in ``case``."""
         bases = list(options_of(self.base))
         base = "kd" if "kd" in bases else bases[0]
         standardize = "no" if is_domain(self.standardize) else str(self.standardize)
@@ -247,7 +255,7 @@ class Distillation:
         return dataclasses.replace(fixed, training=training)
 
     def paper_point(self, case: PaperCase = ANY_CASE) -> Point | None:
-        """The point of the paper's configuration in the space; None where it lies outside."""
+        """Return the point of the paper's configuration in the search space; None where it lies outside."""
         published = self.at_paper(case)
         values = {name: value for name, _, value in published.slots()}
         point: Point = {
@@ -258,7 +266,7 @@ class Distillation:
         return None if None in point.values() else point
 
     def point_at(self, settings: Mapping[str, Any]) -> Point:
-        """The values in ``settings`` of what is searched, where they lie in their domains."""
+        """Return the values in ``settings`` of what is searched, where they lie in their domains."""
         found = {
             name: domain.stored(settings[name]) for name, _, domain in self.domains() if name in settings
         }

@@ -1,4 +1,4 @@
-"""What a search may vary: a field of a method, of a training, ... that holds one of these, not a value."""
+"""Declares domains, what a search may vary: a field of a method or of a training holds one, not a value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trainables.config.trial import require
 
 
 class OptunaTrial(Protocol):
-    """The part of ``optuna.Trial`` a domain needs."""
+    """Names the part of ``optuna.Trial`` that a domain needs."""
 
     @property
     def params(self) -> dict[str, Any]: ...
@@ -28,7 +28,12 @@ class OptunaTrial(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Float(OpenValue):
-    """A real number in [low, high]; with ``log``, uniform in its logarithm.
+    """Holds a range of real numbers [low, high]; with ``log``, uniform in its logarithm.
+
+    >>> Float(1, 8).middle(), Float(1, 4, log=True).middle()
+    (4.5, 2.0)
+    >>> Float(1, 8).stored(3), Float(1, 8).stored(9)
+    (3.0, None)
 
     Attributes:
         step: only low, low + step, low + 2 * step, ..., high; what a grid needs.
@@ -49,33 +54,37 @@ class Float(OpenValue):
             )
 
     def suggest(self, trial: OptunaTrial, name: str) -> float:
-        """Ask ``trial`` for a value under ``name``."""
+        """Ask ``trial`` for a value of this domain under ``name``."""
         return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
 
     def stored(self, value: Any) -> float | None:
-        """``value`` as Optuna stores it; None when it lies outside."""
+        """Return ``value`` as Optuna stores it; None when it lies outside."""
         inside = _is_number(value) and self.low <= value <= self.high and self._fits(value)
         return float(value) if inside else None
 
     def extremes(self) -> tuple[Any, ...]:
-        """Both ends."""
+        """Return both ends of the range."""
         return (float(self.low), float(self.high))
 
     def middle(self) -> float:
-        """The value half-way, by the measure of the search."""
+        """Return the value half-way, by the measure of the search."""
         if self.step is not None:
             return self.low + self.step * (round((self.high - self.low) / self.step) // 2)
         return math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
 
     def _fits(self, value: float) -> bool:
-        """Whether ``value`` is a whole number of steps from the lower end."""
+        """Tell whether ``value`` is a whole number of steps from the lower end."""
         steps = (value - self.low) / self.step if self.step is not None else 0.0
         return abs(steps - round(steps)) < 1e-8
 
 
 @dataclass(frozen=True, slots=True)
 class Int(OpenValue):
-    """A whole number in [low, high], both ends included; with ``log``, uniform in its logarithm."""
+    """Holds a range of whole numbers [low, high], both ends included; with ``log``, uniform in its logarithm.
+
+    >>> Int(1, 9).extremes(), Int(1, 9).middle()
+    ((1, 9), 5)
+    """
 
     low: int
     high: int
@@ -85,28 +94,32 @@ class Int(OpenValue):
         _check_range(self.low, self.high, self.log)
 
     def suggest(self, trial: OptunaTrial, name: str) -> int:
-        """Ask ``trial`` for a value under ``name``."""
+        """Ask ``trial`` for a value of this domain under ``name``."""
         return trial.suggest_int(name, self.low, self.high, log=self.log)
 
     def stored(self, value: Any) -> int | None:
-        """``value`` as Optuna stores it; None when it lies outside."""
+        """Return ``value`` as Optuna stores it; None when it lies outside."""
         inside = isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
         return value if inside else None
 
     def extremes(self) -> tuple[Any, ...]:
-        """Both ends."""
+        """Return both ends of the range."""
         return (self.low, self.high)
 
     def middle(self) -> int:
-        """The value half-way, by the measure of the search."""
+        """Return the value half-way, by the measure of the search."""
         return round(math.sqrt(self.low * self.high)) if self.log else (self.low + self.high) // 2
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Choice(OpenValue):
-    """One of several values: numbers, texts, scale sets, base losses.
+    """Holds several values to choose among: numbers, texts, scale sets, base losses.
 
     Optuna stores the label of a choice, a text such as ``1,2,4``; trials get the value itself.
+
+    >>> sets = Choice((1, 2), (1, 2, 4))
+    >>> sets.stored([1, 2, 4]), sets.middle()
+    ('1,2,4', (1, 2))
     """
 
     options: tuple[Any, ...]
@@ -127,16 +140,16 @@ class Choice(OpenValue):
         return by_label[trial.suggest_categorical(name, list(by_label))]
 
     def stored(self, value: Any) -> str | None:
-        """The label of ``value``; None when it is not among the options."""
+        """Return the label of ``value``; None when it is not among the options."""
         value = tuple(value) if isinstance(value, list) else value
         return next((label(option) for option in self.options if _same(option, value)), None)
 
     def extremes(self) -> tuple[Any, ...]:
-        """All options."""
+        """Return all options, since none lies between others."""
         return self.options
 
     def middle(self) -> Any:
-        """The first option."""
+        """Return the first option, which stands for the value half-way."""
         return self.options[0]
 
 
@@ -145,22 +158,22 @@ Domain = Float | Int | Choice
 
 
 def LogFloat(low: float, high: float) -> Float:
-    """A real number in [low, high], uniform in its logarithm."""
+    """Make a range of real numbers [low, high], uniform in the logarithm."""
     return Float(low, high, log=True)
 
 
 def value_in(domain: Domain, preferred: Any) -> Any:
-    """``preferred`` where it lies in ``domain``, else the value half-way."""
+    """Return ``preferred`` where it lies in ``domain``, else the value half-way."""
     return preferred if domain.stored(preferred) is not None else domain.middle()
 
 
 def is_domain(value: object) -> bool:
-    """Whether ``value`` is to be searched rather than used."""
+    """Tell whether ``value`` is to be searched rather than used."""
     return isinstance(value, (Float, Int, Choice))
 
 
 def options_of(value: Any) -> Iterator[Any]:
-    """The values ``value`` may take where that is a finite list: those of a Choice, or itself."""
+    """Yield the values ``value`` may take where that is a finite list: those of a Choice, or itself."""
     if isinstance(value, Choice):
         yield from value.options
     elif not is_domain(value):
@@ -168,19 +181,19 @@ def options_of(value: Any) -> Iterator[Any]:
 
 
 def extremes(value: Any) -> tuple[Any, ...]:
-    """The values to check for ``value``: all options of a choice, both ends of a range, or itself."""
+    """Return the values to check for ``value``: all options of a choice, both ends of a range, or itself."""
     return value.extremes() if isinstance(value, OpenValue) else (value,)
 
 
 def label(value: Any) -> str:
-    """A short text for one option: ``1,2,4`` for a scale set, ``resnet20-resnet8`` for a pair."""
+    """Return a short text for one option: ``1,2,4`` for a scale set, ``resnet20-resnet8`` for a pair."""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(getattr(value, "label", value))
 
 
 def _same(option: Any, value: Any) -> bool:
-    """Whether two values are equal; 1 and 1.0 are, 1 and True are not."""
+    """Tell whether two values are equal; 1 and 1.0 are, 1 and True are not."""
     return isinstance(option, bool) is isinstance(value, bool) and bool(option == value)
 
 

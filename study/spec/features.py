@@ -1,4 +1,4 @@
-"""A feature loss that a method adds, with whatever of it is searched."""
+"""Declares a feature loss that a method adds, with whatever of it is searched."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ OWN = ("weight", "warmup_epochs")
 @dataclass(frozen=True, slots=True, kw_only=True)
 @guarded(None)
 class Added:
-    """A feature loss that a method adds; see :func:`study.spec.methods.Feature`.
+    """Holds a feature loss that a method adds; :func:`study.spec.methods.Feature` makes it.
+
+    >>> Added(name="sp").term().weight  # the published weight
+    3000.0
+    >>> dict(Added(name="sp", weight=2.0).slots())
+    {'sp.weight': 2.0, 'sp.warmup_epochs': 0}
 
     Attributes:
         weight: None means the published value for the pair and data.
@@ -41,20 +46,20 @@ class Added:
             require(not isinstance(low, (int, float)) or low >= 0, f"{name}: {low} is below 0")
 
     def slots(self) -> Iterator[tuple[str, Any]]:
-        """(name in a search, value) of all that may be searched: ``crd.weight``, ``crd.temperature``."""
+        """Yield (name in a search, value) of all that may be searched, such as ``crd.weight``."""
         for name in OWN:
             yield f"{self.name}.{name}", getattr(self, name)
         for option, value in self.options.items():
             yield f"{self.name}.{option}", value
 
     def with_values(self, values: Mapping[str, Any]) -> Added:
-        """The loss with what ``values`` has of it, by names of :meth:`slots`, put in."""
+        """Put in what ``values`` has of the loss, by names of :meth:`slots`."""
         own = {name: values.get(f"{self.name}.{name}", getattr(self, name)) for name in OWN}
         options = {name: values.get(f"{self.name}.{name}", value) for name, value in self.options.items()}
         return dataclasses.replace(self, **own, options=options)
 
     def option_corners(self) -> Iterator[dict[str, Any]]:
-        """The options with each combination of extremes of what is searched of them."""
+        """Yield the options with each combination of extremes of what is searched of them."""
         for values in product(*map(extremes, self.options.values())):
             yield dict(zip(self.options, values, strict=True))
 
@@ -79,7 +84,7 @@ class Added:
 
     @classmethod
     def of(cls, term: FeatureTerm) -> Added:
-        """The loss whose :meth:`term` is ``term``."""
+        """Return the loss whose :meth:`term` is ``term``."""
         return cls(
             name=term.name, weight=term.weight, options=dict(term.options), warmup_epochs=term.warmup_epochs
         )

@@ -1,4 +1,4 @@
-"""The source of a function that a space file holds, by which its text is part of what a search is."""
+"""Hashes the source of a function that a space file holds, so that its text is part of what a search is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All points of a finite space, found by asking for it again and again with other choices."""
+"""Finds all points of a finite search space by asking for it again and again with other choices."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ NEEDS_FINITE = "a grid needs finite domains; write Float(low, high, step=...) or
 
 
 class InfiniteGridError(ValueError):
-    """A domain has no end of values; the message is its name."""
+    """Says that a domain has no end of values; the message is its name."""
 
 
 class BranchingTrial:
-    """A trial that takes given options, by number, and the first of each domain beyond them."""
+    """Answers with given options, by number, and with the first of each domain beyond them.
+
+    >>> trial = BranchingTrial([1])
+    >>> trial.suggest_categorical("base", ["kd", "dkd"]), trial.suggest_int("top", 3, 5)
+    ('dkd', 3)
+    >>> trial.next_path()
+    [1, 1]
+    """
 
     def __init__(self, path: list[int]) -> None:
         self.path = path
@@ -26,18 +33,18 @@ class BranchingTrial:
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """The float of this path."""
+        """Return the float of this path, of a range with a step."""
         if step is None:
             raise InfiniteGridError(name)
         count = round((high - low) / step) + 1
         return float(self._take(name, [min(low + number * step, high) for number in range(count)]))
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """The whole number of this path."""
+        """Return the whole number of this path."""
         return int(self._take(name, range(low, high + 1, step)))
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """The choice of this path."""
+        """Return the option of this path."""
         return self._take(name, choices)
 
     def _take(self, name: str, options: Any) -> Any:
@@ -48,7 +55,7 @@ class BranchingTrial:
         return self.params[name]
 
     def next_path(self) -> list[int] | None:
-        """The path after this one, the last domain first; None after the last."""
+        """Return the path after this one, the last domain first; None after the last."""
         path = [*self.path, *[0] * (len(self.sizes) - len(self.path))]
         while path and path[-1] + 1 >= self.sizes[len(path) - 1]:
             path.pop()
@@ -59,7 +66,7 @@ AnyFork = TypeVar("AnyFork", bound=BranchingTrial)
 
 
 def walk(ask: Callable[[OptunaTrial], Any], kind: type[AnyFork]) -> Iterator[tuple[AnyFork, Any]]:
-    """Call ``ask`` with a trial for each path through its choices; trials, and what it gave for them."""
+    """Call ``ask`` with a trial for each path through its choices; yield each with its answer."""
     path: list[int] | None = []
     while path is not None:
         fork = kind(path)
@@ -68,7 +75,7 @@ def walk(ask: Callable[[OptunaTrial], Any], kind: type[AnyFork]) -> Iterator[tup
 
 
 def points(ask: Callable[[OptunaTrial], Any]) -> Iterator[dict[str, Any]]:
-    """Every point that ``ask`` may suggest, conditional domains included, each once.
+    """Yield every point that ``ask`` may suggest, conditional domains included, each once.
 
     Raises:
         InfiniteGridError: a domain is not finite.

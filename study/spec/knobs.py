@@ -33,7 +33,13 @@ ABSENT: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """One row of the table of knobs.
+    """Says of one thing that a search may vary where its value lies, and what it is called.
+
+    >>> row = fields_of(Training)[0]
+    >>> row.read({"training": {row.name: 3}})
+    3
+    >>> row.read({}) is ABSENT
+    True
 
     Attributes:
         name: in space files, in a search and in tables.
@@ -53,7 +59,7 @@ class Knob:
 
     @property
     def kind(self) -> Any:
-        """The type of its value in a configuration."""
+        """Type of its value in a configuration."""
         return field_types(self.holder)[self.field]
 
     def read(self, config: Mapping[str, Any]) -> Any:
@@ -94,7 +100,7 @@ def knob(
 
 
 def declared(kind: Any) -> tuple[Knob, ...]:
-    """The knobs among the fields of dataclass ``kind``, in their order."""
+    """Return the knobs among the fields of dataclass ``kind``, in their order."""
     return tuple(
         Knob(
             item.name,
@@ -109,7 +115,7 @@ def declared(kind: Any) -> tuple[Knob, ...]:
 
 
 def fields_of(kind: Any) -> tuple[Knob, ...]:
-    """The knobs that are fields of a part of the configuration itself: those that may be searched."""
+    """Return the knobs that are fields of a part of the configuration itself: those that may be searched."""
     return tuple(
         Knob(item.name, kind, item.name, default_of(item), only_with=item.metadata.get("only_with"))
         for item in dataclasses.fields(kind)
@@ -118,6 +124,6 @@ def fields_of(kind: Any) -> tuple[Knob, ...]:
 
 
 def default_of(item: dataclasses.Field[Any]) -> Any:
-    """The default of a field, made anew where it is made by a function."""
+    """Return the default of a field, made anew where a function makes it."""
     made = item.default_factory
     return item.default if made is dataclasses.MISSING else made()

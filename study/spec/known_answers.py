@@ -1,4 +1,4 @@
-"""A trial whose answers are known beforehand."""
+"""Stands in for a trial of Optuna where its answers are known beforehand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from study.spec.domains import Float, Int, label
 
 
 class KnownAnswers:
-    """Answers with given values by name; raises ``LookupError`` where it has none that is allowed."""
+    """Answers with given values by name; raises ``LookupError`` where it has none that is allowed.
+
+    >>> trial = KnownAnswers({"lr": 0.1})
+    >>> trial.suggest_float("lr", 0.01, 1), trial.params
+    (0.1, {'lr': 0.1})
+    >>> trial.suggest_float("lr", 0.2, 1)
+    Traceback (most recent call last):
+    LookupError: lr
+    """
 
     def __init__(self, known: Mapping[str, Any]) -> None:
         self._known = known

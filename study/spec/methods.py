@@ -1,4 +1,4 @@
-"""The methods under the names that space files use: SDD, KD, DKD, NKD, Supervised, Feature."""
+"""Makes the methods under the names that space files use: SDD, KD, DKD, NKD, Supervised, Feature."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def plain(base: str, **settings: Any) -> Distillation:
 
 
 def KD(**settings: Any) -> Distillation:
-    """Knowledge distillation (Hinton 2015), eq. 1; ``options`` such as ``{"temperature": Float(2, 8)}``."""
+    """Return knowledge distillation (Hinton 2015), eq. 1; ``options={"temperature": Float(2, 8)}``."""
     return plain("kd", **settings)
 
 
 def DKD(**settings: Any) -> Distillation:
-    """Decoupled knowledge distillation (Zhao 2022)."""
+    """Return decoupled knowledge distillation (Zhao 2022), the loss by itself."""
     return plain("dkd", **settings)
 
 
 def NKD(**settings: Any) -> Distillation:
-    """Normalised knowledge distillation (Yang 2023)."""
+    """Return normalised knowledge distillation (Yang 2023), the loss by itself."""
     return plain("nkd", **settings)
 
 
 def Supervised(**settings: Any) -> Distillation:
-    """The student by itself: cross-entropy alone."""
+    """Return the method without a teacher: cross-entropy alone."""
     return Distillation(base=None, **settings)
 
 

@@ -1,4 +1,4 @@
-"""``--set path=value``: one field of a spec replaced, and checked like the file."""
+"""Replaces one field of a spec, as ``--set path=value`` asks, and checks it like the file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PARSED: dict[str, Callable[..., Any]] = {
 
 
 def apply_override(spec: Any, override: str) -> Any:
-    """``spec`` with one field replaced: ``a.b.0.c=value``; the value is a literal, a domain or plain text."""
+    """Replace one field of ``spec``: ``a.b.0.c=value``; the value is a literal, a domain or plain text."""
     target, equals, text = override.partition("=")
     if not equals or not target.strip():
         raise ConfigError(f"--set {override}: write it as path=value, such as budget.trials=20")
@@ -49,7 +49,7 @@ def _replace(value: Any, steps: list[str], new: Any, path: str, hint: Any = None
 
 
 def _parse(text: str, path: str) -> Any:
-    """A Python literal, a domain such as ``Float(1, 8)``, or the text itself."""
+    """Read a Python literal or a domain such as ``Float(1, 8)``; what is neither stays text."""
     try:
         node = ast.parse(text, mode="eval").body
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in PARSED:
@@ -64,7 +64,7 @@ def _parse(text: str, path: str) -> Any:
 
 
 def rebuild(kind: Any, fields: dict[str, Any], path: str) -> Any:
-    """Dataclass ``kind`` from its fields; what it refuses is said with the path."""
+    """Make dataclass ``kind`` from its fields; what it refuses is said with the path."""
     try:
         return kind(**fields)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""Published settings of training and of every built-in logit loss, each with its source, in one place.
+"""Holds published settings of training and of every built-in logit loss, each with its source, in one place.
 
 Sources: Wei, Luo, Luo, "Scale Decoupled Distillation", CVPR 2024, section 4 (P); the configurations released
 with it, ``configs/<data>/<method>/*.yaml`` of github.com/shicaiwei123/SDD-CVPR2024, and the ``--M`` of its
@@ -42,6 +42,10 @@ TRAINING: Mapping[str, Training] = {
 class PaperCase:
     """Names what a published value may depend on: the networks and the data set, empty if unknown.
 
+    >>> case = PaperCase("vgg13", "vgg8", "cub200")
+    >>> scales(case), base_loss("dkd", case).options["beta"]
+    ((1, 2, 4), 6.0)
+
     Attributes:
         plain: whether the base loss stands by itself, not decoupled.
     """
@@ -58,7 +62,11 @@ ANY_CASE = PaperCase()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedLoss:
-    """Published weights of one base loss, decoupled or by itself.
+    """Holds published weights of one base loss, decoupled or by itself.
+
+    >>> found = base_loss("kd")
+    >>> found.ce_weight, found.alpha, found.options
+    (0.1, 0.9, {'temperature': 4.0})
 
     Attributes:
         ce_weight, alpha: weights of the cross-entropy and of the distillation term.
@@ -183,7 +191,11 @@ was seen, and their own settings stay."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedException:
-    """Values of one base loss for some pairs, or on one data set, in place of those in :data:`BASE_LOSSES`.
+    """Holds values of one base loss for some pairs, or on one data set, in place of :data:`BASE_LOSSES`'s.
+
+    >>> row = PublishedException(base="dkd", source="R", data="imagenet", warmup_epochs=1)
+    >>> row.concerns("dkd", PaperCase(data="imagenet")), row.concerns("dkd", PaperCase(data="cub200"))
+    (True, False)
 
     Attributes:
         data: the data set; None for all.
@@ -204,7 +216,7 @@ class PublishedException:
     scales: tuple[int, ...] | None = None
 
     def concerns(self, base: str, case: PaperCase) -> bool:
-        """Whether the row is about ``base`` in ``case``."""
+        """Tell whether the row is about ``base`` in ``case``."""
         return (
             self.base in ("", base)
             and self.data in (None, case.data)
@@ -357,7 +369,11 @@ def scales(case: PaperCase, base: str = "") -> tuple[int, ...]:
 
 
 def family(network: str) -> str:
-    """``resnet`` for resnet8x4 and torchvision:resnet50, ``wrn`` for wrn_40_2, ``shufflev`` for ShuffleV1."""
+    """Return the family of a network, by which its pair's scales are published.
+
+    >>> [family(name) for name in ("resnet8x4", "torchvision:resnet50", "wrn_40_2", "ShuffleV1")]
+    ['resnet', 'resnet', 'wrn', 'shufflev']
+    """
     match = re.match(r"(?:\w+:)?([A-Za-z]+)", network)
     return match.group(1).lower() if match else network
 
@@ -373,5 +389,5 @@ def released_training(data: str) -> Training:
 
 
 def learning_rate(student: str) -> float | None:
-    """The published learning rate of a student where it is not that of :class:`Training`."""
+    """Return the published learning rate of a student; None where it is that of :class:`Training`."""
     return SMALL_LEARNING_RATE if family(student).startswith(("shuffle", "mobilenet")) else None

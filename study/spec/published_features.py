@@ -1,4 +1,4 @@
-"""Published weights and warm-ups of feature losses, where they depend on the pair or the data set.
+"""Holds published weights and warm-ups of feature losses, where they depend on the pair or the data set.
 
 Weights that hold in any case are in the catalog of losses (``trainables.losses.catalog``). R is the released
 code of SDD, as in :mod:`study.spec.published`.
@@ -13,7 +13,10 @@ from study.spec.published import ANY_CASE, PaperCase
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedFeature:
-    """Carries what a feature loss was published with where that is not its catalog's weight, at once.
+    """Holds the weight and warm-up of a feature loss where a paper has others than the catalog.
+
+    >>> feature_loss("reviewkd", PaperCase(data="imagenet")).weight
+    1.0
 
     Attributes:
         pairs: (teacher, student); empty for all.

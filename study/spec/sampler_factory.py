@@ -1,4 +1,4 @@
-"""A sampler of the user's own: a function of the space file that makes one from a seed.
+"""Takes a sampler of the user's own: a function of the space file that makes one from a seed.
 
 def nearest(seed):
     import optunahub
@@ -23,7 +23,7 @@ from trainables.config.trial import require
 
 @dataclass(frozen=True, slots=True)
 class SamplerFactory:
-    """See the module; space files give the function itself.
+    """Holds a function that makes a sampler, and its source's hash; space files give the function itself.
 
     Attributes:
         function: takes a seed, gives an ``optuna.samplers.BaseSampler``.
@@ -43,7 +43,7 @@ class SamplerFactory:
 
     @property
     def name(self) -> str:
-        """The function's name."""
+        """Name of the function, by which errors call it."""
         return str(self.function.__name__)
 
     def __str__(self) -> str:

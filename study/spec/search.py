@@ -1,4 +1,4 @@
-"""How a study searches: what it optimises, who proposes trials, when one is stopped early, when it ends."""
+"""Says how a study searches: what it optimises, what proposes trials, when one is stopped, when it ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from trainables.errors import suggestion
 @dataclass(frozen=True, slots=True, kw_only=True)
 @guarded()
 class Budget:
-    """What the search may spend; whichever comes first ends it, and the study says which it was.
+    """Limits what the search may spend; whichever comes first ends it, and the study says which it was.
+
+    >>> Budget(trials=20, hours=2).trials
+    20
+    >>> Budget(trials=0)
+    Traceback (most recent call last):
+    trainables.config.serialization.ConfigError: trials: 0 is fewer than 1
 
     Attributes:
         trials: of each search (``pairs="each"``: of each pair's), finished ones of earlier launches included.
@@ -47,9 +53,12 @@ class Budget:
 @dataclass(frozen=True, slots=True, kw_only=True)
 @guarded()
 class ASHA:
-    """Asynchronous successive halving (Li 2020): at each rung 1 of ``reduction`` trials goes on.
+    """Stops trials by asynchronous successive halving (Li 2020): at each rung 1 of ``reduction`` goes on.
 
     The defaults are what lost least in replays of recorded curves, see docs/stopping.md.
+
+    >>> ASHA(grace=60)
+    ASHA(grace=60, reduction=6, window=10)
 
     Attributes:
         grace: epochs before the first rung; later rungs are at grace * reduction, grace * reduction^2, ...
@@ -72,13 +81,16 @@ class ASHA:
 @dataclass(frozen=True, slots=True, kw_only=True)
 @guarded()
 class HyperBand:
-    """Asynchronous HyperBand (Li 2020): several :class:`ASHA` side by side, which begin ever later.
+    """Stops trials by asynchronous HyperBand (Li 2020): several :class:`ASHA`, which begin ever later.
 
     The first of ``brackets`` begins to stop trials at ``grace`` epochs, the next at grace * reduction, and so
     on; each trial belongs to one of them, by its key, in the proportions of HyperBand (Li 2018).
 
+    >>> HyperBand(grace=20)
+    HyperBand(grace=20, reduction=3, brackets=3, window=10)
+
     Attributes:
-        window: see :class:`ASHA`.
+        window: epochs over whose mean trials are judged, as :class:`ASHA` has it.
     """
 
     grace: int = 10
@@ -96,7 +108,15 @@ class HyperBand:
 @dataclass(frozen=True, slots=True, kw_only=True)
 @guarded()
 class Median:
-    """Stops a trial whose best value is worse than the median of the others' averages at that epoch."""
+    """Stops a trial whose best value is worse than the median of the others' averages at that epoch.
+
+    >>> Median(grace=20)
+    Median(grace=20, min_trials=3)
+
+    Attributes:
+        grace: epochs before which no trial is stopped.
+        min_trials: other trials that there must be to compare with.
+    """
 
     grace: int = 30
     min_trials: int = 3
@@ -115,7 +135,10 @@ COSTS = get_args(Cost)
 @dataclass(frozen=True, slots=True, kw_only=True)
 @guarded()
 class Search:
-    """How hyper-parameters are chosen; the paper's configuration is always the first trial.
+    """Says how hyper-parameters are chosen; the paper's configuration is always the first trial.
+
+    >>> Search(minimize="student/parameters", pairs="search").objectives
+    ('val/top1', 'student/parameters')
 
     Attributes:
         maximize: metric of the held-out part of train.
@@ -163,6 +186,6 @@ class Search:
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        """What goes up, then what goes down if anything does."""
+        """Names of the objectives: the one that goes up, then those that go down if there are any."""
         down = () if self.minimize is None else self.minimize
         return (self.maximize, *((down,) if isinstance(down, str) else down))

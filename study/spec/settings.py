@@ -1,4 +1,4 @@
-"""A finished trial's configuration under the names that a search uses."""
+"""Reads a finished trial's configuration under the names that a search uses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KNOBS = (*METHOD_KNOBS, *TRAINING_KNOBS.values())
 
 
 def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial's settings by name: alpha, beta, ``dkd.beta``, ``crd.weight``, ...
+    """Return a trial's settings by name: alpha, beta, ``dkd.beta``, ``crd.weight``, ...
 
     Args:
         config: the trial's, as :meth:`TrialConfig.to_dict` gives it; parts may be missing.

@@ -14,7 +14,7 @@ WIDTH = 110
 
 
 def without_study(source: str) -> str:
-    """The code of a space file that registers losses: all of it but its docstring and its STUDY."""
+    """Return the code of a space file that registers losses: all of it but its docstring and its STUDY."""
     lines = source.splitlines(keepends=True)
     kept = []
     for number, node in enumerate(ast.parse(source).body):
@@ -32,7 +32,7 @@ def _is_future(node: ast.stmt) -> bool:
 
 
 def written(value: Any, column: int = 0, indent: int = 0) -> str:
-    """``value`` as Python, dataclasses by the fields that are not at their defaults."""
+    """Write ``value`` as Python, dataclasses by the fields that are not at their defaults."""
     flat = _flat(value)
     if column + indent + len(flat) < WIDTH or not (name_items := _items(value)):
         return flat
@@ -52,7 +52,7 @@ def _flat(value: Any) -> str:
 
 
 def _items(value: Any) -> tuple[str, list[tuple[str, Any]], str] | None:
-    """(opening, labelled items, closing) of what has parts."""
+    """Return (opening, labelled items, closing) of what has parts; None of what has none."""
     if dataclasses.is_dataclass(value):
         return f"{_name(value)}(", [(f"{n}=", v) for n, v in _set_fields(value)], ")"
     if isinstance(value, Mapping):
@@ -63,7 +63,7 @@ def _items(value: Any) -> tuple[str, list[tuple[str, Any]], str] | None:
 
 
 def _name(value: Any) -> str:
-    """The name under which space files know a class."""
+    """Return the name under which space files know a class."""
     return "SDD" if isinstance(value, Distillation) else type(value).__name__
 
 

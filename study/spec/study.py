@@ -1,4 +1,4 @@
-"""What a study is: data, pairs, methods, how they are searched and confirmed, and on what.
+"""Says what a study is: data, pairs, methods, how they are searched and confirmed, and on what.
 
 A space file holds one :class:`StudySpec` called ``STUDY``. Everything here is a frozen dataclass; every field
 has a default that suits the paper where the paper has one. Nothing here imports torch or Ray.
@@ -93,25 +93,25 @@ class Pair:
 
     @property
     def weight_file(self) -> Path | None:
-        """The file of ``weights``, a leading ``~`` followed."""
+        """File of ``weights``, a leading ``~`` followed; None where there are none."""
         return None if self.weights is None else Path(os.path.expanduser(self.weights))
 
     @property
     def label(self) -> str:
-        """``teacher-student``, as the paper writes it."""
+        """Name of the pair, ``teacher-student``, as the paper writes it."""
         return f"{','.join(map(label, options_of(self.teacher)))}-{self.student}"
 
     def each(self) -> tuple[Pair, ...]:
-        """The pair with each teacher it may have."""
+        """Return the pair with each teacher that it may have."""
         teachers = options_of(self.teacher)
         return tuple(dataclasses.replace(self, teacher=teacher) for teacher in teachers)
 
     def case(self, data: str) -> paper.PaperCase:
-        """What the paper's settings depend on, on data set ``data``."""
+        """Return what the paper's settings depend on, on data set ``data``."""
         return paper.PaperCase(label(self.teacher), self.student, data)
 
     def student_training(self, common: Training) -> Training:
-        """The training settings of this pair's student, domains among them."""
+        """Return the training settings of this pair's student, domains among them."""
         published = paper.learning_rate(self.student)
         unwritten = isinstance(common.lr, DefaultRate)
         own: dict[str, Any] = {"lr": published} if published is not None and unwritten else {}
@@ -121,7 +121,7 @@ class Pair:
 @dataclass(frozen=True, slots=True, kw_only=True)
 @guarded()
 class Confirm:
-    """Retraining on all of train over seeds; the test split is read here and nowhere else.
+    """Says what is retrained on all of train over seeds; the test split is read here and nowhere else.
 
     Attributes:
         best: configurations of each search that are confirmed; of a search with two objectives, all on the
@@ -154,7 +154,7 @@ class Confirm:
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """Seeds a side after which a comparison is tested.
+        """Numbers of seeds a side after which a comparison is tested.
 
         >>> Confirm(seeds=3, at_most=10).looks
         (3, 5, 8, 10)
@@ -168,7 +168,10 @@ class Confirm:
 @dataclass(frozen=True, slots=True, kw_only=True)
 @guarded()
 class Resources:
-    """What one trial gets, and how it computes. Nothing here is part of a trial's configuration.
+    """Says what one trial gets, and how it computes; none of it is part of a trial's configuration.
+
+    >>> Resources(cpus_per_trial=2, gpus_per_trial=0.5).gpus_per_trial
+    0.5
 
     Attributes:
         workers_per_trial: processes that train one trial together, each on a device of its own with a share
@@ -178,7 +181,7 @@ class Resources:
             else 0; ``measure`` tries out before the search how many of its trials share one best.
         max_concurrent: trials at once; None means as many as fit.
         engine: whether steps are compiled; ``auto`` for trials long enough to win the time back.
-        views: room for remembered teacher outputs on each node, in bytes; ``auto`` for a quarter of what is
+        views: room for stored teacher outputs on each node, in bytes; ``auto`` for a quarter of what is
             free, at most half of the memory, ``off`` for none.
     """
 
@@ -218,11 +221,11 @@ class StudySpec:
 
     Attributes:
         name: of its results folder and its MLflow experiment; the space file's name unless given.
-        pairs: see :class:`Pair`; :attr:`each_pair` has one for each teacher that may be chosen.
+        pairs: of teacher and student; :attr:`each_pair` has one for each teacher that may be chosen.
         training: of the students; of the teachers too, unless ``teacher_training`` is given. A domain in it
             is searched for every method, baselines too; teachers have the paper's value, if it lies inside.
         methods: rows of the tables. Those with domains are searched; those without are baselines. A function
-            of an Optuna trial that gives a method is a method too, see ``study/define_by_run.py``.
+            of an Optuna trial that gives a method is a method too, see ``study/spec/define_by_run.py``.
     """
 
     data: Data
@@ -250,14 +253,14 @@ class StudySpec:
 
     @property
     def each_pair(self) -> tuple[Pair, ...]:
-        """The pairs, one for each teacher that may be chosen."""
+        """Pairs of the study, one for each teacher that may be chosen."""
         return tuple(each for pair in self.pairs for each in pair.each())
 
     @property
     def tuned_alike(self) -> bool:
-        """Whether something is searched for every method: the study's training, or its data, has a domain."""
+        """Tell whether every method has something searched: the study's training, or data, has a domain."""
         return bool(open_fields(self.training) or open_fields(self.data))
 
     def searches(self, method: SearchableMethod, pair: Pair) -> bool:
-        """Whether ``method`` has something to search on ``pair``."""
+        """Tell whether ``method`` has something to search on ``pair``."""
         return method.searched or self.tuned_alike or bool(open_fields(changed(Training(), pair.training)))

@@ -1,4 +1,4 @@
-"""How students are trained, where that is searched: domains in ``Training`` and in changes to it.
+"""Says how students are trained, where that is searched: domains in ``Training`` and in changes to it.
 
 A domain in the study's training, or in its data, is of every method, baselines included: all are tuned alike.
 A pair's or a method's ``training`` replaces fields for that pair or method alone, with values or domains.
@@ -43,14 +43,14 @@ def checked_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def changed(part: Part, changes: Mapping[str, Any]) -> Part:
-    """``part`` with those of ``changes`` that are its own."""
+    """Return ``part`` with those of ``changes`` that are its own."""
     found = checked_changes(changes)
     own = {name: value for name, value in found.items() if TRAINING_KNOBS[name].holder is type(part)}
     return dataclasses.replace(part, **own) if own else part
 
 
 def corners(training: Training) -> Iterator[Training]:
-    """Trainings at the extremes of what is searched, each domain by itself; the training where nothing is."""
+    """Yield trainings at the extremes of what is searched, each domain by itself; itself where nothing is."""
     yield closed(training)
     for name, domain in open_fields(training).items():
         for extreme in domain.extremes():
@@ -58,7 +58,7 @@ def corners(training: Training) -> Iterator[Training]:
 
 
 def published_value(name: str, case: PaperCase = ANY_CASE) -> Any:
-    """The paper's value of a knob of the training, for a student on a data set."""
+    """Return the paper's value of a knob of the training, for a student on a data set."""
     row = TRAINING_KNOBS[name]
     if row.holder is not Training:
         return row.default
@@ -68,11 +68,11 @@ def published_value(name: str, case: PaperCase = ANY_CASE) -> Any:
 
 
 def closed(part: Part, case: PaperCase = ANY_CASE) -> Part:
-    """``part`` with each domain at the paper's value, or half-way where that lies outside of it."""
+    """Return ``part`` with each domain at the paper's value, or half-way where that lies outside of it."""
     values = {name: closed_value(name, domain, case) for name, domain in open_fields(part).items()}
     return dataclasses.replace(part, **values) if values else part
 
 
 def closed_value(name: str, value: Any, case: PaperCase = ANY_CASE) -> Any:
-    """``value``, or what stands for it where it is a domain, see :func:`closed`."""
+    """Return ``value``, or what stands for it where it is a domain, see :func:`closed`."""
     return value_in(value, published_value(name, case)) if is_domain(value) else value

@@ -1,4 +1,4 @@
-"""Whether everything a spec names exists: data set, networks, losses, options, files. Needs no torch."""
+"""Checks that everything a spec names exists: data set, networks, losses, options, files. Needs no torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from trainables.models.names import check_name
 
 @contextmanager
 def at(place: str) -> Iterator[None]:
-    """Errors inside are :class:`ConfigError` that start with ``place``."""
+    """Turn errors inside into :class:`ConfigError` that start with ``place``."""
     try:
         yield
     except (ValueError, TypeError) as error:
