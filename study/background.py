@@ -13,7 +13,7 @@ ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def repeating(step: Callable[[], bool], every_s: float, name: str) -> Iterator[None]:
-    """While inside, call ``step`` every ``every_s`` seconds for as long as it returns True.
+    """Call ``step`` every ``every_s`` seconds while inside, for as long as it returns True.
 
     The first call comes after ``every_s``; on leaving, a call that runs is waited for. ``name`` is the
     thread's.

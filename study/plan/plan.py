@@ -138,7 +138,7 @@ class Plan:
         return f"{self.spec.name}/{space.label}@{space.fingerprint}"
 
     def large_images(self, *networks: str) -> LargeImages:
-        """Return the form that networks for small images have on these data; ``pooled`` for any others."""
+        """Return the form of networks for small images on these data; ``pooled`` if ``networks`` has none."""
         form = source(self.data.name).large_images
         return form if any(resolve(network).for_small_images for network in networks) else "pooled"
 
@@ -199,7 +199,7 @@ class Plan:
         return self._student(pair, space.at_paper(pair), teacher, self.spec.search.seed)
 
     def undecoupled(self, pair: Pair, config: TrialConfig) -> TrialConfig | None:
-        """Return a decoupled ``config`` with its base loss by itself, as published but for the warm-up; else None.
+        """Return a decoupled ``config`` with its base loss alone, as published but for the warm-up; else None.
 
         It is trained as ``config`` is, so that the two differ in the loss alone.
         """
@@ -211,7 +211,7 @@ class Plan:
         return dataclasses.replace(config, method=plain.method(pair.case(self.data.name)))
 
     def confirm_trials(self, config: TrialConfig, pair: str, role: Role) -> list[PlannedTrial]:
-        """Return the trials that may confirm ``config``: one a seed, on all of train, tested on the test split."""
+        """Return the trials that may confirm ``config``: one a seed, on all of train, with the test split."""
         confirm = self.spec.confirm
         runs = [
             dataclasses.replace(config, fit="all", test="every" if confirm.watch_test else "end", seed=seed)

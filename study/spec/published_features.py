@@ -13,7 +13,7 @@ from study.spec.published import ANY_CASE, PaperCase
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedFeature:
-    """Holds the weight and warm-up of a feature loss where a paper has others than the catalog.
+    """Holds the weight and warm-up of a feature loss where a release has others than the catalog.
 
     >>> feature_loss("reviewkd", PaperCase(data="imagenet")).weight
     1.0

@@ -114,7 +114,7 @@ class Median:
     Median(grace=20, min_trials=3)
 
     Attributes:
-        grace: epochs before which no trial is stopped.
+        grace: epoch from which on trials are judged, and at which averages begin.
         min_trials: other trials that there must be to compare with.
     """
 
