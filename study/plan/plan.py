@@ -199,7 +199,7 @@ class Plan:
         return self._student(pair, space.at_paper(pair), teacher, self.spec.search.seed)
 
     def undecoupled(self, pair: Pair, config: TrialConfig) -> TrialConfig | None:
-        """Return a decoupled ``config`` with its base loss alone, as published but for the warm-up; else None.
+        """Return decoupled ``config`` with its base loss alone, as published but for the warm-up; else None.
 
         It is trained as ``config`` is, so that the two differ in the loss alone.
         """
