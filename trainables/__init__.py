@@ -1,1 +1,1 @@
-"""Data plane: one :class:`~trainables.config.TrialConfig` becomes one trained student."""
+"""Trains one :class:`~trainables.config.TrialConfig` into one student, knowing nothing of studies."""

@@ -20,6 +20,10 @@ class SDDError(Exception):
 
     Attributes:
         exit_code: with which a command ends that cannot go on for this.
+
+    >>> error = SDDError("root: no folder\\n  of that name")
+    >>> str(error), error.exit_code
+    ('root: no folder of that name', 2)
     """
 
     exit_code: ClassVar[int] = WRONG_INPUT
@@ -29,7 +33,11 @@ class SDDError(Exception):
 
 
 class TrialError(SDDError):
-    """Ends one trial, whose reason it is; the others go on."""
+    """Ends one trial, whose reason it is; the others go on.
+
+    >>> TrialError("the loss is nan in epoch 3").exit_code
+    3
+    """
 
     exit_code = TRIALS_FAILED
 

@@ -26,7 +26,7 @@ BATCH = 256
 
 
 def write(folder: Path, student: Path, about: Mapping[str, Any]) -> None:
-    """Make the folder of a student from its weight file.
+    """Make the folder that a student is served from, out of its weight file.
 
     Args:
         about: ``name`` and ``num_classes`` of the network, ``image_size`` in pixels, ``large_images`` (see
@@ -39,7 +39,19 @@ def write(folder: Path, student: Path, about: Mapping[str, Any]) -> None:
 
 
 class ServedStudent:
-    """Runs the network in float32, on a GPU where there is one."""
+    """Runs the student of a folder in float32, on a GPU where there is one.
+
+    Example:
+        >>> import tempfile
+        >>> about = {"name": "resnet8", "num_classes": 10, "image_size": 32}
+        >>> about |= {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     weights, folder = Path(root, "weights.pt"), Path(root, "served")
+        ...     torch.save({"model": models.build("resnet8", 10).state_dict()}, weights)
+        ...     write(folder, weights, about)
+        ...     ServedStudent(folder).predict(np.zeros((2, 32, 32, 3), np.uint8)).shape
+        (2, 10)
+    """
 
     def __init__(self, folder: Path) -> None:
         self.about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
@@ -55,7 +67,7 @@ class ServedStudent:
         self.mean, self.std = (torch.tensor(self.about[name], device=self.device) for name in ("mean", "std"))
 
     def predict(self, images: NDArray[np.uint8], params: Any = None) -> NDArray[np.float32]:
-        """Pixels [N, H, W, 3] from 0 to 255, as the data set has them -> logits [N, K]."""
+        """Return logits [N, K] of pixels [N, H, W, 3] from 0 to 255, as the data set has them."""
         pixels = torch.from_numpy(np.ascontiguousarray(images, dtype=np.uint8))
         with torch.inference_mode():
             logits = [
@@ -67,5 +79,5 @@ class ServedStudent:
 
 
 def _load_pyfunc(path: str) -> ServedStudent:
-    """Load the student of a folder; MLflow calls this."""
+    """Load the student of a folder, when MLflow asks for it by this name."""
     return ServedStudent(Path(path))

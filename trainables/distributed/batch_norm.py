@@ -29,6 +29,8 @@ def batch_statistics(parts: int, group: ProcessGroup) -> AbstractContextManager[
 
 
 class _BatchStatistics(TorchFunctionMode):
+    """Catches calls of ``functional.batch_norm``, to normalise by the group's batch or parts of it."""
+
     def __init__(self, parts: int, group: ProcessGroup) -> None:
         super().__init__()
         if parts > 1 and parts % group.size:
@@ -52,7 +54,7 @@ class _BatchStatistics(TorchFunctionMode):
         momentum: float = 0.1,
         eps: float = 1e-5,
     ) -> Tensor:
-        """``functional.batch_norm``, of which this has the parameters."""
+        """Stand in for ``functional.batch_norm``, of which this has the parameters."""
         here = self.parts // self.group.size
         if not training or here == 1:
             return functional.batch_norm(
@@ -78,7 +80,7 @@ def _in_parts(
     eps: float,
     parts: int,
 ) -> Tensor:
-    """Each part by its own statistics; running ones become the mean of what each part makes of them."""
+    """Normalise each part by its own statistics; running ones become the mean of what the parts make them."""
     means = [None if running_mean is None else running_mean.clone() for _ in range(parts)]
     variances = [None if running_var is None else running_var.clone() for _ in range(parts)]
     pieces = [
@@ -94,7 +96,9 @@ def _in_parts(
 
 
 class _Synchronised(torch.autograd.Function):
-    """y = (x - mean) / sqrt(var + eps) * weight + bias, mean and var [C] over the images of all workers.
+    """Normalises a batch by its mean and variance [C] over the images of all workers.
+
+    y = (x - mean) / sqrt(var + eps) * weight + bias
 
     Sums are exchanged in float64: 2C of the images and their number forward, 2C of gradients backward. The
     gradients of weight and bias are those of this worker's share, for the caller to average like all others.

@@ -1,4 +1,4 @@
-"""What a trial must be like for several workers to train it together; imports neither torch nor Ray."""
+"""Checks that several workers can train a trial together; imports neither torch nor Ray."""
 
 from __future__ import annotations
 

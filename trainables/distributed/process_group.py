@@ -21,6 +21,11 @@ class ProcessGroup:
     Attributes:
         rank: number of this process.
         size: number of processes.
+
+    Example:
+        >>> group = ProcessGroup()
+        >>> group.is_leader, group.share, group.all_gather("seed")
+        (True, (0, 1), ['seed'])
     """
 
     rank = 0
@@ -28,12 +33,12 @@ class ProcessGroup:
 
     @property
     def is_leader(self) -> bool:
-        """True for the process that writes files and logs for the group: rank 0."""
+        """Whether this process, rank 0, writes files and logs for the group."""
         return self.rank == 0
 
     @property
     def share(self) -> tuple[int, int]:
-        """Return which share of a batch is this process's: (rank, size)."""
+        """Share of each batch that is this process's: (rank, size)."""
         return self.rank, self.size
 
     def all_reduce(self, values: Tensor) -> Tensor:
@@ -65,7 +70,7 @@ class ProcessGroup:
 
 
 SINGLE_PROCESS = ProcessGroup()
-"""A group of one."""
+"""Group of a process that trains by itself."""
 
 
 class DistributedGroup(ProcessGroup):
@@ -122,7 +127,7 @@ PEER_LOST_SIGNS = ("gloo", "nccl", "connection closed by peer", "connection rese
 
 
 def peer_lost(error: BaseException) -> bool:
-    """True where ``error`` says that another process of the group has ended, and nothing about this one."""
+    """Tell whether ``error`` says that another process of the group has ended, and nothing about this one."""
     if isinstance(error, distributed.DistError):
         return True
     if not isinstance(error, RuntimeError) or isinstance(error, torch.OutOfMemoryError):

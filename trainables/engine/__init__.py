@@ -1,7 +1,7 @@
 """Makes one optimisation step on one device: network, loss, optimiser, compilation, evaluation.
 
 :class:`Engine` does a step, :class:`Criterion` is the loss of a configuration, :class:`MultiScaleHead` gives
-region logits of any network. Which epochs there are is ``trainables/training``'s to say.
+region logits of any network. ``trainables/training`` decides which epochs there are.
 """
 
 from typing import TYPE_CHECKING

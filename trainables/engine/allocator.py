@@ -10,7 +10,7 @@ MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1
 
 
 def keep_freed_memory() -> bool:
-    """Let freed blocks stay with this process; return whether the C library is one that can be told so.
+    """Let freed blocks stay with this process; return whether its C library has such a setting.
 
     By default glibc hands large blocks back to the kernel when they are freed, which clears every page of the
     next one: thousands of page faults in each training step on a CPU. Numbers are not touched by this.

@@ -90,7 +90,7 @@ def compile_frozen(
 
 
 def record(call: Callable[[], Any], device: torch.device) -> None:
-    """Make ``call`` until all that it compiles is compiled and captured.
+    """Repeat ``call`` until all that it compiles is compiled and captured.
 
     CUDA graphs run once uncaptured, are captured in the second call, and replayed in the third: a capture
     that is refused has to surface here, where :func:`try_compile` can still fall back.

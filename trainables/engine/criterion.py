@@ -1,4 +1,4 @@
-"""The whole training loss of one method: ce_weight * L_CE + alpha * L_SDD + weighted feature losses.
+"""Computes the whole training loss of a method: ce_weight * L_CE + alpha * L_SDD + weighted feature losses.
 
 Shape legend: B images, R regions with the global view first, K classes.
 """
@@ -20,15 +20,22 @@ from trainables.losses.registry import check_registered_code
 
 
 class Criterion(nn.Module):
-    """The loss of a :class:`~trainables.config.Method`, its terms by name.
+    """Computes the loss of a :class:`~trainables.config.Method`, its terms by name.
 
     Feature losses with parameters of their own are submodules: they are trained and checkpointed with the
-    student and left out of what is exported. They know each image by its place in the split that is trained
-    on, so that what one keeps of the images is of no others: CRD's negatives, for instance.
+    student and left out of what is exported. They know each image by its position in the split that is
+    trained on, so that what one keeps of the images is of no others: CRD's negatives, for instance.
+
+    Example:
+        >>> student = HeadOutputs(torch.zeros(4, 1, 10), None)
+        >>> label = torch.tensor([0, 1, 2, 3])
+        >>> terms = Criterion(Method())(student, None, label, index=label, epoch=1)
+        >>> {name: round(term.item(), 4) for name, term in terms.items()}  # log(10)
+        {'ce': 2.3026}
     """
 
     _places: Tensor
-    """Place in the split of each raw image; -1 for those that are not in it."""
+    """Position in the split of each raw image; -1 for those that are not in it."""
 
     def __init__(
         self,
@@ -37,7 +44,8 @@ class Criterion(nn.Module):
         teacher: FeatureShapes | None = None,
         images: Tensor | None = None,
     ) -> None:
-        """
+        """Build the base loss and the feature losses that ``method`` names.
+
         Args:
             student, teacher: shapes of the networks' maps, which feature losses need.
             images: [N] positions in the raw train set of the images that are trained on; feature losses need
@@ -62,11 +70,11 @@ class Criterion(nn.Module):
     def forward(
         self, student: HeadOutputs, teacher: HeadOutputs | None, target: Tensor, index: Tensor, epoch: int
     ) -> dict[str, Tensor]:
-        """:meth:`terms` with the weights of ``epoch``."""
+        """Return :meth:`terms` with the weights of ``epoch``."""
         return self.terms(student, teacher, target, index, self.weights(epoch))
 
     def weights(self, epoch: int) -> dict[str, float]:
-        """All weights in ``epoch``, counted from 1, warm-up included."""
+        """Return all weights in ``epoch``, counted from 1, warm-up included."""
         weights = {"ce": self.method.ce_weight}
         term = self.method.logit
         if term is not None:
@@ -87,7 +95,7 @@ class Criterion(nn.Module):
         index: Tensor,
         weights: Mapping[str, float | Tensor],
     ) -> dict[str, Tensor]:
-        """Weighted terms, scalars in float32: ``ce``, ``logit``, ``feature``; the loss is their sum.
+        """Return weighted terms, scalars in float32: ``ce``, ``logit``, ``feature``; the loss is their sum.
 
         Args:
             student, teacher: outputs for the same augmented images; no teacher for plain training.

@@ -1,7 +1,7 @@
 """Chooses the device a process computes on, and the precision that is best there.
 
-The one such choice: trials, imported teachers, served students and benchmarks all ask here. Importing this
-file does not import torch, so that a launch can ask for a name of a precision before torch is there.
+It is chosen here alone: trials, imported teachers, served students and benchmarks all ask here. Importing
+this file does not import torch, so that a launch can ask for a name of a precision before torch is there.
 """
 
 from __future__ import annotations

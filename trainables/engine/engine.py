@@ -25,10 +25,10 @@ class TeacherOutputs(Protocol):
 
     @property
     def seconds(self) -> float:
-        """Return the time spent so far."""
+        """Seconds spent on outputs so far."""
 
     def begin_epoch(self, split: Split, plan: EpochPlan) -> None:
-        """Take notice of the images of the epoch that begins, and of their views."""
+        """Learn which images the epoch that begins has, and in which views, to look ahead."""
 
     def __call__(self, batch: Batch) -> HeadOutputs:
         """Return the outputs for the next batch of the epoch."""
@@ -66,6 +66,16 @@ class Engine:
         runtime: its device, and the processes that share each batch.
         compiled: the compiled forward pass and loss, of the modules of ``student``; None to run eager.
         eager: the same, uncompiled.
+
+    Example:
+        >>> from trainables.config.trial import Method
+        >>> from trainables.models import build
+        >>> student = MultiScaleHead(build("resnet8", 10))
+        >>> engine = Engine(student, None, Criterion(Method()), Training(), Runtime(torch.device("cpu")))
+        >>> label = torch.tensor([3, 7])
+        >>> terms, logits = engine.step(Batch(torch.zeros(2, 3, 32, 32), label, label, label), epoch=1)
+        >>> list(terms), tuple(logits.shape)
+        (['ce'], (2, 10))
     """
 
     def __init__(

@@ -23,7 +23,15 @@ EVALUATION_BATCH = 500
 
 
 class MetricTotals:
-    """Sums values over an epoch, on the device, to be read once, at its end."""
+    """Sums values over an epoch, on the device, to be read once, at its end.
+
+    Example:
+        >>> totals = MetricTotals()
+        >>> totals.add(3, top1=torch.tensor(300.0))
+        >>> totals.add(1, top1=torch.tensor(0.0))
+        >>> totals.means()
+        {'top1': 75.0}
+    """
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}

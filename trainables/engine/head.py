@@ -15,12 +15,16 @@ from trainables.models.multiscale import region_logits, released_regions
 
 
 class HeadOutputs(NamedTuple):
-    """What a network says of a batch, so far as the method asks.
+    """Holds what a network says of a batch, so far as the method asks.
 
     Attributes:
         regions: logits [B, R, K] of the global view, then of the regions of each further scale; with
             released pooling, of the regions of all scales.
         features: its maps, or None where no feature loss wants them.
+
+    Example:
+        >>> HeadOutputs(torch.zeros(2, 5, 10), features=None).logits.shape
+        torch.Size([2, 10])
     """
 
     regions: Tensor
@@ -33,13 +37,19 @@ class HeadOutputs(NamedTuple):
 
 
 class MultiScaleHead(nn.Module):
-    """Ask any network of ``trainables.models`` for what a method needs: images -> :class:`HeadOutputs`.
+    """Asks any network of ``trainables.models`` for what a method needs: images -> :class:`HeadOutputs`.
 
     Args:
         scales: of the regions; the global view comes first, whether or not 1 is among them.
         features: the kind of maps that are wanted as well; None for none.
         full_precision: pool and classify in float32, whatever the network computes in.
         pooling: what regions are pooled from, see ``LogitTerm``.
+
+    Example:
+        >>> from trainables.models import build
+        >>> head = MultiScaleHead(build("resnet8", 10), scales=(1, 2))
+        >>> head(torch.zeros(3, 3, 32, 32)).regions.shape  # the global view and four quarters
+        torch.Size([3, 5, 10])
     """
 
     def __init__(
@@ -59,7 +69,7 @@ class MultiScaleHead(nn.Module):
         self.full_precision = full_precision
 
     def forward(self, images: Tensor) -> HeadOutputs:
-        """Images [B, 3, H, W], normalised."""
+        """Return the outputs for normalised images [B, 3, H, W]."""
         network = self.network
         if self.features is None:
             return HeadOutputs(self._regions(network.forward_features(images)), None)  # type: ignore[operator]
@@ -68,7 +78,7 @@ class MultiScaleHead(nn.Module):
 
     @property
     def region_count(self) -> int:
-        """R of :class:`HeadOutputs`."""
+        """Number R of regions in :class:`HeadOutputs`."""
         return region_count(self.scales) + (self.pooling == "released")
 
     def _regions(self, final: Tensor) -> Tensor:
@@ -93,7 +103,7 @@ def chosen_regions(regions: Tensor, scales: tuple[int, ...], pooling: Pooling) -
 
 
 def with_whole(scales: tuple[int, ...]) -> tuple[int, ...]:
-    """``scales`` with the global view first, whether or not it is among them."""
+    """Return ``scales`` with the global view first, whether or not it is among them."""
     return (1, *(scale for scale in scales if scale != 1))
 
 

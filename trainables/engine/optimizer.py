@@ -1,4 +1,4 @@
-"""SGD with momentum over torch's functional form, which leaves ``torch._dynamo`` alone.
+"""Updates weights by SGD with momentum, over torch's functional form, which leaves ``torch._dynamo`` alone.
 
 ``torch.optim.SGD`` imports it, which costs every new process of a trial 2 to 4 seconds.
 """
@@ -17,7 +17,7 @@ from trainables.config.trial import Training
 
 
 def learning_rate(training: Training, epochs_done: float) -> float:
-    """The learning rate after ``epochs_done`` epochs (fractions within an epoch count).
+    """Return the learning rate after ``epochs_done`` epochs (fractions within an epoch count).
 
     Step: lr * lr_decay^(milestones passed). Cosine: lr * (1 + cos(pi * epochs_done / epochs)) / 2. During the
     warm-up either is multiplied by (epochs_done + 1) / (lr_warmup_epochs + 1).
@@ -33,7 +33,7 @@ def learning_rate(training: Training, epochs_done: float) -> float:
 def clip(gradients: Sequence[Tensor], norm: float) -> None:
     """Scale ``gradients`` in place, so that the norm of all of them together is at most ``norm``.
 
-    The numbers of ``torch.nn.utils.clip_grad_norm_``. Nothing waits for the device.
+    Its numbers are those of ``torch.nn.utils.clip_grad_norm_``. Nothing waits for the device.
     """
     if not gradients:
         return
@@ -42,7 +42,7 @@ def clip(gradients: Sequence[Tensor], norm: float) -> None:
 
 
 class SGD:
-    """Numbers and kernels of ``torch.optim.SGD(fused=True)``.
+    """Moves weights against their gradients, by the numbers and kernels of ``torch.optim.SGD(fused=True)``.
 
     With the gradient g of a weight w and its momentum v, which begins as the first g:
     g <- g * min(1, clip_norm / (norm of all gradients + 1e-6)) where the training has a ``clip_norm``;
@@ -50,6 +50,14 @@ class SGD:
 
     Attributes:
         lr: learning rate of the next step.
+
+    Example:
+        >>> weight = nn.Parameter(torch.ones(1))
+        >>> optimizer = SGD([weight], Training(lr=0.5, weight_decay=0.0))
+        >>> weight.grad = torch.ones(1)
+        >>> optimizer.step()
+        >>> weight.item()
+        0.5
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], training: Training) -> None:
@@ -90,7 +98,7 @@ class SGD:
             self._momenta[place] = momentum
 
     def state_dict(self) -> dict[str, Any]:
-        """What a later step depends on, beside the parameters and the learning rate."""
+        """Return what a later step depends on, beside the parameters and the learning rate."""
         return {"momenta": list(self._momenta)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

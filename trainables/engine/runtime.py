@@ -20,13 +20,17 @@ CompileMode = Literal["auto", "eager", "compiled"]
 
 @dataclass(frozen=True, slots=True)
 class CachePolicy:
-    """Says how much room remembered teacher outputs get; it decides the speed, never the numbers.
+    """Says how much room cached teacher outputs get; it decides the speed, never the numbers.
 
     Attributes:
         budget: bytes on disk, and as many on the device; ``auto`` for a quarter of what is free there, at
             most half of the host's memory (so that files stay in it) and 64 GiB; ``off`` for none.
         verify: share of the views on disk that a process computes again, and compares, when it opens them;
             a chunk of them it does in any case.
+
+    Example:
+        >>> CachePolicy(budget=10 * 2**30)  # 10 GiB
+        CachePolicy(budget=10737418240, verify=0.0)
     """
 
     budget: Literal["auto", "off"] | int = "auto"
@@ -40,7 +44,7 @@ class Runtime:
     Attributes:
         device: where networks and data are.
         compile_mode: whether steps are compiled; decides how numbers are rounded.
-        cache_policy: room for the teacher's remembered outputs.
+        cache_policy: room for the teacher's cached outputs.
         process_cache: what this process keeps from trial to trial.
         group: the processes that train a trial together.
         trials: how many trials this process may expect that share compiled code.
@@ -64,7 +68,7 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class TrialInputs:
-    """Carries what decides a trial's numbers: its configuration, the store with its teacher, its data."""
+    """Carries what decides a trial's numbers: its configuration, the run store with its teacher, its data."""
 
     config: TrialConfig
     store: RunStore

@@ -46,7 +46,7 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """Return the sum so far; waits for a GPU to have done what is counted."""
+        """Seconds measured so far; waits for a GPU to have done what is counted."""
         for began, ended in self._pending:
             ended.synchronize()
             self._seconds += began.elapsed_time(ended) / 1000

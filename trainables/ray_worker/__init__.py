@@ -1,7 +1,7 @@
 """Runs trials inside a Ray process: the only room of the data plane that imports Ray.
 
 ``trainable.py`` is what Tune calls, ``worker_group.py`` starts the workers of a trial on several devices,
-``messages.py`` is how both tell the launcher.
+``messages.py`` carries remarks and failures of both to the launcher.
 """
 
 from typing import TYPE_CHECKING

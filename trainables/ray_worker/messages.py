@@ -1,4 +1,4 @@
-"""Carries what a trial tells the study beside its metrics: remarks for the user, and why it ends.
+"""Carries what a trial sends its study beside metrics: remarks for the user, and why it ends.
 
 Both travel in reports, which is the one way from a trial to its study: a process on another node prints into
 a log that nobody reads.
@@ -18,13 +18,22 @@ FAILED = "failed"
 """In a last report: what was wrong with the trial itself; it would be so again."""
 
 FAULT = "fault"
-"""In a last report: what is wrong with a place that all trials use, such as a full disk."""
+"""In a last report: what is wrong with a storage or device that all trials use, such as a full disk."""
 
 Report = Callable[[dict[str, Any]], None]
 
 
 class ReportChannel:
-    """Sends remarks along with the next report."""
+    """Sends remarks along with the next report.
+
+    Example:
+        >>> channel = ReportChannel(print)
+        >>> channel.log("the checkpoint of epoch 3 is damaged")
+        >>> channel.report({"epoch": 3})
+        {'epoch': 3, 'remarks': ['the checkpoint of epoch 3 is damaged']}
+        >>> channel.report({"epoch": 4})
+        {'epoch': 4}
+    """
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -35,7 +44,7 @@ class ReportChannel:
         self._waiting.append(line)
 
     def report(self, metrics: dict[str, Any]) -> None:
-        """Report, remarks and all."""
+        """Report ``metrics``, with the remarks kept since the last report."""
         remarks, self._waiting = self._waiting, []
         self._report({**metrics, REMARKS: remarks} if remarks else metrics)
 

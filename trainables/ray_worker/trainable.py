@@ -3,8 +3,7 @@
 A trial of one worker runs in the process of its Tune actor, through Ray Train's in-process mode
 (``ScalingConfig(num_workers=0)``), and the actor is reused for the next trial: no start, no imports, and data
 and teacher stay where they are. What is kept is keyed by all that decides it. A trial of several workers is
-trained by a worker group, see
-:mod:`trainables.ray_worker.worker_group`.
+trained by a worker group, see :mod:`trainables.ray_worker.worker_group`.
 """
 
 from __future__ import annotations
@@ -58,14 +57,14 @@ class TrialResources:
     """Carries what a study gives each of its trials; none of it decides a trial's result, but for rounding.
 
     Attributes:
-        store: root of the store of runs, a folder or a URL, reachable from every node.
+        store: root of the run store, a folder or a URL, reachable from every node.
         raw: the data set, in Ray's object store; each node reads it there.
         user_code: source files that register losses of the user's own.
         workers: processes that train a trial together.
         cpus, gpus: of one worker; it computes with ``cpus`` threads.
         safe: whether the cluster has nodes that offer ``safe``, where the processes of trials of several
             workers belong, while their workers may be anywhere.
-        cache_policy: room for the teacher's remembered outputs.
+        cache_policy: room for the teacher's cached outputs.
         compile_mode: whether steps are compiled.
         trials: how many trials each process may expect that share compiled code.
     """
@@ -83,12 +82,12 @@ class TrialResources:
 
     @property
     def share(self) -> dict[str, float]:
-        """Return the resources of one worker."""
+        """Resources of one worker."""
         return {"CPU": self.cpus, "GPU": self.gpus}
 
     @property
     def resources(self) -> tune.PlacementGroupFactory:
-        """Return all that a trial takes of the cluster."""
+        """All that a trial takes of the cluster."""
         if self.workers == 1:
             return tune.PlacementGroupFactory([self.share])
         return tune.PlacementGroupFactory(bundles(self.workers, self.share, self.safe))
@@ -177,8 +176,9 @@ def _run(trial: Mapping[str, Any], given: TrialResources, report: Report, group:
 
 
 def report_or_exit(metrics: Metrics) -> None:
-    """Report; on a machine about to be taken away, end here: the epoch is checkpointed, and Tune goes on with
-    the trial elsewhere, as with any process that is lost.
+    """Report ``metrics``; on a machine about to be taken away, end this process after that.
+
+    The epoch is checkpointed, and Tune goes on with the trial elsewhere, as with any process that is lost.
     """
     tune.report(metrics)
     if (sign := os.environ.get(LEAVING)) and os.path.exists(sign):

@@ -184,7 +184,7 @@ class _Reports(ReportCallback):
         self._latest = 0.0
 
     def after_report(self, training_report: Any, metrics: list[Metrics]) -> None:
-        """Keep rank 0's, which are all workers'; an epoch that is replayed after a loss is no progress."""
+        """Keep rank 0's metrics, which are all workers'; an epoch replayed after a loss is no progress."""
         self.waiting.append(metrics[0])
         if metrics[0]["epoch"] > self._latest:
             self._latest = metrics[0]["epoch"]
@@ -210,7 +210,7 @@ class _Controller(TrainController):
         self._health_check_interval_s = POLL_INTERVAL_S
 
     async def reports(self) -> list[Metrics]:
-        """Return metrics reported since the last call, waited for; none once everything is over."""
+        """Wait for metrics reported since the last call, and return them; none once everything is over."""
         while not self._reports.waiting and not self.get_state().is_terminal():
             await asyncio.sleep(POLL_INTERVAL_S / 4)
         taken, self._reports.waiting = self._reports.waiting, []
@@ -223,7 +223,7 @@ class _Trainer(TorchTrainer):
     report: Report
 
     def _create_default_callbacks(self) -> list[Any]:
-        """Return Ray's, without those that start an actor of which there is no need."""
+        """Return Ray's callbacks, without those that start an actor of which there is no need."""
         idle = (PlacementGroupCleanerCallback, DatasetsCallback)
         return [call for call in super()._create_default_callbacks() if not isinstance(call, idle)]
 

@@ -1,7 +1,7 @@
 """Keeps runs, teachers and cached outputs by key, in a folder or an object store.
 
-:class:`RunStore` files a run under its trial's key, :class:`BlobStorage` is what every place to keep bytes
-can do, :func:`open_storage` opens one by path or URL. A new kind of place is a class like
+:class:`RunStore` files a run under its trial's key, :class:`BlobStorage` is what every storage can do,
+:func:`open_storage` opens one by path or URL. A new kind of storage is a class like
 :class:`FolderStorage` and a line in ``opening.py``.
 """
 

@@ -1,4 +1,4 @@
-"""Where blobs of bytes lie: a folder of this machine or of the network, or an object store.
+"""Names what a storage of blobs of bytes can do: a folder, local or mounted, or an object store.
 
 A blob has a name, parts of it separated by ``/``, and is read and replaced whole. Both kinds keep to one
 contract, which ``tests/trainables/storage/test_blobs.py`` holds:
@@ -22,7 +22,13 @@ from trainables.errors import SDDError
 
 
 class StorageError(SDDError):
-    """Says why a place cannot be read or written: full, away, not allowed; what was there is whole."""
+    """Says why a storage cannot be read or written: full, away, not allowed; what was there is whole.
+
+    >>> from trainables.storage.folder import FolderStorage
+    >>> FolderStorage(Path("/dev/null")).read("runs/one/result.json")
+    Traceback (most recent call last):
+    trainables.storage.blobs.StorageError: cannot read /dev/null/runs/one/result.json: Not a directory
+    """
 
 
 class BlobStorage(Protocol):
@@ -30,7 +36,7 @@ class BlobStorage(Protocol):
 
     @property
     def url(self) -> str:
-        """Return where it is, in the form :func:`open_storage` reads."""
+        """Path or URL of the storage, in the form :func:`open_storage` reads."""
 
     def read(self, name: str) -> bytes:
         """Return the content of a blob; ``FileNotFoundError`` where there is none."""

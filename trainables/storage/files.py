@@ -1,4 +1,4 @@
-"""Local files, written so that a reader, or a crash, sees the old content or the new one, whole."""
+"""Writes local files so that a reader, or a crash, sees the old content or the new one, whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ os.umask(UMASK)
 
 @contextmanager
 def atomically(path: Path, place: Callable[[str, Path], None] = os.replace) -> Iterator[BinaryIO]:
-    """A temporary file beside ``path`` to write to; at the block's end it is synced and put in its place."""
+    """Open a temporary file beside ``path``; at the block's end it is synced and takes that name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

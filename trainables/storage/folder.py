@@ -1,4 +1,4 @@
-"""Keeps blobs in a folder."""
+"""Keeps blobs as files of a folder, which needs no service and can be looked at."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class FolderStorage:
     """Keeps blobs as files of a folder: of this machine, or one that several mount (NFS).
 
     >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as place:
-    ...     storage = FolderStorage(Path(place))
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     storage = FolderStorage(Path(root))
     ...     storage.write("runs/one/result.json", b"{}")
     ...     storage.names("runs/one")
     ['result.json']
@@ -28,7 +28,7 @@ class FolderStorage:
 
     @property
     def url(self) -> str:
-        """Return its path."""
+        """Path of the folder."""
         return str(self.root)
 
     def read(self, name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""An object store as a storage, through pyarrow's file systems: S3 and what speaks like it, GCS, Azure.
+"""Keeps blobs in an object store, through pyarrow's file systems: S3 and what speaks like it, GCS, Azure.
 
 Credentials, region and endpoint come from where each SDK looks for them: AWS_ACCESS_KEY_ID,
 AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL, a role of the machine; or from the URL
@@ -23,7 +23,7 @@ from trainables.storage.files import write_atomically
 T = TypeVar("T")
 
 WAITS_S = (0.5, 1.0, 2.0, 4.0)
-"""Before each further attempt; pyarrow itself tries every request three times."""
+"""Seconds before each further attempt; pyarrow itself tries every request three times."""
 
 
 class ObjectStorage:
@@ -43,7 +43,7 @@ class ObjectStorage:
 
     @property
     def url(self) -> str:
-        """Return where the bucket is, in the form :func:`open_storage` reads."""
+        """URL of bucket and prefix, in the form :func:`open_storage` reads."""
         return self._url
 
     def read(self, name: str) -> bytes:
@@ -117,7 +117,7 @@ class ObjectStorage:
         return f"{self._root}/{name}"
 
     def _patiently(self, action: str, name: str, attempt: Callable[[], T]) -> T:
-        """Try again, a little later each time: a store may refuse for a moment."""
+        """Make an ``attempt``, and try again, a little later each time: a store may refuse for a moment."""
         for wait in (*WAITS_S, None):
             try:
                 return attempt()
@@ -133,9 +133,12 @@ class ObjectStorage:
 
 
 def in_one_put(url: str) -> str:
-    """``url``, for S3 with pyarrow's option to upload up to 10 MB in one request instead of three.
+    """Return ``url``, for S3 with pyarrow's option to upload up to 10 MB in one request instead of three.
 
     A process that is killed between the three leaves a part of an object, which nobody sees and S3 bills.
+
+    >>> in_one_put("s3://bucket/runs")
+    's3://bucket/runs?allow_delayed_open=true'
     """
     if not url.startswith("s3://") or "allow_delayed_open" in url:
         return url
@@ -143,7 +146,7 @@ def in_one_put(url: str) -> str:
 
 
 def cache_folder(url: str) -> Path:
-    """Return what this machine keeps of the store at ``url``: below SDD_CACHE, or the user's cache folder."""
+    """Return where this machine keeps copies of blobs of ``url``: below SDD_CACHE, or the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     cache = Path(os.environ.get("SDD_CACHE") or f"{base}/sdd-study").expanduser()
     return cache / hashlib.sha256(url.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Opens a storage by its path or URL."""
+"""Opens a storage by its path or URL, and probes whether it can be used."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from trainables.storage.folder import FolderStorage
 
 
 def open_storage(url: str | Path) -> BlobStorage:
-    """Return the storage at a path, or at the URL of an object store (``s3://bucket/prefix``, ``gs://``,
-    ``abfs://``).
+    """Open the storage at a path or URL (``s3://bucket/prefix``, ``gs://``, ``abfs://``); nothing is created.
+
+    >>> open_storage("file:///data/results").url
+    '/data/results'
 
     Raises:
         StorageError: pyarrow, which reads object stores, is not installed, or cannot read this one.
@@ -32,7 +34,11 @@ def _object_store(url: str) -> BlobStorage:
 
 
 def probe(storage: BlobStorage) -> None:
-    """Write, list, read and delete a blob; raises :class:`StorageError` with what did not go."""
+    """Write, list, read and delete a blob, so that a study begins only where its results can be kept.
+
+    Raises:
+        StorageError: with what did not go.
+    """
     name = f"probe-{uuid.uuid4().hex}"
     try:
         storage.write(name, name.encode())

@@ -1,8 +1,8 @@
-"""Where runs and teachers are filed: by what they are, so that every study finds what any other has done.
+"""Files runs and teachers by what they are, so that every study finds what any other has done.
 
 STORE/runs/<trial_key>/   config.json  checkpoint-<epoch>.pt (the newest two)  student-<hash>.pt  result.json
 STORE/teachers/<sha256>.pt, .json         weights and what they are, filed under the hash of the weights
-STORE/teachers/<sha256>.views/            its outputs, remembered; see ``trainables/teacher/cache.py``
+STORE/teachers/<sha256>.views/            its outputs, cached; see ``trainables/teacher/cache.py``
 
 STORE is any :mod:`trainables.storage`. In a folder one process at a time holds a run. In an object store two
 may: a launcher's host is cut off, another launcher runs the trial again, and the first host goes on writing.
@@ -32,7 +32,16 @@ KEPT_CHECKPOINTS = 2
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Reads and writes the files of one trial: its configuration, checkpoints, student and result."""
+    """Reads and writes the files of one trial: its configuration, checkpoints, student and result.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     run = RunStore(root).run("9cdc55107ded21d3")
+    ...     for epoch in (1, 2, 3):
+    ...         run.write_checkpoint(epoch, b"state")
+    ...     run.checkpoints(), run.result()
+    (['checkpoint-000003.pt', 'checkpoint-000002.pt'], None)
+    """
 
     storage: BlobStorage
     name: str
@@ -45,14 +54,15 @@ class RunFolder:
         return self.storage.local(f"{self.name}/{(self.result() or {}).get('student', 'student.pt')}")
 
     def result(self) -> dict[str, Any] | None:
-        """Return the record of a finished run: its configuration, metrics of every epoch, hash of the
-        weights.
+        """Return the trial record of a finished run; None before that.
+
+        It holds the configuration, metrics of every epoch, and the hash of the weights.
         """
         result: dict[str, Any] | None = self._read_json("result.json")
         return result
 
     def finish(self, result: Mapping[str, Any], student: bytes) -> dict[str, Any]:
-        """File the trained student and the record that makes the run finished; drop its checkpoints."""
+        """File the student and the trial record that makes the run finished; drop its checkpoints."""
         name = f"student-{result['weights'][:16]}.pt"
         self.storage.write(f"{self.name}/{name}", student)
         record = {**result, "student": name}
@@ -113,7 +123,7 @@ class RunStore:
 
     @property
     def storage(self) -> BlobStorage:
-        """Return where the blobs lie; raises ``StorageError`` if that cannot be opened."""
+        """Storage of the blobs; raises ``StorageError`` if it cannot be opened."""
         return open_storage(self.root)
 
     def run(self, key: str) -> RunFolder:
@@ -131,7 +141,7 @@ class RunStore:
         return self.storage.local(f"teachers/{weights}.pt")
 
     def teacher_views(self, weights: str) -> Path:
-        """Folder, on this machine or one it mounts, of what that teacher said of augmented views."""
+        """Return the folder, local or mounted, of what that teacher said of augmented views."""
         return self.storage.scratch(f"teachers/{weights}.views")
 
     def file_teacher(self, weights: str, data: bytes, about: Mapping[str, Any]) -> Path:

@@ -1,10 +1,10 @@
-"""Remembers teacher outputs for each augmented view of each image.
+"""Keeps teacher outputs for each augmented view of each image.
 
 A teacher is frozen and its images come in finitely many views, so what it says of a view is computed once
 and kept, for all trials of a node and for later studies. The outputs are *defined* as what is kept: region
 logits in float16, of a pass over a whole chunk of :data:`CHUNK` images, in which one image's outputs do not
 depend on the images beside it. So a trial's numbers are the same to the last bit whether its views were
-remembered long ago, are computed now, or are kept nowhere for want of room.
+cached long ago, are computed now, or are kept nowhere for want of room.
 
 Against the teacher run live on each batch, a kept logit is off by at most 2^-11 of itself (2^-25 where it is
 below 2^-14), and one averaged from cells by at most 2^-11 of the largest cell, beside the rounding of sums.
@@ -40,6 +40,12 @@ class CacheLayout:
 
     Attributes:
         kept: the scales whose regions are kept. If it is one, coarser ones are averages of its cells.
+
+    Example:
+        >>> CacheLayout.of((1, 2), map_size=(8, 8), commutes=True).kept  # a grid of 4 gives both
+        (4,)
+        >>> CacheLayout.of((1, 2), map_size=(7, 7), commutes=True).kept
+        (1, 2)
     """
 
     kept: tuple[int, ...]
@@ -60,7 +66,7 @@ class CacheLayout:
 
     @property
     def cells(self) -> int:
-        """Return the number of regions kept."""
+        """Number of regions kept of a view."""
         return region_count(self.kept)
 
     def regions(self, cells: Tensor, scales: tuple[int, ...]) -> Tensor:
@@ -76,7 +82,7 @@ class CacheLayout:
 
 
 class Verification(NamedTuple):
-    """Carries what came of computing remembered views again.
+    """Carries what came of computing cached views again.
 
     Attributes:
         checked, different: number of views, and of those with any other number than before.
@@ -103,6 +109,17 @@ class TeacherCache:
     Attributes:
         watch: its device's time spent here so far, looking up and computing.
         computed: number of views computed so far.
+
+    Example:
+        >>> from trainables.teacher.cache_files import ViewMemory
+        >>> def compute(index, view):
+        ...     return torch.ones(len(index), 1, 10).half()
+        >>> device = torch.device("cpu")
+        >>> cache = TeacherCache(compute, (1, 10), 2, device, [ViewMemory(6, (1, 10), device)])
+        >>> for slots in ([0, 3], [3, 5]):
+        ...     cells = cache.cells(np.array(slots))
+        >>> cells.shape, cache.computed
+        (torch.Size([2, 1, 10]), 3)
     """
 
     def __init__(

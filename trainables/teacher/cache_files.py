@@ -1,7 +1,7 @@
 """Keeps teacher outputs in a file shared by the processes of a node, or in a device's memory.
 
 PATH.cells  float16, entry s at s times the entry's size (rounded up to 8 bytes); sparse where nothing is kept
-PATH.marks  uint32 an entry: 0 where there is none, else a check sum of the entry and of its place
+PATH.marks  uint32 an entry: 0 where there is none, else a check sum of the entry and of its slot
 
 A mark is written after its entry. Whatever a crash, a lost page or another writer leaves behind, an entry
 that does not match its mark is not there, and is made again. Processes that write the same entry write the
@@ -100,7 +100,15 @@ class ViewFile:
 
 
 class ViewMemory:
-    """Keeps entries in the memory of a device, with room for all."""
+    """Keeps entries in the memory of a device, with room for all.
+
+    Example:
+        >>> memory = ViewMemory(8, (1, 10), torch.device("cpu"))
+        >>> memory.write(np.array([5]), torch.ones(1, 1, 10).half())
+        >>> found, entries = memory.read(np.array([4, 5]))
+        >>> found.tolist(), entries.shape
+        ([False, True], torch.Size([1, 1, 10]))
+    """
 
     def __init__(self, slots: int, shape: tuple[int, int], device: torch.device) -> None:
         self._entries = torch.empty(slots, *shape, dtype=torch.float16, device=device)

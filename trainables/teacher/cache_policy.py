@@ -1,4 +1,4 @@
-"""Decides where remembered views lie and how much room they get; checks what is found there.
+"""Decides where cached views lie and how much room they get; checks what is found there.
 
 STORE/teachers/<weights>.views/<key>.cells, .marks, .json       key: hash of all that decides the outputs
 """
@@ -78,7 +78,7 @@ def open_backends(
 
 
 def disk_budget(policy: CachePolicy, path: Path) -> int:
-    """Return the bytes for the file at ``path``; what it takes already counts as free."""
+    """Return the bytes allowed for the file at ``path``; what it takes already counts as free."""
     if policy.budget == "off":
         return 0
     if policy.budget != "auto":
@@ -90,7 +90,7 @@ def disk_budget(policy: CachePolicy, path: Path) -> int:
 
 
 def device_budget(policy: CachePolicy, device: torch.device) -> int:
-    """Return the bytes of the memory of ``device``."""
+    """Return the bytes allowed in the memory of ``device``."""
     if policy.budget == "off":
         return 0
     free, _ = torch.cuda.mem_get_info(device)

@@ -22,7 +22,10 @@ WINDOW = 64 * CHUNK
 
 
 class CachedTeacher:
-    """Looks the teacher's outputs up for each view, a window of the epoch ahead."""
+    """Looks the teacher's outputs up for each view, a window of the epoch ahead.
+
+    So a file is read, or the teacher run, once in many steps, in batches that suit it.
+    """
 
     def __init__(
         self, views: TeacherCache, layout: CacheLayout, scales: tuple[int, ...], pooling: Pooling = "map"
@@ -34,7 +37,7 @@ class CachedTeacher:
 
     @property
     def seconds(self) -> float:
-        """Return the time spent so far."""
+        """Seconds that looking up and computing took so far."""
         return self.views.watch.seconds
 
     def begin_epoch(self, split: Split, plan: EpochPlan) -> None:

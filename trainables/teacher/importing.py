@@ -68,7 +68,7 @@ def import_teacher(
     image_size: int | None = None,
     data: Data | None = None,
 ) -> dict[str, Any]:
-    """Check, measure where ``data`` is given, and file a teacher; returns what is known about it.
+    """Check, measure where ``data`` is given, and file a teacher; return what is known about it.
 
     Classes and image size are those of ``data``, or CIFAR-100's, unless given. Nothing is filed unless all of
     it went well.

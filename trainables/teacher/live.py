@@ -1,4 +1,4 @@
-"""Runs the teacher on each batch."""
+"""Runs the teacher on each batch, where its outputs cannot be cached."""
 
 from __future__ import annotations
 
@@ -25,6 +25,15 @@ class LiveTeacher:
 
     Args:
         compiled: the same pass, compiled for whole batches; others run eager.
+
+    Example:
+        >>> from trainables.models import build
+        >>> teacher = LiveTeacher(MultiScaleHead(build("resnet8", 10)), Training(), torch.device("cpu"))
+        >>> label = torch.tensor([3, 7])
+        >>> teacher(Batch(torch.zeros(2, 3, 32, 32), label, label, label)).logits.shape
+        torch.Size([2, 10])
+        >>> teacher.seconds > 0
+        True
     """
 
     def __init__(
@@ -42,7 +51,7 @@ class LiveTeacher:
 
     @property
     def seconds(self) -> float:
-        """Return the time the device spent so far."""
+        """Seconds that the device spent on the teacher so far."""
         return self.watch.seconds
 
     def begin_epoch(self, split: Split, plan: EpochPlan) -> None:

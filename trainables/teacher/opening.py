@@ -1,6 +1,6 @@
-"""Opens the teacher of a trial: run live on each batch, or remembered for each view.
+"""Opens the teacher of a trial: run live on each batch, or cached for each view.
 
-It is remembered wherever views are counted and no feature loss asks for its maps. Whether that is so follows
+It is cached wherever views are counted and no feature loss asks for its maps. Whether that is so follows
 from the trial's configuration and data alone; room on disk and device decides only what is computed again.
 """
 
@@ -28,7 +28,7 @@ from trainables.teacher.live import LiveTeacher, compiled_forward
 
 
 class MissingTeacher(TrialError):
-    """Says that the configuration names a teacher whose weights are not filed in the store."""
+    """Says that the configuration names a teacher whose weights are not filed in the run store."""
 
 
 def open_teacher(

@@ -1,4 +1,4 @@
-"""Keeps training state in a store: written atomically, verified on load, the previous one kept.
+"""Keeps training state in a run store: written atomically, verified on load, the previous one kept.
 
 Format: 8 bytes of magic, the size of the payload (8 bytes, little-endian), its SHA-256 (32 bytes), the
 payload as ``torch.save`` wrote it. It is read with ``weights_only=True``: tensors, numbers and text, never
@@ -51,7 +51,15 @@ def load(folder: RunFolder) -> tuple[dict[str, Any] | None, list[str]]:
 
 
 def unpack(data: bytes) -> dict[str, Any]:
-    """Return the state in a checkpoint's bytes; raises :class:`DamagedCheckpoint`."""
+    """Return the state in a checkpoint's bytes.
+
+    Raises:
+        DamagedCheckpoint: they are cut short, changed, or of another kind.
+
+    >>> unpack(b"SDD")
+    Traceback (most recent call last):
+    trainables.training.checkpoint.DamagedCheckpoint: 3 bytes that are no checkpoint
+    """
     if len(data) < HEAD.size or not data.startswith(MAGIC):
         raise DamagedCheckpoint(f"{len(data)} bytes that are no checkpoint")
     _, size, digest = HEAD.unpack_from(data)

@@ -108,7 +108,7 @@ def _train(inputs: TrialInputs, folder: RunFolder, engine: Engine, report: Repor
 def _evaluate_given(
     inputs: TrialInputs, folder: RunFolder, report: Report, runtime: Runtime
 ) -> dict[str, Any]:
-    """Report once on a student whose weights are given, as after a last epoch."""
+    """Measure a student whose weights are given, and report once, as after a last epoch."""
     config, data = inputs.config, inputs.data
     assert config.weights is not None
     check_device(config.training, runtime.device)

@@ -21,7 +21,7 @@ from trainables.storage.run_store import RunFolder
 def finish(
     config: TrialConfig, folder: RunFolder, student: nn.Module, history: list[Metrics], data: DataSet
 ) -> dict[str, Any]:
-    """File the student and the record that makes the trial finished."""
+    """File the student, and the trial record that makes the trial finished; return the record."""
     weights = {name: value.detach().cpu().contiguous() for name, value in student.state_dict().items()}
     about = {
         "name": config.student,
@@ -57,7 +57,7 @@ def load_student(folder: RunFolder) -> nn.Module | None:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the numbers were made on."""
+    """Name the machine and the software that the numbers were made on, for the trial record."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "host": platform.node(),

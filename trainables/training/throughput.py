@@ -18,7 +18,7 @@ from trainables.training.build import build_engine
 
 
 class Throughput(NamedTuple):
-    """Carries what a probe found.
+    """Carries how fast a probe was, and what room it left.
 
     Attributes:
         images_per_s: trained on by this probe alone.
@@ -30,7 +30,7 @@ class Throughput(NamedTuple):
 
 
 class Probed(Protocol):
-    """Names what a probe is told of the trial it trains; see ``study.compute.gpu_packing.PackedTrial``."""
+    """Names what a probe needs to know of its trial; see ``study.compute.gpu_packing.PackedTrial``."""
 
     config: TrialConfig
     store: str
@@ -45,7 +45,7 @@ class ThroughputProbe:
     """Trains a trial a little and throws it away; nothing is filed but views of the teacher.
 
     The same images in the same views are trained on again and again, as many as a window of the teacher's:
-    once they are remembered, this is a step of a study's later trials, not of its first epoch.
+    once they are cached, this is a step of a study's later trials, not of its first epoch.
     """
 
     def __init__(self, trial: Probed) -> None:

@@ -1,4 +1,4 @@
-"""Measures how the time of an epoch was spent."""
+"""Measures how the time of an epoch was spent: training, teacher, evaluation, compilation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class EpochTimer:
         return self.engine.teacher.seconds if self.engine.teacher is not None else 0.0
 
     def trained(self, steps: int) -> None:
-        """Take the times of the epoch's training, which is done, in so many steps."""
+        """Take the times of the epoch's training, which has just ended after so many ``steps``."""
         teacher = self._teacher() - self.teacher
         train = time.perf_counter() - self.began - teacher
         self.times = {
@@ -39,7 +39,7 @@ class EpochTimer:
             self.times["time/compile_s"] = compiled
 
     def evaluated(self) -> dict[str, float]:
-        """Return the times, now that everything is done."""
+        """Return all times by name, once the epoch's evaluation has ended, too."""
         whole = time.perf_counter() - self.began
         spent = self.times["time/train_s"] + self.times["time/teacher_s"]
         return {**self.times, "time/evaluate_s": whole - spent, "time/epoch_s": whole}
