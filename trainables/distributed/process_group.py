@@ -74,7 +74,7 @@ SINGLE_PROCESS = ProcessGroup()
 
 
 class DistributedGroup(ProcessGroup):
-    """Wraps the default process group of ``torch.distributed``."""
+    """Reduces, gathers and broadcasts over the default process group of ``torch.distributed``."""
 
     def __init__(self) -> None:
         self.rank = distributed.get_rank()

@@ -38,7 +38,7 @@ _durations: list[float] = []
 
 
 def worth_compiling(training: Training, steps: int, runtime: Runtime) -> bool:
-    """Return whether a trial of so many ``steps`` an epoch runs compiled.
+    """Tell whether a trial of so many ``steps`` an epoch runs compiled.
 
     What is compiled serves all trials of its kind in the process, so ``auto`` counts the steps of as many as
     the process may expect.

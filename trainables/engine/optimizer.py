@@ -21,6 +21,9 @@ def learning_rate(training: Training, epochs_done: float) -> float:
 
     Step: lr * lr_decay^(milestones passed). Cosine: lr * (1 + cos(pi * epochs_done / epochs)) / 2. During the
     warm-up either is multiplied by (epochs_done + 1) / (lr_warmup_epochs + 1).
+
+    >>> learning_rate(Training(lr=1.0, milestones=(150, 180)), epochs_done=150)
+    0.1
     """
     lr = training.lr
     if training.schedule == "cosine":

@@ -146,7 +146,7 @@ def in_one_put(url: str) -> str:
 
 
 def cache_folder(url: str) -> Path:
-    """Return where this machine keeps copies of blobs of ``url``: below SDD_CACHE, or the user's cache folder."""
+    """Return where this machine keeps blobs of the store at ``url``: below SDD_CACHE or the user's cache."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     cache = Path(os.environ.get("SDD_CACHE") or f"{base}/sdd-study").expanduser()
     return cache / hashlib.sha256(url.encode()).hexdigest()[:16]
