@@ -40,7 +40,20 @@ StudyState = Literal["running", "interrupted", "finished"]
 
 
 class Journal:
-    """The journal of one study, open for appending by one launcher."""
+    """Holds the journal of one study, open for appending by one launcher.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     journal = Journal(Path(folder, "journal.jsonl"))
+    ...     journal.note(LeaveNote(outcome="done"))
+    ...     journal.close()
+    ...     read_outline(journal.path).state(alive=False)
+    'finished'
+
+    Attributes:
+        records: the trials so far, by key.
+        notes: what launches did so far, in order.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -53,7 +66,7 @@ class Journal:
         self._size = self._file.tell()
 
     def begin(self, planned: PlannedTrial) -> Line | None:
-        """Note that a trial has begun, or goes on."""
+        """Note that a trial has begun, or goes on; None when it is noted as running already."""
         known = self.records.get(planned.key)
         if known is not None and known.status == "running":
             return None
@@ -107,7 +120,7 @@ class Journal:
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """The whole lines of a journal; nothing where there is none."""
+    """Yield the whole lines of a journal; none where there is no such file."""
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -118,7 +131,11 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 @dataclass(frozen=True, slots=True)
 class JournalOutline:
-    """Holds a journal without its reports: trials by key, with no histories, and notes, in order."""
+    """Holds a journal without its reports: trials by key, with no histories, and notes, in order.
+
+    >>> JournalOutline({}, [LeaveNote(outcome="interrupted")]).state(alive=False)
+    'interrupted'
+    """
 
     records: dict[str, TrialRecord]
     notes: list[Note]
@@ -137,7 +154,7 @@ class JournalOutline:
 
 
 def read_outline(path: Path) -> JournalOutline:
-    """The outline of a journal; reports, which are nearly all of it, are passed over unread."""
+    """Read the outline of a journal; reports, which are nearly all of it, are passed over unread."""
     outline = JournalOutline({}, [])
     if path.exists():
         with path.open("rb") as file:
@@ -152,7 +169,7 @@ def read_outline(path: Path) -> JournalOutline:
 
 
 def read_journal(path: Path) -> JournalOutline:
-    """The outline of a journal, its trials with their histories."""
+    """Read the whole of a journal: its outline, and its trials with their histories."""
     whole = read_outline(path)
     curves = read_curves(path, list(whole.records))
     names = tuple(name for name in curves.names if name != ARRIVED)
@@ -164,7 +181,7 @@ def read_journal(path: Path) -> JournalOutline:
 
 
 def read_records(path: Path) -> dict[str, TrialRecord]:
-    """The trials of a journal by key, in the order in which they began."""
+    """Read the trials of a journal by key, in the order in which they began."""
     return read_journal(path).records
 
 

@@ -1,4 +1,7 @@
-"""The reports of a long journal, parsed once: arrays in a file beside it, good for the bytes they are of."""
+"""Reads the reports of a journal as arrays; of a long one they are kept in a file beside it.
+
+That file is good for the bytes it was made from, so that only what was appended since is parsed.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ ENDS = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class ParsedMetrics:
-    """The curves of the trials ``keys`` in the first ``size`` bytes of a journal."""
+    """Holds the curves of the trials ``keys`` in the first ``size`` bytes of a journal."""
 
     size: int
     keys: tuple[str, ...]
@@ -37,7 +40,7 @@ class ParsedMetrics:
 
     @classmethod
     def of(cls, journal: Path) -> ParsedMetrics | None:
-        """What an earlier reading left, if the journal still begins with what it has read."""
+        """Load what an earlier reading left; None where the journal does not begin with what that one read."""
         try:
             with np.load(file_of(journal)) as kept:
                 size = int(kept["size"])
@@ -49,7 +52,7 @@ class ParsedMetrics:
             return None
 
     def save(self, journal: Path) -> None:
-        """Leave it for the next reading; where that cannot be, that one parses again."""
+        """Save the curves for the next reading; where that cannot be, that one parses again."""
         curves = self.curves
         with suppress(OSError), atomically(file_of(journal)) as file:
             np.savez(
@@ -64,12 +67,12 @@ class ParsedMetrics:
 
 
 def file_of(journal: Path) -> Path:
-    """Where the arrays of a journal are."""
+    """Return the file in which the arrays of a journal are kept."""
     return journal.with_suffix(".npz")
 
 
 def ends(journal: Path, size: int) -> str:
-    """A hash of the first and the last bytes of the first ``size``; empty where there are fewer."""
+    """Hash the first and the last :data:`ENDS` of the first ``size`` bytes; empty where there are fewer."""
     with journal.open("rb") as file:
         if file.seek(0, os.SEEK_END) < size:
             return ""
@@ -84,7 +87,7 @@ REPORT = b'{"type":"report",'
 """How the line of a report begins."""
 
 ARRIVED = "journal/time"
-"""Beside the metrics: when the report came, seconds since 1970."""
+"""Name of a column beside the metrics: when the report came, seconds since 1970."""
 
 BLOCK = 1 << 20
 """Bytes that a core reads at once; a line must fit into it."""
@@ -94,7 +97,7 @@ PORTION = 4 << 20
 
 
 class _JournalChunk(NamedTuple):
-    """Reports that stand together in a journal: trial [n], epoch [n], values [n, names]."""
+    """Holds reports that follow each other in a journal: trial [n], epoch [n], values [n, names]."""
 
     trials: NDArray[np.int64]
     epochs: NDArray[np.int64]
@@ -102,14 +105,14 @@ class _JournalChunk(NamedTuple):
     values: Floats
 
     def ours(self) -> _JournalChunk:
-        """Without reports of trials that nobody asked for, whose number is -1."""
+        """Return these without the reports of trials that nobody asked for, whose number is -1."""
         asked = self.trials >= 0
         if asked.all():
             return self
         return _JournalChunk(self.trials[asked], self.epochs[asked], self.names, self.values[asked])
 
     def of(self, names: Sequence[str]) -> Floats:
-        """The columns ``names``; NaN where one is not known here."""
+        """Return the columns ``names``, [n, names]; NaN where one is not known here."""
         if tuple(names) == self.names:
             return self.values
         missing = np.full(len(self.values), np.nan)
@@ -119,7 +122,7 @@ class _JournalChunk(NamedTuple):
 
 
 def read_curves(path: Path, keys: Sequence[str], names: Sequence[str] | None = None) -> LearningCurves:
-    """Metrics of the trials ``keys`` in the journal at ``path``, NaN where one was not reported.
+    """Read the metrics of the trials ``keys`` in the journal at ``path``, NaN where one was not reported.
 
     An epoch of a trial counts once, the first time, and after the one before it. A last line that a crash cut
     off is left out. All metrics of a long journal are kept in a file beside it (:class:`ParsedMetrics`).
@@ -144,7 +147,7 @@ def read_curves(path: Path, keys: Sequence[str], names: Sequence[str] | None = N
 
 
 def _curves(parts: list[_JournalChunk], count: int, names: Sequence[str] | None) -> LearningCurves:
-    """The reports of ``count`` trials, sorted; ``parts`` are used up."""
+    """Sort the reports of ``count`` trials into curves; ``parts`` are used up."""
     if names is None:
         names = tuple(dict.fromkeys(name for part in parts for name in part.names))
     if not parts:
@@ -167,7 +170,7 @@ def _curves(parts: list[_JournalChunk], count: int, names: Sequence[str] | None)
 
 
 def _known(known: ParsedMetrics, place: dict[str, int], names: Sequence[str] | None) -> _JournalChunk:
-    """What was parsed before."""
+    """Return what was parsed before, as one chunk."""
     curves = known.curves
     trials = np.repeat(np.array([place.get(key, -1) for key in known.keys], np.int64), curves.lengths)
     epochs = np.arange(len(trials)) - np.repeat(curves.ends - curves.lengths, curves.lengths) + 1
@@ -177,7 +180,7 @@ def _known(known: ParsedMetrics, place: dict[str, int], names: Sequence[str] | N
 
 
 def _portion(table: pa.Table, place: dict[str, int], names: Sequence[str] | None) -> _JournalChunk:
-    """Take a table of reports apart."""
+    """Turn a table of reports into a chunk of arrays."""
     keys = table["key"].combine_chunks().dictionary_encode()
     known = np.array([place.get(key, -1) for key in keys.dictionary.to_pylist()], dtype=np.int64)
     trials = known[keys.indices.to_numpy(zero_copy_only=False)]
@@ -192,7 +195,7 @@ def _portion(table: pa.Table, place: dict[str, int], names: Sequence[str] | None
 
 
 def _table(lines: bytes, names: Sequence[str] | None) -> pa.Table | None:
-    """The reports among some lines of a journal; of their metrics the epoch and ``names``, or all."""
+    """Parse the reports among some lines of a journal; of their metrics the epoch and ``names``, or all."""
     options: dict[str, object] = {}
     if names is not None:  # other lines' fields are passed over, and their rows are left out afterwards
         numbers = [(name, pa.float64()) for name in dict.fromkeys(["epoch", *names]) if name != ARRIVED]
@@ -211,7 +214,7 @@ def _table(lines: bytes, names: Sequence[str] | None) -> pa.Table | None:
 
 
 def _portions(path: Path, start: int) -> Iterator[bytes]:
-    """The whole lines of a file from byte ``start`` on, some at a time."""
+    """Yield the whole lines of a file from byte ``start`` on, :data:`PORTION` bytes or so at a time."""
     if not path.exists():
         return
     with path.open("rb") as file:

@@ -17,6 +17,9 @@ Outcome = Literal["done", "trials failed", "interrupted", "stopped", "error"]
 class LaunchNote:
     """Says that a launcher has begun to work.
 
+    >>> LaunchNote(host="node1", pid=7, trials={"search": 40}, time=0.0).trials["search"]
+    40
+
     Attributes:
         epochs, trials: expected of each stage, to guess what is left; see ``ExpectedTrials``.
         time: of every note: seconds since 1970.
@@ -54,7 +57,11 @@ class SlotsNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaveNote:
-    """Says that the launcher has ended, and how."""
+    """Says that the launcher has ended, and how.
+
+    >>> line_of(LeaveNote(outcome="done", time=0.0))
+    {'type': 'leave', 'outcome': 'done', 'time': 0.0}
+    """
 
     type: ClassVar[str] = "leave"
     outcome: Outcome = "error"

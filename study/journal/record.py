@@ -1,4 +1,4 @@
-"""The metrics of one trial, epoch by epoch: numbers in an array, not a dict an epoch."""
+"""Holds what is known of one trial; its metrics are numbers in an array, not a dict an epoch."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ class MetricHistory(Sequence[Metrics]):
 
     @classmethod
     def of(cls, history: Iterable[Mapping[str, float]]) -> MetricHistory:
-        """Epochs from their metrics."""
+        """Make a history from the metrics of each epoch."""
         epochs = cls()
         for metrics in history:
             epochs.append(metrics)
         return epochs
 
     def append(self, metrics: Mapping[str, float]) -> None:
-        """One more epoch."""
+        """Add the metrics of one more epoch."""
         self._more.append(dict(metrics))
 
     def snapshot(self) -> MetricHistory:
-        """These epochs, to which nothing will be added."""
+        """Copy these epochs, so that nothing is added to them any more."""
         copy = MetricHistory(self._names, self._values)
         copy._more = self._more.copy()
         return copy
 
     def measured(self, name: str, start: int = 0) -> list[float]:
-        """Values of a metric, from the epoch at ``start`` on, without epochs that did not measure it."""
+        """Return the values of a metric, from index ``start`` on, without epochs that did not measure it."""
         stored, values = len(self._values), list[float]()
         if start < stored and name in self._names:
             column = self._values[start:, self._names.index(name)]
@@ -91,7 +91,7 @@ class MetricHistory(Sequence[Metrics]):
 
 
 TrialStatus = Literal["running", "done", "stopped", "failed"]
-"""What a trial can be; ``stopped`` is early: by its search's rule, or by a spent budget."""
+"""States of a trial; ``stopped`` is early: by its search's rule, or by a spent budget."""
 
 STATUSES: tuple[TrialStatus, ...] = get_args(TrialStatus)
 
@@ -103,6 +103,12 @@ CHOSEN = ("pair", "teacher")
 @dataclass(slots=True)
 class TrialRecord:
     """Holds what is known of one trial of a study, folded from its lines.
+
+    >>> where = {"stage": "search", "pair": "resnet56-resnet20", "method": "KD", "role": "", "search": ""}
+    >>> record = TrialRecord(key="0123456789abcdef", **where, config={}, started=0.0)
+    >>> record.history.append({"epoch": 1, "val/top1": 40.0})
+    >>> record.status, record.best("val/top1")
+    ('running', 40.0)
 
     Attributes:
         config: its configuration in plain data, as files hold it; :attr:`trial` is the typed one.
@@ -132,14 +138,14 @@ class TrialRecord:
 
     @property
     def trial(self) -> TrialConfig:
-        """What decides the trial's result, read from ``config`` when it is first asked for."""
+        """Typed configuration of the trial, read from ``config`` when it is first asked for."""
         if self._trial is None:
             self._trial = TrialConfig.from_dict(self.config)
         return self._trial
 
     @property
     def asked(self) -> dict[str, Any]:
-        """The point without its pair; ``lr`` for a ``resnet20-resnet8.lr``, a domain of its pair alone."""
+        """Point of the trial without its pair; ``lr`` for ``resnet20-resnet8.lr``, a domain of its pair alone."""
         own = f"{self.pair}."
         return {name.removeprefix(own): value for name, value in self.point.items() if name not in CHOSEN}
 
@@ -149,5 +155,5 @@ class TrialRecord:
         return self.history[-1] if self.history else {}
 
     def best(self, metric: str) -> float | None:
-        """The highest value of ``metric`` over the epochs; None where it was never reported."""
+        """Return the highest value of ``metric`` over the epochs; None where it was never reported."""
         return max(self.history.measured(metric), default=None)

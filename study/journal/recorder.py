@@ -12,7 +12,14 @@ from study.plan.trial import PlannedTrial, StageName
 
 
 class TrialObserver:
-    """Hears of a study after the journal has it; a subclass says what it does then."""
+    """Hears of a study after the journal has it; a subclass says what it does then.
+
+    >>> class StagePrinter(TrialObserver):
+    ...     def stage(self, name, total, left):
+    ...         print(f"{name}: {left} of {total} trials to run")
+    >>> StagePrinter().stage("search", total=40, left=12)
+    search: 12 of 40 trials to run
+    """
 
     def stage(self, name: StageName, total: int, left: int) -> None:
         """Hear that a stage of ``total`` trials begins; ``left`` of them are still to be run."""
@@ -31,7 +38,17 @@ class TrialObserver:
 
 
 class Recorder:
-    """Keeps the journal and passes each event on to the observers."""
+    """Keeps the journal and passes each event on to the observers.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     recorder = Recorder(Journal(Path(folder, "journal.jsonl")), observers=[TrialObserver()])
+    ...     recorder.stage("search", total=40, left=12)
+    ...     recorder.journal.close()
+    >>> recorder.journal.notes[-1].left, recorder.failed
+    (12, 0)
+    """
 
     def __init__(self, journal: Journal, observers: Sequence[TrialObserver]) -> None:
         self.journal = journal
@@ -39,12 +56,12 @@ class Recorder:
 
     @property
     def records(self) -> dict[str, TrialRecord]:
-        """The study's trials by key."""
+        """Trials of the study, by key."""
         return self.journal.records
 
     @property
     def failed(self) -> int:
-        """Trials that have failed."""
+        """Number of trials that have failed."""
         return sum(record.status == "failed" for record in self.records.values())
 
     def stage(self, name: StageName, total: int, left: int) -> None:

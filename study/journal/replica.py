@@ -1,4 +1,4 @@
-"""A study's journal, copied to its store, so that a launch on another machine goes on where this one was.
+"""Copies a study's journal to its store, so that a launch on another machine goes on where this one was.
 
 STORE/studies/<study>/journal/<time>-<random>.jsonl     some lines of it each
 
@@ -29,7 +29,7 @@ MOST_SEGMENTS = 100
 
 
 class JournalReplica:
-    """The segments of one study's journal in a storage.
+    """Keeps the segments of one study's journal in a storage, and the local file in step with them.
 
     ``journal.mirror.json`` beside the journal says which segments are in the local file, and how many of its
     bytes are in segments.
@@ -47,7 +47,7 @@ class JournalReplica:
         self._offered = ""
 
     def fetch(self) -> int:
-        """Bring the local journal and the segments together; returns how many lines were new here."""
+        """Bring the local journal and the segments together; return how many lines were new here."""
         names = self.storage.names(self.folder)
         local = whole_lines(self.journal)
         known, size = self._state(local)
@@ -88,7 +88,7 @@ class JournalReplica:
 
     @contextmanager
     def following(self, say: Callable[[str], None]) -> Iterator[None]:
-        """While inside, what is written is sent every few seconds; and the rest at the end."""
+        """Send, while inside, what is written every few seconds; and the rest at the end."""
 
         def attempt() -> bool:
             try:
@@ -108,7 +108,7 @@ class JournalReplica:
             attempt()
 
     def _state(self, local: list[bytes]) -> tuple[set[str], int]:
-        """The segments whose lines are in the local file, and how many of its bytes are in segments."""
+        """Read which segments' lines are in the local file, and how many of its bytes are in segments."""
         state = read_json(self._state_file) or {"segments": [], "bytes": 0}
         if sum(map(len, local)) < state["bytes"]:  # the file is gone, or another one
             return set(), 0
@@ -121,7 +121,7 @@ class JournalReplica:
         self._tail, self._tail_start = [], self._bytes
 
     def _replace(self, old: list[str], data: bytes) -> None:
-        """One segment in place of several; lines that are there twice for a while do no harm."""
+        """Put one segment in place of several; lines that are there twice for a while do no harm."""
         self._put(data)
         for name in old:
             self.storage.delete(f"{self.folder}/{name}")
@@ -138,16 +138,16 @@ class JournalReplica:
 
 
 def whole_lines(path: Path) -> list[bytes]:
-    """The lines of a file; one that a crash cut off is left out."""
+    """Read the lines of a file; one that a crash cut off is left out."""
     return split(path.read_bytes()) if path.exists() else []
 
 
 def split(data: bytes) -> list[bytes]:
-    """Whole lines, each with its end."""
+    """Split bytes into whole lines, each with its end."""
     return [line for line in data.splitlines(keepends=True) if line.endswith(b"\n")]
 
 
 def time_of(line: bytes) -> float:
-    """When a line was written."""
+    """Return when a line was written, in seconds since 1970."""
     when: float = json.loads(line)["time"]
     return when
