@@ -43,7 +43,7 @@ class LearningCurves:
 
     @classmethod
     def concatenate(cls, parts: Sequence[LearningCurves]) -> LearningCurves:
-        """Join curves, the trials of one part after the other's; a metric that a part has not got is NaN there."""
+        """Join curves, one part's trials after the other's; a metric that a part has not got is NaN there."""
         if len(parts) == 1:
             return parts[0]
         names = tuple(dict.fromkeys(name for part in parts for name in part.names))

@@ -40,7 +40,7 @@ class ParsedMetrics:
 
     @classmethod
     def of(cls, journal: Path) -> ParsedMetrics | None:
-        """Load what an earlier reading left; None where the journal does not begin with what that one read."""
+        """Load what an earlier reading left; None where the journal does not begin with what it read."""
         try:
             with np.load(file_of(journal)) as kept:
                 size = int(kept["size"])

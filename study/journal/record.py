@@ -145,7 +145,7 @@ class TrialRecord:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """Point of the trial without its pair; ``lr`` for ``resnet20-resnet8.lr``, a domain of its pair alone."""
+        """Point without its pair; ``lr`` for a ``resnet20-resnet8.lr``, a domain of that pair alone."""
         own = f"{self.pair}."
         return {name.removeprefix(own): value for name, value in self.point.items() if name not in CHOSEN}
 

@@ -33,6 +33,15 @@ class JournalReplica:
 
     ``journal.mirror.json`` beside the journal says which segments are in the local file, and how many of its
     bytes are in segments.
+
+    >>> import tempfile
+    >>> from trainables.storage.folder import FolderStorage
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store, here, there = FolderStorage(Path(folder)), Path(folder, "a.jsonl"), Path(folder, "b.jsonl")
+    ...     _ = here.write_text('{"type":"remark","key":"0","text":"hello","time":0.0}\\n')
+    ...     JournalReplica(store, "first", here).send()
+    ...     JournalReplica(store, "first", there).fetch()
+    1
     """
 
     def __init__(self, storage: BlobStorage, study: str, journal: Path) -> None:

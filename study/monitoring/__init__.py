@@ -1,6 +1,6 @@
 """Looks at a study while it runs: progress in the terminal, status, expected time of arrival.
 
-:class:`ProgressDisplay` is told by the launch; :class:`StudyOverview` and :class:`StudyStatus` are read from
+:class:`ProgressDisplay` hears of trials from the launch; :class:`StudyOverview` and :class:`StudyStatus` are read from
 the journal, by whoever asks.
 """
 

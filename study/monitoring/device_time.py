@@ -1,4 +1,4 @@
-"""How the devices of a study spent their time, from what trials and launches wrote in the journal.
+"""Adds up how the devices of a study spent their time, from what trials and launches wrote in the journal.
 
 A device is what one trial gets, a slot: a core, a GPU or a part of one, a group of them. Its time is the
 wall-clock of the launches; what no epoch accounts for is idle: starting processes, loading data, waiting for
@@ -24,14 +24,22 @@ PARTS = {
     "evaluate_s": "time/evaluate_s",
     "compile_s": "time/compile_s",
 }
-"""What an epoch's time is made of, by the names that trials report."""
+"""Parts of an epoch's time, each with the name that trials report it under."""
 WHOLE = "time/epoch_s"
 SPENT = (WHOLE, *PARTS.values())
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceTime:
-    """Seconds, all devices together.
+    """Holds the seconds that devices spent on each kind of work, all devices together.
+
+    >>> curves = LearningCurves.from_histories(
+    ...     [*SPENT, ARRIVED], [[{"time/epoch_s": 8.0, "time/train_s": 6.0, ARRIVED: 108.0}]]
+    ... )
+    >>> notes = [LaunchNote(time=98.0), SlotsNote(slots=1, time=98.0), LeaveNote(outcome="done", time=108.0)]
+    >>> spent = device_time(curves, started=[98.0], notes=notes, until=108.0)
+    >>> spent.train_s, spent.idle_s, spent.utilisation
+    (6.0, 2.0, 0.8)
 
     Attributes:
         devices: slots of the last launch.
@@ -54,7 +62,7 @@ class DeviceTime:
 def device_time(
     curves: LearningCurves, started: Sequence[float], notes: Sequence[Note], until: float
 ) -> DeviceTime:
-    """Device time of a whole study.
+    """Add up the device time of a whole study.
 
     Args:
         curves: of :data:`SPENT` and ``ARRIVED``.
@@ -71,13 +79,13 @@ def device_time(
 
 
 def _whole(curves: LearningCurves) -> Floats:
-    """Seconds of each epoch, with the compilation before it."""
+    """Return the seconds of each epoch, with the compilation before it."""
     found: Floats = np.nan_to_num(curves.column(WHOLE)) + np.nan_to_num(curves.column(PARTS["compile_s"]))
     return found
 
 
 def _share(curves: LearningCurves, started: Floats) -> Floats:
-    """The share of each epoch that was spent in this study: 0 for one that was known and only replayed."""
+    """Return the share of each epoch that was spent in this study: 0 for a known one, only replayed."""
     arrived, whole = curves.column(ARRIVED), _whole(curves)
     if not len(arrived):
         return arrived
@@ -89,7 +97,10 @@ def _share(curves: LearningCurves, started: Floats) -> Floats:
 
 
 def _slot_seconds(notes: Sequence[Note], arrivals: Floats, until: float) -> tuple[float, int]:
-    """Slots times seconds over all launches, and the slots of the last; before a first trial, as at it."""
+    """Return slots times seconds over all launches, and the slots of the last.
+
+    Before the first trial of a launch the slots count as they are at it.
+    """
     starts = [number for number, note in enumerate(notes) if isinstance(note, LaunchNote)]
     total, slots = 0.0, 0
     for start, after in pairwise([*starts, len(notes)]):

@@ -1,4 +1,4 @@
-"""How much of a study is left, and how long that takes: a guess from epochs and speed."""
+"""Guesses how much of a study is left, and how long that takes, from epochs and speed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ FEWEST = 10
 def epochs_left(
     expected: ExpectedTrials, left: Mapping[str, int], stage: str, usual: float | None, running: int
 ) -> float:
-    """Epochs still to come.
+    """Count the epochs still to come.
+
+    >>> expected = ExpectedTrials(epochs={"search": 240}, trials={"search": 10})
+    >>> epochs_left(expected, {"search": 2}, "search", usual=60.0, running=20)
+    100.0
 
     Args:
         left: trials of each stage that have not ended.
@@ -30,11 +34,15 @@ def epochs_left(
 
 
 def recent(arrivals: Sequence[float], now: float) -> Sequence[float]:
-    """Those reports, in order, by which to tell the speed: of the last minute, or more where it has few."""
+    """Select the reports, in order, that tell the speed: of the last minute, or more where it has few."""
     return arrivals[min(bisect(arrivals, now - SPEED_WINDOW_S), max(len(arrivals) - FEWEST, 0)) :]
 
 
 def speed(arrivals: Sequence[float], now: float) -> float:
-    """Epochs a second of all trials together, from when reports arrived."""
+    """Return the epochs a second of all trials together, from when reports arrived; 0 before the second.
+
+    >>> speed([0.0, 2.0, 4.0, 6.0], now=8.0)
+    0.5
+    """
     counted = recent(arrivals, now)
     return len(counted) / max(now - counted[0], 1.0) if len(counted) > 1 else 0.0

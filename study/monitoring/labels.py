@@ -5,7 +5,7 @@ from __future__ import annotations
 from study.journal.record import TrialRecord
 
 SAID = ("base", "scales", "alpha", "beta")
-"""What the line says of every method, searched or not."""
+"""Knobs that the line names for every method, searched or not."""
 
 
 def settings(record: TrialRecord) -> str:
@@ -23,7 +23,11 @@ def settings(record: TrialRecord) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``3.5 h``."""
+    """Write a duration in the unit that suits it.
+
+    >>> duration(45), duration(720), duration(12600)
+    ('45 s', '12 min', '3.5 h')
+    """
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

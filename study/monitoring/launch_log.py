@@ -1,4 +1,4 @@
-"""Tells the terminal what the modules of a launch log, and keeps it with times in the study's folder."""
+"""Prints what the modules of a launch log, and keeps it with times in the study's folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study's journal and spec, with the questions that are asked of them from outside."""
+"""Answers what is asked of a study from outside, from its journal and its ``study.json``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from study.workspace.folder import StudyFolder
 
 @dataclass(frozen=True, slots=True)
 class TrialOverview:
-    """One trial as ``status`` shows it.
+    """Describes one trial as ``status`` shows it.
 
     Attributes:
         epoch: epochs it has behind it, of ``epochs``.
@@ -50,7 +50,7 @@ class TrialOverview:
 
 @dataclass(frozen=True, slots=True)
 class BestTrial:
-    """The best trial of one search, and the paper's configuration of the same pair, if it was tried."""
+    """Names the best trial of one search, and the paper's configuration of its pair, if that was tried."""
 
     search: str
     trial: TrialOverview
@@ -59,7 +59,11 @@ class BestTrial:
 
 @dataclass(frozen=True, slots=True)
 class StageOverview:
-    """The stage a study is in, or was in when it was last heard of; trials in it, and those still to end."""
+    """Names the stage a study is in, or was last in, with its trials and how many of them are still to end.
+
+    >>> StageOverview("search", total=40, left=12).left
+    12
+    """
 
     name: StageName
     total: int
@@ -67,7 +71,7 @@ class StageOverview:
 
 
 def best_of(trials: Iterable[TrialOverview]) -> TrialOverview:
-    """The one with the highest value, whole ones before those that were stopped; each has a value."""
+    """Choose the trial with the highest value, whole ones before those stopped; each has a value."""
     return max(trials, key=lambda trial: (trial.status == "done", trial.value))
 
 
@@ -77,7 +81,23 @@ def _last(journal: Path) -> float | None:
 
 @dataclass
 class StudyOverview:
-    """Answers what is asked of a study's file and journal."""
+    """Answers what is asked of a study's file and journal.
+
+    Attributes:
+        file: what was launched last.
+        records: the trials, without histories, in the order in which they began.
+        curves: of the metric that the search maximises, of what devices spent, and when reports came.
+        notes: what launches did, in order.
+        last: when the journal was last written, seconds since 1970; None where there is none.
+        now: the present, seconds since 1970.
+
+    >>> from study.journal.notes import LeaveNote
+    >>> nothing = LearningCurves.from_histories([ARRIVED], [])
+    >>> notes = [LaunchNote(time=0.0), StageNote(stage="search", total=40, left=12, time=1.0)]
+    >>> view = StudyOverview(StudyFile(), [], nothing, notes, "interrupted", last=9.0)
+    >>> view.alive, view.stage.left, view.until
+    (False, 12, 9.0)
+    """
 
     file: StudyFile
     records: Sequence[TrialRecord]
@@ -89,7 +109,7 @@ class StudyOverview:
 
     @classmethod
     def read(cls, folder: StudyFolder) -> StudyOverview:
-        """The study as it is at this moment."""
+        """Read the study in ``folder`` as it is at this moment."""
         outline, file = read_outline(folder.journal), StudyFile.read(folder)
         names = (*dict.fromkeys([file.metric, *SPENT]), ARRIVED)
         curves = read_curves(folder.journal, list(outline.records), names)
@@ -110,22 +130,22 @@ class StudyOverview:
 
     @property
     def metric(self) -> str:
-        """What the search maximises."""
+        """Name of the metric that the search maximises, such as ``val/top1``."""
         return self.file.metric
 
     @property
     def until(self) -> float:
-        """Where the present launch ends: now, or when the study was last heard of."""
+        """Time to which the last launch is counted, seconds since 1970: now, or when it was last heard of."""
         return self.now if self.alive else self.last or self.now
 
     @cached_property
     def values(self) -> Floats:
-        """The metric of each trial after its last epoch; NaN where it has none."""
+        """Metric of each trial after its last epoch, [trials]; NaN where it has none."""
         return self.curves.last(self.metric)
 
     @property
     def trials(self) -> list[TrialOverview]:
-        """All of them, in the order in which they began."""
+        """Trials, in the order in which they began."""
         return [self.trial(number) for number in range(len(self.records))]
 
     def trial(self, number: int) -> TrialOverview:
@@ -172,24 +192,24 @@ class StudyOverview:
 
     @cached_property
     def launch(self) -> list[Note]:
-        """What the last launch noted."""
+        """Notes of the last launch."""
         return last_launch(self.notes)
 
     @property
     def stages(self) -> list[StageNote]:
-        """The stages that the last launch has begun."""
+        """Stages that the last launch has begun."""
         return [note for note in self.launch if isinstance(note, StageNote)]
 
     @property
     def stage(self) -> StageOverview | None:
-        """The stage the last launch is in, or was in at its end."""
+        """Stage that the last launch is in, or was in at its end; None before its first."""
         if not self.stages:
             return None
         now = self.stages[-1]
         return StageOverview(now.stage, now.total, max(now.left - len(self.ended_in(now)), 0))
 
     def ended_in(self, stage: StageNote) -> list[int]:
-        """Numbers of the trials of ``stage`` that ended since it began."""
+        """List the numbers of the trials of ``stage`` that ended since it began."""
         return [
             number
             for number, record in enumerate(self.records)
@@ -198,7 +218,7 @@ class StudyOverview:
 
     @cached_property
     def arrivals(self) -> list[float]:
-        """When reports of the last launch came."""
+        """Times at which reports of the last launch came, seconds since 1970, sorted."""
         since = self.launch[0].time if self.launch else np.inf
         times = self.curves.column(ARRIVED)
         return [float(when) for when in np.sort(times[times >= since])]
@@ -210,7 +230,7 @@ class StudyOverview:
 
     @property
     def seconds_left(self) -> float | None:
-        """As the live view guesses it."""
+        """Seconds until the study is done, guessed as the live view does; None while there is no speed."""
         stages = {note.stage: note for note in self.stages}
         if self.speed <= 0 or self.stage is None:
             return None

@@ -1,4 +1,4 @@
-"""What the user sees while a study runs: one live view in a terminal, plain lines elsewhere."""
+"""Shows the user where a study stands while it runs: one live view in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ LINE_EVERY_S = 15.0
 
 class ProgressDisplay(TrialObserver):
     """Shows where a study stands while it runs.
+
+    >>> expected = ExpectedTrials(epochs={"search": 240}, trials={"search": 40})
+    >>> with ProgressDisplay(Console(force_terminal=False), "first", "val/top1", expected) as display:
+    ...     display.stage("search", total=40, left=12)
+    >>> display.left, display.seconds_left
+    (12, None)
 
     Args:
         metric: what the search maximises, such as ``val/top1``.
@@ -62,7 +68,7 @@ class ProgressDisplay(TrialObserver):
             self._live.__exit__(*error)
 
     def stage(self, name: StageName, total: int, left: int) -> None:
-        """A stage begins."""
+        """Show a stage that begins, and count its trials anew."""
         self.stage_name, self.total, self.left = name, total, left
         self.trials[name] = left
         self.counts = Counter(done=total - left)
@@ -72,12 +78,12 @@ class ProgressDisplay(TrialObserver):
         log.info(f"{name}: {total} trials{known}" if total else f"{name}: nothing to do")
 
     def began(self, record: TrialRecord) -> None:
-        """A trial runs."""
+        """Show a trial that runs."""
         if record.status == "running":
             self.running[record.key] = record
 
     def reported(self, record: TrialRecord, epoch: int) -> None:
-        """An epoch is done."""
+        """Count an epoch, and take note of a trial that is the best now."""
         self._arrivals.append(time.monotonic())
         self._stage_epochs += 1
         value = record.final.get(self.metric)
@@ -90,11 +96,11 @@ class ProgressDisplay(TrialObserver):
             self._line()
 
     def remarked(self, record: TrialRecord, text: str) -> None:
-        """Print it."""
+        """Print what went wrong in a trial and was mended."""
         log.warning(f"{record.stage} {record.pair} {record.method} {record.key}: {text}")
 
     def ended(self, record: TrialRecord) -> None:
-        """A trial is done, stopped or failed."""
+        """Count a trial that is done, stopped or failed, and print how it ended."""
         self.running.pop(record.key, None)
         self.counts[record.status] += 1
         self.left = max(0, self.left - 1)
@@ -114,14 +120,14 @@ class ProgressDisplay(TrialObserver):
 
     @property
     def epochs_per_second(self) -> float:
-        """Epochs of all trials together, lately."""
+        """Epochs a second of all trials together, over the last minute or so."""
         now = time.monotonic()
         self._arrivals = list(recent(self._arrivals, now))
         return speed(self._arrivals, now)
 
     @property
     def seconds_left(self) -> float | None:
-        """A guess from the epochs still to come, at the present speed; None before there is a speed."""
+        """Seconds until the study is done, guessed from the epochs still to come; None before there is a speed."""
         fast = self.epochs_per_second
         if fast <= 0:
             return None

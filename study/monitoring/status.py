@@ -1,4 +1,4 @@
-"""Where a study stands: all of ``sdd-study status``, while the study runs and after it."""
+"""Reads where a study stands: all of ``sdd-study status``, while the study runs and after it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from trainables.config.serialization import to_plain
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What a trial had to say: a damaged checkpoint, a lost process."""
+    """Says what went wrong in a trial and was mended: a damaged checkpoint, a lost process.
+
+    >>> Remark("0123456789abcdef", "its process was lost; it goes on from its last checkpoint").key
+    '0123456789abcdef'
+    """
 
     key: str
     text: str
@@ -25,7 +29,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class StudyStatus:
-    """All of ``sdd-study status``; its JSON has these names.
+    """Holds all of ``sdd-study status``; its JSON has these names.
 
     Attributes:
         last_activity: of the journal, seconds since 1970.
@@ -74,7 +78,7 @@ def standing(folder: StudyFolder) -> StudyStatus:
 
 
 def budget(view: StudyOverview) -> dict[str, dict[str, float | None]]:
-    """What is used of each limit that the study has."""
+    """Add up what is used of each limit that the study has: used, limit and left, by name."""
     limits = to_plain(view.file.budget) or {}
     left, total = _search_left(view)
     best = max((trial.trial.value or 0.0 for trial in view.best()), default=0.0)
@@ -94,7 +98,7 @@ def budget(view: StudyOverview) -> dict[str, dict[str, float | None]]:
 
 
 def _search_left(view: StudyOverview) -> tuple[int, int]:
-    """Trials of the budget that the searches may still ask for, and of how many."""
+    """Count the trials of the budget that the searches may still ask for, and of how many."""
     began = [note for note in view.stages if note.stage == "search"]
     searches = len({record.search for record in view.records if record.search})
     each = view.file.budget.trials if view.file.budget is not None else 0

@@ -1,4 +1,4 @@
-"""Which trials of an Optuna study use up a budget of trials."""
+"""Counts which trials of an Optuna study use up a budget of trials."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ REPEAT = "repeat"
 
 
 def stood_in_for(trials: Sequence[FrozenTrial]) -> set[int]:
-    """Numbers of the trials that were queued again."""
+    """Return the numbers of the trials that were queued again."""
     return {trial.user_attrs[AGAIN] for trial in trials if AGAIN in trial.user_attrs}
 
 
 def waiting(trials: Sequence[FrozenTrial], by_hand: bool) -> int:
-    """Trials that are queued, those by hand or the others."""
+    """Count the trials that are queued: those by hand, or the others."""
     queued = [trial for trial in trials if trial.state is TrialState.WAITING]
     return sum((BY_HAND in trial.user_attrs) is by_hand for trial in queued)
 
 
 def used(trials: Sequence[FrozenTrial]) -> int:
-    """Places of the budget that are used: trials that were asked for, and were not queued again since."""
+    """Count the places of the budget that are used: by trials asked for, and not queued again since."""
     again = stood_in_for(trials)
     return sum(
         trial.state is not TrialState.WAITING and trial.number not in again and _counts(trial)
@@ -33,12 +33,12 @@ def used(trials: Sequence[FrozenTrial]) -> int:
 
 
 def taken(trials: Sequence[FrozenTrial]) -> int:
-    """Places that are used or spoken for: the number, from 0, of the next trial that is drawn."""
+    """Count the places that are used or queued: the number, from 0, of the next trial that is drawn."""
     return sum(AGAIN not in trial.user_attrs and _counts(trial) for trial in trials)
 
 
 def _counts(trial: FrozenTrial) -> bool:
-    """Whether a trial takes a place; one that a crash cut off before it had a point does not."""
+    """Tell whether a trial takes a place; one that a crash cut off before it had a point does not."""
     asked = trial.state is TrialState.WAITING or bool(trial.params)
     return asked and BY_HAND not in trial.user_attrs and REPEAT not in trial.user_attrs
 

@@ -1,4 +1,4 @@
-"""What the searches of a study have spent of their budget, over all launches; says when it is over."""
+"""Adds up what the searches of a study have spent of their budget, over all launches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ HOUR = 3600.0
 
 
 class BudgetMeter:
-    """Watches the budget's times; trials and targets are each search's own.
+    """Watches the budget's times, and says when one is over; trials and targets are each search's own.
+
+    >>> clock = iter([0.0, 7200.0, 7200.0])
+    >>> meter = BudgetMeter(Budget(hours=2), records={}, notes=[], now=lambda: next(clock))
+    >>> meter.hours, meter.over()
+    (2.0, 'budget.hours: 2 of 2 are spent')
 
     Args:
         records, notes: the journal's, which go on growing.
@@ -42,12 +47,12 @@ class BudgetMeter:
 
     @property
     def hours(self) -> float:
-        """Wall-clock time of the search stage."""
+        """Wall-clock hours of the search stage, over all launches."""
         return (self._before + self._now() - self._began) / HOUR
 
     @property
     def device_hours(self) -> float:
-        """Time of the search's epochs, each times the devices its trial had."""
+        """Hours of the search's epochs, each times the devices its trial had."""
         return self._device_seconds / HOUR
 
     def heard(self, key: str) -> None:
@@ -61,7 +66,7 @@ class BudgetMeter:
             self._seen[key] = len(record.history)
 
     def over(self) -> str | None:
-        """Why the searches are to end, ``budget.FIELD: ...``; None while there is time left."""
+        """Say why the searches are to end, ``budget.FIELD: ...``; None while there is time left."""
         for name in ("hours", "device_hours"):
             limit, spent = getattr(self._budget, name), getattr(self, name)
             if limit is not None and spent >= limit:

@@ -1,4 +1,4 @@
-"""Rules by which a trial of a search ends early; each is a pure function of learning curves, which go up."""
+"""Stops trials of a search early; each rule is a pure function of learning curves, which go up."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class StoppingRule(Protocol):
         """Take in what trial ``key`` had after epochs 1, 2, ..., without judging it."""
 
     def stops(self, key: str, values: Sequence[float]) -> bool:
-        """Return whether the trial that has these values so far is to stop now, after ``len(values)``."""
+        """Tell whether the trial that has these values so far is to stop, after ``len(values)`` epochs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,12 @@ class AshaRule:
 
     At a rung a trial goes on when it is at least at the (1 - 1/reduction) quantile of those that came there
     before it; the first one always does.
+
+    >>> rule = AshaRule([Rung(epoch=2, since=0)], reduction=2)
+    >>> rule.stops("first", [40.0, 40.0]), rule.stops("worse", [20.0, 30.0])
+    (False, True)
+    >>> rule.stops("better", [50.0, 60.0])
+    False
     """
 
     def __init__(self, rungs: Sequence[Rung], reduction: int) -> None:
@@ -89,6 +95,10 @@ class HyperBandRule:
     """Stops by asynchronous HyperBand (Li 2020), see :class:`study.spec.search.HyperBand`.
 
     A bracket with k rungs gets trials in proportion to reduction^k / (k + 1), HyperBand's sizes (Li 2018).
+
+    >>> training = Training(epochs=240, milestones=(150, 180, 210))
+    >>> sorted(HyperBandRule(HyperBand(grace=10, reduction=3, brackets=2), training).judged)
+    [10, 30, 90]
     """
 
     def __init__(self, stop: HyperBand, training: Training) -> None:
@@ -123,6 +133,12 @@ class MedianRule:
     """Stops a trial whose best value is below the median of the others' averages up to that epoch.
 
     Golovin 2017 (Vizier); averages begin at the epoch ``grace``.
+
+    >>> rule = MedianRule(Median(grace=1, min_trials=2), epochs=240)
+    >>> for key, value in {"first": 40.0, "second": 50.0}.items():
+    ...     rule.learn(key, [value])
+    >>> rule.stops("third", [30.0]), rule.stops("fourth", [60.0])
+    (True, False)
     """
 
     def __init__(self, stop: Median, epochs: int) -> None:

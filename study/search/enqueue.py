@@ -1,4 +1,4 @@
-"""Trials asked for by hand: checked against the domains of a search, and queued in its Optuna study.
+"""Checks trials asked for by hand against the domains of a search, and queues them in its Optuna study.
 
 A launch writes down what its searches are (``searches`` in ``study.json``), so that this needs neither the
 space file nor the data.
@@ -27,7 +27,10 @@ KINDS: Mapping[str, Any] = {kind.__name__: kind for kind in (domains.Float, doma
 
 @dataclass(frozen=True, slots=True)
 class EnqueueDomain:
-    """What one name of a search may be set to.
+    """Says what one name of a search may be set to.
+
+    >>> EnqueueDomain(domains.Float(0.5, 8.0), when=(("base", ("kd",)),)).domain.stored(2)
+    2.0
 
     Attributes:
         when: (another name, the values of it) with which alone it is asked for.
@@ -41,7 +44,14 @@ class EnqueueDomain:
 
 @dataclass(frozen=True, slots=True)
 class EnqueueTarget:
-    """One search of a study.
+    """Describes one search of a study, as far as it takes to queue a trial of it by hand.
+
+    >>> known = {"alpha": EnqueueDomain(domains.Float(0.5, 8.0))}
+    >>> target = EnqueueTarget(
+    ...     "a-b/KD", "kd", ("maximize",), pairs=("a-b",), method="KD", bases=(), domains=known
+    ... )
+    >>> point(target, ["alpha=2"], pair=None, method=None)
+    {'alpha': 2.0}
 
     Attributes:
         label: ``pair/method``, or ``pairs/method`` where the pair is searched.
@@ -63,7 +73,7 @@ class EnqueueTarget:
 
 
 def searches(plan: Plan) -> list[dict[str, Any]]:
-    """The searches of a plan, as :func:`read_searches` takes them."""
+    """Write the searches of a plan in plain data, as :func:`read_searches` takes them."""
     several = len(plan.spec.search.objectives) - 1
     return [
         {
@@ -83,7 +93,7 @@ def searches(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _written(space: SearchSpace, each: Dimension) -> dict[str, Any]:
-    """A dimension of a search as ``study.json`` has it."""
+    """Write a dimension of a search as ``study.json`` has it."""
     raw = space.method.stores_options and not space.trains(each)
     kind = type(each.domain).__name__
     return {"kind": kind, "when": to_plain(each.when), "raw": raw, **to_plain(each.domain)}
@@ -110,7 +120,11 @@ def read_searches(searches: Iterable[Mapping[str, Any]]) -> list[EnqueueTarget]:
 
 
 def choose(found: Sequence[EnqueueTarget], pair: str | None, method: str | None) -> EnqueueTarget:
-    """The one search of that pair and method; :class:`UserError` where none or several are meant."""
+    """Choose the one search of that pair and method.
+
+    Raises:
+        UserError: none or several are meant, or the study does not search what was named.
+    """
     if not found:
         raise UserError("the study searches nothing, so that nothing can be queued")
     for name, given, known in (
@@ -128,7 +142,7 @@ def choose(found: Sequence[EnqueueTarget], pair: str | None, method: str | None)
 
 
 def names_of(search: EnqueueTarget) -> list[str]:
-    """Names of its method: the search's own, and SD-KD, SD-DKD, ... where the base is searched."""
+    """List the names of its method: the search's own, and SD-KD, SD-DKD, ... where the base is searched."""
     bases = [f"SD-{base.upper()}" for base in search.bases] if "base" in search.domains else []
     return [search.method, *bases]
 
@@ -136,7 +150,7 @@ def names_of(search: EnqueueTarget) -> list[str]:
 def point(
     search: EnqueueTarget, settings: Sequence[str], pair: str | None, method: str | None
 ) -> dict[str, Any]:
-    """What ``NAME=VALUE`` settings ask for, as Optuna stores it; what is left open the sampler fills in.
+    """Read ``NAME=VALUE`` settings as Optuna stores them; what is left open the sampler fills in.
 
     Raises:
         UserError: a name is not searched, a value is not in its domain, or its base loss is another one.
@@ -191,7 +205,7 @@ def _split(setting: str) -> tuple[str, Any]:
 
 
 def _stored(domain: Domain, value: Any, raw: bool) -> Any:
-    """The value as Optuna stores it; an option may be given by its label, as tables show it."""
+    """Return the value as Optuna stores it; an option may be given by its label, as tables show it."""
     if isinstance(domain, Choice):
         text = label(_tuple(value))
         known = {label(option): option if raw else label(option) for option in domain.options}
@@ -200,7 +214,7 @@ def _stored(domain: Domain, value: Any, raw: bool) -> Any:
 
 
 def queue(url: str, search: EnqueueTarget, asked: Mapping[str, Any]) -> int:
-    """Queue a trial on top of the budget; its number in the Optuna study, which is made if need be."""
+    """Queue a trial on top of the budget; return its number in the Optuna study, which is made if need be."""
     import optuna
     from optuna.study import StudyDirection
     from sqlalchemy.exc import SQLAlchemyError

@@ -1,4 +1,4 @@
-"""The journal's trials as Optuna trials: Optuna's database is an index that can be made anew.
+"""Turns the journal's trials into Optuna trials: Optuna's database is an index that can be made anew.
 
 A record fits a search when its point, asked for through the search's space once more, gives the very same
 trial key. What fits is history of the search, whatever the space looked like when it was run.
@@ -26,12 +26,15 @@ STATES = {"done": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": T
 
 
 def ended(record: TrialRecord | None) -> bool:
-    """Whether a trial came to an end of its own; one that a spent budget stopped can be gone on with."""
+    """Tell whether a trial is done, failed or stopped by a rule.
+
+    One that a spent budget cut is none of these: a later launch with a larger one goes on with it.
+    """
     return record is not None and record.status in STATES and not record.reason.startswith("budget.")
 
 
 class SearchHistory:
-    """The records of a study as its present searches see them.
+    """Holds the records of a study as its present searches see them.
 
     Attributes:
         teachers: by pair label.
@@ -48,23 +51,26 @@ class SearchHistory:
         self._labels = {space.label for space in plan.search_spaces}
 
     def planned(self, space: SearchSpace, trial: OptunaTrial) -> PlannedTrial:
-        """The trial of ``arm`` at the point that ``trial`` suggests."""
+        """Plan the trial of ``space`` at the point that ``trial`` suggests."""
         pair, method = space.suggest(trial)
         planned = self.plan.search_trial(space, pair, method, self.teachers[pair.label])
         return replace(planned, point=dict(trial.params))
 
     def of(self, space: SearchSpace) -> list[TrialRecord]:
-        """The records that fit ``arm``, in the order in which they began."""
+        """List the records that fit ``space``, in the order in which they began."""
         return [record for record in self.candidates(space) if self.trial(space, record) is not None]
 
     def candidates(self, space: SearchSpace) -> list[TrialRecord]:
-        """The records that may fit: of this search, or of one that the study no longer has."""
+        """List the records that may fit: of this search, or of one that the study no longer has."""
         pairs = {pair.label for pair in space.pairs}
         others = self._labels - {space.label}
         return [r for r in self.records.values() if r.search and r.search not in others and r.pair in pairs]
 
     def trial(self, space: SearchSpace, record: TrialRecord) -> FrozenTrial | None:
-        """``record`` in the arm's Optuna study, WAITING where it did not end; None where it does not fit."""
+        """Turn ``record`` into a trial of the search's Optuna study; None where it does not fit.
+
+        It is WAITING where the record did not end.
+        """
         fixed = FixedTrial(point_of(space, record))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of values out of range; they are refused below
@@ -96,6 +102,6 @@ class SearchHistory:
 
 
 def point_of(space: SearchSpace, record: TrialRecord) -> dict[str, Any]:
-    """The record's point; a knob that was fixed when it ran and is searched now is read from its settings."""
+    """Return the record's point; a knob fixed when it ran and searched now is read from its settings."""
     pair = next(pair for pair in space.pairs if pair.label == record.pair)
     return {space.chosen: space.pair_label(pair), **record.point, **space.point_at(record.config)}

@@ -1,4 +1,4 @@
-"""What the trials of a search are compared by: metrics they report, and costs known from the network."""
+"""Compares the trials of a search by metrics they report and costs known from the network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Direction = Literal["maximize", "minimize"]
 
 
 class Objectives:
-    """The objectives of a study's searches, the maximised metric first, then what is minimised.
+    """Holds the objectives of a study's searches, the maximised metric first, then what is minimised.
 
     Attributes:
         names: of all of them, in order.
@@ -31,33 +31,33 @@ class Objectives:
 
     @property
     def directions(self) -> list[Direction]:
-        """Give Optuna's word for each: ``maximize`` or ``minimize``."""
+        """Optuna's word for each objective: ``maximize`` or ``minimize``."""
         minimized: list[Direction] = ["minimize"] * (len(self.names) - 1)
         return ["maximize", *minimized]
 
     def values(self, metrics: Mapping[str, float], pair: str) -> tuple[float, ...] | None:
-        """One number an objective for a trial of ``pair`` with these metrics; None where one is missing."""
+        """Return a trial's values, one number an objective, from its metrics; None where one is missing."""
         known = {**metrics, **self._costs.get(pair, {})}
         found = [known.get(name) for name in self.names]
         numbers = tuple(float(value) for value in found if value is not None)
         return numbers if len(numbers) == len(found) else None
 
     def losses(self, metrics: Mapping[str, float], pair: str) -> tuple[float, ...]:
-        """The values with all of them turned to be minimised; empty where one is missing."""
+        """Return the values, all of them turned to be minimised; empty where one is missing."""
         values = self.values(metrics, pair)
         return () if values is None else (-values[0], *values[1:])
 
     def constraints(self, metrics: Mapping[str, float], pair: str) -> dict[str, float]:
-        """How far a trial of ``pair`` is beyond each limit, as a share of it; 0 or less is within."""
+        """Return how far a trial of ``pair`` is beyond each limit, as a share of it; 0 or less is within."""
         known = {**metrics, **self._costs.get(pair, {})}
         return {name: known[name] / most - 1 for name, most in self.limits.items() if name in known}
 
     def feasible(self, metrics: Mapping[str, float], pair: str) -> bool:
-        """Whether nothing that is known of a trial of ``pair`` is beyond a limit."""
+        """Tell whether nothing that is known of a trial of ``pair`` is beyond a limit."""
         return all(over <= 0 for over in self.constraints(metrics, pair).values())
 
     def ranked(self, records: Iterable[TrialRecord]) -> list[TrialRecord]:
-        """Feasible trials by their last values, best first; of several objectives, the Pareto front alone.
+        """Rank feasible trials by their last values, best first; with several objectives, the Pareto front.
 
         Trials that went through all epochs are taken before all others.
         """

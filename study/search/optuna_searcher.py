@@ -67,15 +67,15 @@ class OptunaSearcher:
 
     @property
     def known(self) -> list[TrialRecord]:
-        """The journal's records of the trials that the Optuna study has."""
+        """Records, from the journal, of the trials that the Optuna study has."""
         return [record for key, record in self.history.records.items() if key in self._keys]
 
     def used(self) -> int:
-        """Trials that took a place of the budget."""
+        """Count the trials that took a place of the budget."""
         return counting.used(self.study.get_trials(deepcopy=False))
 
     def left(self) -> int:
-        """Trials that are still to be asked for; those enqueued by hand come on top of the budget."""
+        """Count the trials still to be asked for; those enqueued by hand come on top of the budget."""
         trials = self.study.get_trials(deepcopy=False)
         left, queued = (
             max(0, self.spec.budget.trials - counting.used(trials)),
@@ -88,11 +88,11 @@ class OptunaSearcher:
         return left + counting.waiting(trials, True)
 
     def reached(self) -> str:
-        """Which trial reached the budget's target, ``budget.target: ...``; empty where none has."""
+        """Say which trial reached the budget's target, ``budget.target: ...``; empty where none has."""
         return self._reached
 
     def exhausted(self) -> str:
-        """That all trials of the budget, or all points there are, are asked for; empty otherwise."""
+        """Say that all trials of the budget, or all points there are, were asked for; empty otherwise."""
         if self.left():
             return ""
         used, most = self.used(), self.spec.budget.trials
@@ -135,7 +135,7 @@ class OptunaSearcher:
         return None
 
     def _within(self, trial: optuna.Trial, planned: PlannedTrial) -> bool:
-        """Tell Optuna by how much costs that are known now are beyond their limits; whether none is.
+        """Tell Optuna by how much costs that are known now are beyond their limits; return whether none is.
 
         One beyond is not trained and takes no place of the budget: Optuna has it as pruned.
         """

@@ -1,4 +1,4 @@
-"""Optuna's storage, opened; a damaged SQLite file is set aside, since the journal can fill a new one."""
+"""Opens Optuna's storage; a damaged SQLite file is set aside, since the journal can fill a new one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 
 def open_optuna_storage(url: str, say: Callable[[str], None] = print) -> BaseStorage:
-    """Optuna's storage at a database URL; tables are made when there are none.
+    """Open Optuna's storage at a database URL; tables are made when there are none.
 
     Args:
         say: takes a line when a damaged SQLite file was moved away.
@@ -34,12 +34,15 @@ def open_optuna_storage(url: str, say: Callable[[str], None] = print) -> BaseSto
 
 
 def _without_waiting_for_the_disk(connection: sqlite3.Connection, record: object) -> None:
-    """Killing the process loses nothing; a power cut may, and then the journal has it."""
+    """Switch off SQLite's waiting for the disk.
+
+    Killing the process loses nothing all the same; a power cut may, and then the journal has it.
+    """
     connection.execute("PRAGMA synchronous=OFF")
 
 
 def fault(file: Path) -> str:
-    """What is wrong with a SQLite file; empty where nothing is, or where there is none."""
+    """Say what is wrong with a SQLite file; empty where nothing is, or where there is none."""
     if not file.exists():
         return ""
     try:

@@ -1,4 +1,4 @@
-"""Early stopping where there are several objectives: rungs judged by non-dominated rank.
+"""Stops trials early where there are several objectives: rungs are judged by non-dominated rank.
 
 Multi-objective asynchronous successive halving (Schmucker et al. 2021, MO-ASHA): at a rung the trials that
 came there are ranked in fronts, the first of which no trial dominates, the second none but those of the
@@ -21,6 +21,11 @@ Losses = tuple[float, ...]
 
 class ParetoRule:
     """Stops trials of one search that are not among the best fronts at a rung; the first trial there goes on.
+
+    >>> rule = ParetoRule([Rung(epoch=1, since=0)], reduction=2)
+    >>> rule.learn("accurate", [(-70.0, 2.0)])
+    >>> rule.stops("cheap", 1, (-60.0, 1.0)), rule.stops("dominated", 1, (-50.0, 3.0))
+    (False, True)
 
     Args:
         rungs: where trials are compared, and over which epochs' means of their losses.
@@ -58,12 +63,12 @@ class ParetoRule:
         return better >= max(1.0, len(ranks) / self._reduction)
 
     def _compared(self, epoch: int, losses: Sequence[Losses]) -> Losses:
-        """What a trial is compared by at the rung at ``epoch``."""
+        """Return what a trial is compared by at the rung at ``epoch``."""
         return tuple(self._rungs[epoch].value(values) for values in zip(*losses, strict=True))
 
 
 def fronts(losses: Sequence[Losses]) -> NDArray[np.int64]:
-    """The number of the front of each point, 0 for what no other dominates.
+    """Return the number of the front of each point, [n], 0 for what no other dominates.
 
     A point dominates another where it is nowhere worse and somewhere better.
 
@@ -83,7 +88,7 @@ def fronts(losses: Sequence[Losses]) -> NDArray[np.int64]:
 
 
 def hypervolume(losses: Sequence[Losses], reference: Losses) -> float:
-    """The volume that ``losses`` dominate within ``reference``; every objective is minimised.
+    """Return the volume that ``losses`` dominate within ``reference``; every objective is minimised.
 
     By slices along the last objective (Knowles 2002), quick enough for fronts of tens of trials.
 
@@ -110,7 +115,7 @@ def _last(point: Losses) -> float:
 
 
 def hypervolumes(losses: Sequence[Losses]) -> list[float]:
-    """The hypervolume after each of the trials, in their order, within the worst that any of them had."""
+    """Return the hypervolume after each of the trials, in their order, within the worst any of them had."""
     if not losses:
         return []
     reference = tuple(max(values) for values in zip(*losses, strict=True))

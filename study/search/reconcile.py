@@ -1,4 +1,4 @@
-"""An Optuna study brought to what the journal says, and the trials that are fixed beforehand queued."""
+"""Brings an Optuna study to what the journal says, and queues the trials that are fixed beforehand."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def agree(study: Study, space: SearchSpace, history: SearchHistory) -> None:
 def _stand_in(
     study: Study, space: SearchSpace, history: SearchHistory, trial: FrozenTrial, record: TrialRecord | None
 ) -> None:
-    """A trial in the place of one that was cut off: as it ended by the journal, or queued to go on."""
+    """Put a trial in the place of one that was cut off: as it ended by the journal, or queued to go on."""
     attributes = {**trial.user_attrs, AGAIN: trial.number}
     known = history.trial(space, record) if record is not None else None
     if known is None:
@@ -77,6 +77,6 @@ def enqueue_paper(study: Study, space: SearchSpace, trials: int, objectives: Obj
 
 
 def rest_of_grid(study: Study, space: SearchSpace, trials: int) -> deque[dict[str, Any]]:
-    """The points of the grid that were not asked for yet, at most ``trials``."""
+    """List the points of the grid that were not asked for yet, at most ``trials``."""
     known = [t.params or t.system_attrs.get("fixed_params", {}) for t in study.get_trials(deepcopy=False)]
     return deque(islice((point for point in points(space.suggest) if point not in known), trials))

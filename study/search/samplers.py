@@ -1,4 +1,4 @@
-"""Sampler of a spec -> Optuna sampler, made anew for each trial.
+"""Makes the Optuna sampler that a spec names, anew for each trial.
 
 A sampler keeps nothing from trial to trial: its random numbers come from the search's seed and the number of
 the trial, what it knows from Optuna's storage. So a search that is killed goes on with the numbers it would
@@ -28,7 +28,7 @@ from study.spec.study import StudySpec
 
 
 def make_sampler(spec: StudySpec, place: int, attempt: int = 0, plain: bool = False) -> BaseSampler:
-    """The sampler that draws trial number ``place`` (counted from 0) of a search.
+    """Make the sampler that draws trial number ``place`` (counted from 0) of a search.
 
     Args:
         attempt: how often the draw was one that is known already; another is made each time.
@@ -44,7 +44,7 @@ def make_sampler(spec: StudySpec, place: int, attempt: int = 0, plain: bool = Fa
 
 
 def startup_trials(spec: StudySpec) -> int:
-    """Trials that are drawn at random before a model of the results is trusted: a quarter, 4 to 10."""
+    """Count the trials to draw at random before a model of the results is trusted: a quarter, 4 to 10."""
     return max(4, min(10, spec.budget.trials // 4))
 
 
@@ -53,7 +53,7 @@ def _tpe(seed: int, startup: int) -> BaseSampler:
 
 
 def _cmaes(seed: int, startup: int) -> BaseSampler:
-    """Numbers by CMA-ES; it has no notion of categories, which are drawn at random."""
+    """Draw numbers by CMA-ES; it has no notion of categories, which are drawn at random."""
     return CmaEsSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
 
 
@@ -73,4 +73,4 @@ SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {
     "gp": _gp,
     "nsga2": _nsga2,
 }
-"""By the name in ``Search.sampler``: (seed, trials at random first) -> sampler."""
+"""Makers of samplers by the name in ``Search.sampler``: (seed, trials at random first) -> sampler."""

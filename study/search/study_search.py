@@ -1,4 +1,4 @@
-"""Several searches as one, so that all of them go on side by side."""
+"""Runs several searches as one, so that all of them go on side by side."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from study.spec.search import ASHA
 from study.spec.training import closed
 
 LOOK_AGAIN_S = 2.0
-"""How often a search that has nothing left looks for trials enqueued by hand, while others still run."""
+"""Seconds until a search that has nothing left looks again for trials enqueued by hand, while others run."""
 
 
 def learned_fronts(searcher: OptunaSearcher) -> ParetoRule | None:
-    """The rule of a search with several objectives that knows the journal's trials; None for any other."""
+    """Make the rule of a search with several objectives, told the journal's trials; None for any other."""
     stop, objectives = searcher.spec.search.stop, searcher.objectives
     if len(objectives.names) == 1 or not isinstance(stop, ASHA):
         return None
@@ -59,11 +59,11 @@ class StudySearch:
                     rule.learn(record.key, self._curves[record.key])
 
     def left(self) -> int:
-        """Trials that are still to be asked for."""
+        """Count the trials that are still to be asked for."""
         return 0 if self._over() else sum(self._left(searcher) for searcher in self.searchers)
 
     def used(self) -> int:
-        """Trials that took a place of the budget."""
+        """Count the trials that took a place of the budget."""
         return sum(searcher.used() for searcher in self.searchers)
 
     def ask(self, trial_id: str) -> PlannedTrial | None:
