@@ -1,4 +1,4 @@
-"""The Ray cluster of a launch: found or started, asked what it has, let go of."""
+"""Finds or starts the Ray cluster of a launch, asks what it has, and lets go of it."""
 
 from __future__ import annotations
 
@@ -45,21 +45,27 @@ QUIET = {
 
 
 JOIN_S = 120.0
-"""For the first node that can run trials to join a cluster."""
+"""Seconds for the first node that can run trials to join a cluster."""
 
 
 class Cluster:
-    """The Ray cluster a study runs on: ``address``, ``RAY_ADDRESS``, the one this machine is a node of; else,
-    and for ``local``, one of its own.
+    """Holds the Ray cluster a study runs on; Ray is started or reached when it is first needed.
 
-    ``leave`` ends the process where Ray has gone and a call of Ray's does not return; see :class:`Watchdog`.
+    That is the one at ``address``, at ``RAY_ADDRESS``, or the one this machine is a node of; else, and for
+    ``local``, one of its own. ``leave`` ends the process where Ray has gone and a call of Ray's does not
+    return; see :class:`Watchdog`.
+
+    >>> cluster = Cluster("local")
+    >>> cluster.address is None, cluster.studies()
+    (True, 1)
+    >>> cluster.close()
     """
 
     def __init__(self, address: str | None, leave: Callable[[str], None] | None = None) -> None:
         named = address or os.environ.get("RAY_ADDRESS") or address_.own_cluster()
         self.address = None if named == "local" else named
         self.share: float | None = None
-        """The part of a GPU that was measured to be best for a trial."""
+        """Part of a GPU that was measured to be best for a trial; None where nothing was measured."""
         self._presence: LaunchMarker | None = None
         self._leave = leave
         self._watch: Watchdog | None = None
@@ -121,7 +127,11 @@ class Cluster:
             start(options)
 
     def per_worker(self, wanted: Resources) -> tuple[int, float]:
-        """CPUs and GPUs of one worker of a trial; raises :class:`ClusterError` if a trial never fits."""
+        """Return CPUs and GPUs of one worker of a trial.
+
+        Raises:
+            ClusterError: a trial never fits.
+        """
         nodes = self._joined()
         gpus = wanted.gpus_per_trial if self.share is None else self.share
         if gpus is None or gpus == "measure":
@@ -141,14 +151,14 @@ class Cluster:
         return wanted.cpus_per_trial, gpus
 
     def precision(self, wanted: Resources) -> Precision:
-        """Return the best for all GPUs of the cluster; for this machine where none are there or wanted."""
+        """Return the best precision for all GPUs of the cluster, or for this machine where none is used."""
         if self.address is None or wanted.gpus_per_trial == 0:
             return best_precision(best_device(wanted.gpus_per_trial))
         self.connect()
         return fleet.gpu_precision(self._joined()) or best_precision()
 
     def _joined(self) -> fleet.Nodes:
-        """The nodes, once there is one that can run trials."""
+        """Return the nodes, once there is one that can run trials."""
         nodes, end = self.nodes(), time.monotonic() + JOIN_S
         while self.address is not None and nodes.largest("CPU") == 0 and time.monotonic() < end:
             time.sleep(1)  # right after the cluster's start: the head alone, which runs no trials
@@ -156,7 +166,7 @@ class Cluster:
         return nodes
 
     def nodes(self) -> fleet.Nodes:
-        """The nodes there are, or, where the cluster grows by demand, may be."""
+        """Return the nodes there are, or, where the cluster grows by demand, may be."""
         grown = fleet.growth() if self.address is not None else None
         if grown is not None and grown.kinds:
             return grown
@@ -166,7 +176,7 @@ class Cluster:
         return fleet.Nodes(tuple((resources, grown.most) for resources in alive), grown.most)
 
     def studies(self) -> int:
-        """Among how many studies the cluster is shared; a local one is this study's alone."""
+        """Count the studies that share the cluster; a local one is this study's alone."""
         if self.address is None:
             return 1
         if self._presence is None:

@@ -1,4 +1,4 @@
-"""How many studies run on a cluster, so that each takes only its part.
+"""Counts the studies that run on a cluster, so that each takes only its part.
 
 Each launch on a cluster that others may use keeps a named actor there, which needs no core and goes with
 the launch, however that ends. Whoever counts those names knows among how many the cluster is shared.
@@ -19,7 +19,7 @@ LOOK_EVERY_S = 5.0
 
 
 class LaunchMarker:
-    """A launch, as the launches of other studies on the cluster see it."""
+    """Marks a launch on a cluster, so that the launches of other studies there can count it."""
 
     def __init__(self) -> None:
         kind: Any = ray.remote(num_cpus=0, max_restarts=-1)(_MarkerActor)
@@ -28,20 +28,25 @@ class LaunchMarker:
         self._here = kind.options(name=name, namespace=NAMESPACE, scheduling_strategy=here).remote()
 
     def studies(self) -> int:
-        """Launches on this cluster now, this one with them."""
+        """Count the launches on this cluster now, this one among them."""
         names: list[dict[str, str]] = ray.util.list_named_actors(all_namespaces=True)
         return max(1, sum(actor["namespace"] == NAMESPACE for actor in names))
 
 
 class _MarkerActor:
-    """Is there."""
+    """Lives as long as a launch; its name alone is looked at."""
 
 
 def fair_share(slots: int, studies: Callable[[], int]) -> Callable[[], int]:
-    """How many of ``slots`` trials at once are a launch's part, looked up every few seconds.
+    """Make a function that tells how many of ``slots`` trials at once are a launch's part.
+
+    It counts the studies again every few seconds.
 
     Each study gets the same, rounded up, and at least one. A study that has more running when another
     arrives ends none of them: it begins no new one until it is down to its part.
+
+    >>> fair_share(8, studies=lambda: 3)()
+    3
     """
     known, look_at = slots, 0.0
 

@@ -13,7 +13,7 @@ from ray.job_config import JobConfig
 from study.compute.ray_private import job_with_path, local_start
 
 STARTS = 4
-"""Attempts, of 30 s each on a busy machine."""
+"""Attempts to start Ray, of 30 s each on a busy machine."""
 
 
 def start(options: dict[str, Any]) -> None:
@@ -32,7 +32,7 @@ def start(options: dict[str, Any]) -> None:
 
 
 def own_path() -> JobConfig:
-    """Have trial processes import this program from where the launcher did.
+    """Make a Ray job's configuration: trial processes import this program from where the launcher did.
 
     Ray puts the working directory before all else, and a folder there that is called ``trainables``, or like
     a package of ours or of torch's, would be imported in its place.

@@ -1,4 +1,4 @@
-"""Clusters: which one this machine belongs to, what it may grow to, and the code on its way to its nodes."""
+"""Tells what the nodes of a cluster have, what it may grow to, and which trials fit on them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ if TYPE_CHECKING:
     from trainables.engine.device import Precision
 
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
-"""What ``ray up`` leaves on the head for its autoscaler."""
+"""File that ``ray up`` leaves on the head for its autoscaler."""
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-"""In a pod: the namespace it runs in."""
+"""File that names, in a pod, the namespace it runs in."""
 BEFORE_AMPERE = ("K80", "P4", "P100", "V100", "T4")
 """GPUs whose matrix units do not take bf16, by Ray's names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
-    """What a cluster has, or may grow to.
+    """Says what a cluster has, or may grow to.
+
+    >>> nodes = Nodes(kinds=(({"CPU": 16.0, "GPU": 4.0}, 2),), most=2)
+    >>> nodes.largest("GPU"), nodes.trials(cpus=4, gpus=1)
+    (4.0, 8)
 
     Attributes:
         kinds: resources of one node of each kind, and how many there can be of it.
@@ -32,11 +36,11 @@ class Nodes:
     most: int
 
     def largest(self, resource: str) -> float:
-        """The most of ``resource`` that one node brings."""
+        """Return the most of ``resource`` that one node brings."""
         return max((resources.get(resource, 0.0) for resources, _ in self.kinds), default=0.0)
 
     def trials(self, cpus: float, gpus: float) -> int:
-        """Trials at once, each of so many CPUs and GPUs, on the best choice of nodes."""
+        """Count the trials at once, each of so many CPUs and GPUs, on the best choice of nodes."""
         left, trials = self.most, 0
         for fit, number in sorted(((fitting(one, cpus, gpus), n) for one, n in self.kinds), reverse=True):
             taken = min(left, number)
@@ -45,13 +49,13 @@ class Nodes:
 
 
 def fitting(resources: dict[str, float], cpus: float, gpus: float) -> int:
-    """Trials that fit on one node."""
+    """Count the trials, each of so many CPUs and GPUs, that fit on one node."""
     fits = [resources.get("CPU", 0.0) // cpus] + ([resources.get("GPU", 0.0) // gpus] if gpus else [])
     return int(min(fits))
 
 
 def gpu_precision(nodes: Nodes) -> Precision | None:
-    """What ``auto`` precision is on GPUs of these nodes, from Ampere on bf16; None where there are none."""
+    """Return what ``auto`` precision is on these nodes' GPUs, bf16 from Ampere on; None without GPUs."""
     kinds = [resources for resources, _ in nodes.kinds if resources.get("GPU")]
     if not kinds:
         return None
@@ -60,7 +64,7 @@ def gpu_precision(nodes: Nodes) -> Precision | None:
 
 
 def growth(file: Path | None = None) -> Nodes | None:
-    """What the autoscaler of the cluster this machine is the head of may start; None where it has no say.
+    """Return what the autoscaler of the cluster that this machine is the head of may start; None without one.
 
     Machines that are listed by address have no kinds: what they bring is known when they have joined.
     """

@@ -67,7 +67,7 @@ class _Complete(list[str]):
     """Holds what it was made with and takes no more."""
 
     def extend(self, more: Iterable[str]) -> None:
-        """Leave it as it is."""
+        """Leave the list as it is."""
 
 
 def job_with_path(paths: list[str]) -> JobConfig:
@@ -136,7 +136,7 @@ class IdleActors:
 
     @property
     def any(self) -> bool:
-        """Whether an actor whose trial has ended is kept."""
+        """True where an actor whose trial has ended is kept."""
         return bool(self._controller._actor_cache.num_cached_objects)
 
     def let_go(self) -> None:

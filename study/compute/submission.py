@@ -1,4 +1,4 @@
-"""Studies on a cluster from elsewhere: a command is sent as a Ray job, its output is followed.
+"""Runs studies on a cluster from elsewhere: a command is sent as a Ray job, its output is followed.
 
 The job lives on the cluster. When the connection is lost, as in a laptop's sleep, it is taken up again; when
 the follower is ended, the job goes on, and the same command follows it again.
@@ -30,7 +30,11 @@ GIVE_UP_AFTER_S = float(os.environ.get("SDD_FOLLOW_S", 24 * 3600))
 
 
 def connect(url: str) -> Any:
-    """A client of the job server at ``url``; :class:`ClusterError` says why there is none."""
+    """Connect to the job server at ``url`` and return its client.
+
+    Raises:
+        ClusterError: nothing answers there, the token is refused, or another Ray runs there.
+    """
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     import logging
 
@@ -63,7 +67,7 @@ def connect(url: str) -> Any:
 
 
 def launch(url: str, study: str, space: str, words: Sequence[str], dry: bool = False) -> int:
-    """Launch ``study`` on the cluster, or follow it where it runs there; the exit code of its launcher.
+    """Launch ``study`` on the cluster, or follow it where it runs there; return its launcher's exit code.
 
     Args:
         space: the space file, or the name of a shipped one.
@@ -86,7 +90,7 @@ def launch(url: str, study: str, space: str, words: Sequence[str], dry: bool = F
 
 
 def command(url: str, words: Sequence[str]) -> int:
-    """Run another command of ``sdd-study`` on the head and print what it prints; its exit code."""
+    """Run another command of ``sdd-study`` on the head, print what it prints, and return its exit code."""
     client = connect(url)
     return follow(client, _send(client, words, None, {"command": words[0]}), url)
 
@@ -111,7 +115,7 @@ def _send(client: Any, words: Sequence[str], space: Path | None, about: dict[str
 
 
 def follow(client: Any, job: str, url: str) -> int:
-    """Print a job's output until it ends, over lost connections; its exit code."""
+    """Print a Ray job's output until it ends, over lost connections, and return its exit code."""
     printed, heard = 0, time.monotonic()
     try:
         while True:
@@ -138,7 +142,7 @@ def follow(client: Any, job: str, url: str) -> int:
 
 
 async def _tail(client: Any, job: str, printed: int) -> int:
-    """Print what comes after the first ``printed`` characters; how many are printed when it ends."""
+    """Print what comes after the first ``printed`` characters; return how many are printed when it ends."""
     seen = 0
     try:
         async for text in client.tail_job_logs(job):

@@ -16,18 +16,22 @@ from study.errors import StudyHalted
 EVERY_S = 0.5
 
 ABSENT_S = 40.0
-"""For a cluster's GCS to answer again. Ray ends a process that had none for 60 s, without a word of ours."""
+"""Seconds for a cluster's GCS to answer again; Ray ends a process without one after 60 s, with no reason."""
 
 GRACE_S = 15.0
-"""For the launcher to leave by itself once Ray is gone."""
+"""Seconds for the launcher to leave by itself once Ray is gone."""
 
 
 class Watchdog:
-    """Watches Ray for a launcher.
+    """Watches Ray for a launcher, so that it ends once Ray is gone.
 
     A call of Ray's that needs the GCS waits for one that is gone, and can be neither cancelled nor
     interrupted by a signal. A launcher that is in none leaves by :meth:`check`; for one that is, ``leave``
     ends the process, which loses what SIGKILL loses: nothing that was kept.
+
+    >>> watchdog = Watchdog(local=True, leave=print)
+    >>> with watchdog.watching():
+    ...     watchdog.check()
 
     Args:
         local: whether Ray's processes are the launcher's own.
@@ -46,7 +50,7 @@ class Watchdog:
             raise StudyHalted(self._fault)
 
     def watching(self) -> AbstractContextManager[None]:
-        """Watches while inside, from when Ray is there until it is let go of."""
+        """Watch Ray while inside, which is from when it is there until it is let go of."""
         return repeating(self._look, EVERY_S, "ray-watch")
 
     def _look(self) -> bool:
@@ -60,19 +64,20 @@ class Watchdog:
 
 
 def _dead_process() -> str:
-    """Say which process of the local Ray has died."""
+    """Say which process of the local Ray has died; empty while all live."""
     kind = dead_process()
     return "" if kind is None else f"Ray's {kind.replace('_', ' ')} process has died"
 
 
 class _ControlStoreProbe:
-    """Whether the GCS of a cluster takes connections."""
+    """Asks the GCS of a cluster whether it takes connections."""
 
     def __init__(self) -> None:
         self._address: str = ray.get_runtime_context().gcs_address
         self._heard = time.monotonic()
 
     def missing(self) -> str:
+        """Say for how long the GCS has not answered; empty while it does, or for up to :data:`ABSENT_S`."""
         host, _, port = self._address.rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()

@@ -1,4 +1,4 @@
-"""Names the code that travels to the nodes of a cluster with a study."""
+"""Gathers the code that travels to the nodes of a cluster with a study."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 @contextmanager
 def code(space: Path | None = None) -> Iterator[Path]:
-    """A folder with this program's code alone, to be a job's ``working_dir``; gone afterwards.
+    """Make a folder with this program's code alone, to be a Ray job's ``working_dir``; it is gone afterwards.
 
     Args:
         space: a space file of the user's; it is put into ``space/``, with the modules beside it that it
@@ -35,5 +35,5 @@ def code(space: Path | None = None) -> Iterator[Path]:
 
 
 def travels_already() -> bool:
-    """Whether this process is a Ray job, whose code is on every node by the job's own environment."""
+    """Tell whether this process is a Ray job, whose own environment has its code on every node."""
     return IN_A_JOB in os.environ

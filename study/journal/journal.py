@@ -141,8 +141,10 @@ class JournalOutline:
     notes: list[Note]
 
     def state(self, alive: bool) -> StudyState:
-        """Say ``running``, as long as a launcher is ``alive``; ``finished``: the last one went to the end;
-        else ``interrupted``."""
+        """Tell the state of the study: ``running`` as long as a launcher is ``alive``.
+
+        Else it is ``finished`` where the last one went to the end, and ``interrupted`` where it did not.
+        """
         if alive:
             return "running"
         if not self.notes:  # written before journals said so

@@ -1,7 +1,7 @@
 """Looks at a study while it runs: progress in the terminal, status, expected time of arrival.
 
-:class:`ProgressDisplay` hears of trials from the launch; :class:`StudyOverview` and :class:`StudyStatus` are read from
-the journal, by whoever asks.
+:class:`ProgressDisplay` hears of trials from the launch; :class:`StudyOverview` and :class:`StudyStatus` are
+read from the journal, by whoever asks.
 """
 
 from typing import TYPE_CHECKING

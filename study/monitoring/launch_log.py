@@ -78,5 +78,5 @@ class _TerminalHandler(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a record."""
+        """Print the message of a record."""
         self._console.print(Text(record.getMessage()), soft_wrap=True)

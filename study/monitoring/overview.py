@@ -125,7 +125,7 @@ class StudyOverview:
 
     @property
     def alive(self) -> bool:
-        """Whether a launcher runs the study."""
+        """True while a launcher runs the study."""
         return self.state == "running"
 
     @property
@@ -149,7 +149,7 @@ class StudyOverview:
         return [self.trial(number) for number in range(len(self.records))]
 
     def trial(self, number: int) -> TrialOverview:
-        """Look at one trial by its place among :attr:`records`."""
+        """Describe one trial by its index among :attr:`records`."""
         from study.monitoring.labels import settings
 
         record, value = self.records[number], float(self.values[number])
@@ -173,7 +173,7 @@ class StudyOverview:
         return Counter(record.status for record in self.records)
 
     def of_status(self, status: TrialStatus) -> list[TrialOverview]:
-        """Look at the trials that have a status in the journal."""
+        """Describe the trials that have a status in the journal."""
         return [self.trial(number) for number, record in enumerate(self.records) if record.status == status]
 
     def best(self) -> list[BestTrial]:

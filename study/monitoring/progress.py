@@ -127,7 +127,7 @@ class ProgressDisplay(TrialObserver):
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the study is done, guessed from the epochs still to come; None before there is a speed."""
+        """Seconds until the study is done, guessed from the epochs left; None before there is a speed."""
         fast = self.epochs_per_second
         if fast <= 0:
             return None

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from optuna.trial import FrozenTrial, TrialState
 
 AGAIN = "again"
-"""User attribute of a queued trial: the number of the trial it stands in for."""
+"""User attribute of a queued trial: the number of the trial it replaces."""
 REPEAT = "repeat"
-"""User attribute of a trial that the sampler drew and that was drawn before; another was drawn instead."""
+"""User attribute of a trial that was drawn before, or is beyond a limit; another was drawn instead."""
 
 
 def stood_in_for(trials: Sequence[FrozenTrial]) -> set[int]:
@@ -24,7 +24,7 @@ def waiting(trials: Sequence[FrozenTrial], by_hand: bool) -> int:
 
 
 def used(trials: Sequence[FrozenTrial]) -> int:
-    """Count the places of the budget that are used: by trials asked for, and not queued again since."""
+    """Count the trials charged to the budget: those that were asked for, and not queued again since."""
     again = stood_in_for(trials)
     return sum(
         trial.state is not TrialState.WAITING and trial.number not in again and _counts(trial)
@@ -33,12 +33,12 @@ def used(trials: Sequence[FrozenTrial]) -> int:
 
 
 def taken(trials: Sequence[FrozenTrial]) -> int:
-    """Count the places that are used or queued: the number, from 0, of the next trial that is drawn."""
+    """Count the trials charged to the budget or queued: the number, from 0, of the next one drawn."""
     return sum(AGAIN not in trial.user_attrs and _counts(trial) for trial in trials)
 
 
 def _counts(trial: FrozenTrial) -> bool:
-    """Tell whether a trial takes a place; one that a crash cut off before it had a point does not."""
+    """Tell whether a trial is charged to the budget; one that was cut off before it had a point is not."""
     asked = trial.state is TrialState.WAITING or bool(trial.params)
     return asked and BY_HAND not in trial.user_attrs and REPEAT not in trial.user_attrs
 

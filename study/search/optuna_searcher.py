@@ -71,7 +71,7 @@ class OptunaSearcher:
         return [record for key, record in self.history.records.items() if key in self._keys]
 
     def used(self) -> int:
-        """Count the trials that took a place of the budget."""
+        """Count the trials that are charged to the budget."""
         return counting.used(self.study.get_trials(deepcopy=False))
 
     def left(self) -> int:
@@ -137,7 +137,7 @@ class OptunaSearcher:
     def _within(self, trial: optuna.Trial, planned: PlannedTrial) -> bool:
         """Tell Optuna by how much costs that are known now are beyond their limits; return whether none is.
 
-        One beyond is not trained and takes no place of the budget: Optuna has it as pruned.
+        One beyond is not trained and not charged to the budget: Optuna has it as pruned.
         """
         constraints = self.objectives.constraints({}, planned.pair)
         for name, over in constraints.items():
@@ -149,7 +149,7 @@ class OptunaSearcher:
         return False
 
     def _tell_known(self, trial: optuna.Trial, planned: PlannedTrial) -> None:
-        """Tell Optuna what is known of a point that was drawn again; it takes no place of the budget."""
+        """Tell Optuna what is known of a point that was drawn again; it is not charged to the budget."""
         trial.set_user_attr(REPEAT, True)
         record = self.history.records.get(planned.key)
         values = self.objectives.values(record.final, record.pair) if record is not None else None

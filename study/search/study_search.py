@@ -63,7 +63,7 @@ class StudySearch:
         return 0 if self._over() else sum(self._left(searcher) for searcher in self.searchers)
 
     def used(self) -> int:
-        """Count the trials that took a place of the budget."""
+        """Count the trials that are charged to the budget, over all searches."""
         return sum(searcher.used() for searcher in self.searchers)
 
     def ask(self, trial_id: str) -> PlannedTrial | None:

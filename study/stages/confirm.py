@@ -1,4 +1,4 @@
-"""The third stage: train what the search chose, and its baselines, on all of train over seeds."""
+"""Confirms, in the third stage, what the search chose: with its baselines, on all of train, over seeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""teachers -> search -> confirm: each does what is not yet done, and can be called again at any time."""
+"""Runs the stages teachers -> search -> confirm; each does what is not yet done, whenever it is called."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run_stages(context: StageContext, names: Collection[str]) -> None:
 
 
 def _phases(context: StageContext, names: Collection[str]) -> Iterator[Phase]:
-    """Give what is to be run; between that, do what comes of it."""
+    """Yield the phases of the named stages; between them, do what their results ask for."""
     if set(names) & {"teachers", "search", "confirm"}:
         yield from train_teachers(context)
     if "search" in names:

@@ -1,4 +1,4 @@
-"""The last stage: tables and figures, the best students, and the words with which a launch ends."""
+"""Writes, in the last stage, tables and figures, and says with what a launch ends."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StudyReport:
-    """What a finished study leaves behind: its report, and the best student of each pair."""
+    """Holds what a finished study leaves behind: its report, and the best student of each pair."""
 
     report: Report
     students: list[BestStudent] = field(default_factory=list)
 
     @property
     def outcome(self) -> StudyOutcome:
-        """What of it MLflow gets."""
+        """Part of it that MLflow gets."""
         return StudyOutcome(self.report.files, self.students)
 
 

@@ -1,4 +1,4 @@
-"""The second stage: search what the methods leave open, until the budget is spent."""
+"""Searches, in the second stage, what the methods leave open, until the budget is spent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every stage works with, and how it runs those of its trials that nobody has finished."""
+"""Gives every stage what it works with, and those of its trials that nobody has finished."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class StageContext:
 
 
 def unfinished(context: StageContext, stage: StageName, trials: Sequence[PlannedTrial]) -> Iterator[Phase]:
-    """Give those of ``trials`` to run that neither this study nor, by the store, any other has finished.
+    """Yield a phase of those ``trials`` that neither this study nor, by the run store, another has finished.
 
     What another study has finished is taken over into this one's journal, so that it is trained once.
     """

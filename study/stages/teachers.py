@@ -1,4 +1,4 @@
-"""The first stage: train or measure the teacher of each pair, and file it under the hash of its weights."""
+"""Trains or measures, in the first stage, each pair's teacher, and files it under the hash of its weights."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _teacher_trial(context: StageContext, pair: Pair) -> PlannedTrial:
 
 
 def _warn_near_chance(context: StageContext, planned: PlannedTrial) -> None:
-    """Say so where a teacher knows next to nothing of these data, prepared in this way."""
+    """Warn where a teacher knows next to nothing of these data, prepared in this way."""
     chance = 100 / context.plan.num_classes
     top1 = context.recorder.records[planned.key].final.get("test/top1")
     if top1 is not None and top1 - chance < MIN_TEACHER_SKILL * (100 - chance):

@@ -1,6 +1,6 @@
-"""Runs trials on Ray Tune, in its own words: tuner, searcher, callback and scheduler.
+"""Runs trials on Ray Tune, under the names that Tune uses: tuner, searcher, callback and scheduler.
 
-:class:`StudyTuner` builds the run, :class:`PhaseSearcher` feeds it one stage after the other,
+:class:`StudyTuner` builds the run, :class:`PhaseSearcher` gives it one stage after the other,
 :class:`TuneCallback` carries reports to the study, :class:`StudyScheduler` ends trials that the search stops.
 """
 

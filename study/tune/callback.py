@@ -1,4 +1,4 @@
-"""Tells a study what Ray Tune tells of its trials."""
+"""Reports to a study what Ray Tune says of its trials."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHECK_EVERY_S = 0.5
 
 
 class TuneCallback(tune.Callback):
-    """Tells the recorder what happens to the trials of a Tune run.
+    """Reports to the recorder what happens to the trials of a Tune run.
 
     Args:
         searcher: suggested the trials.
@@ -50,18 +50,21 @@ class TuneCallback(tune.Callback):
         return {}
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Call the check, about twice a second."""
         if time.monotonic() >= self._check_at:
             self._check_at = time.monotonic() + CHECK_EVERY_S
             with exits_tuner():
                 self._check()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Record that a trial was given to a process."""
         with exits_tuner():
             self._recorder.began(self._searcher.planned[trial.trial_id])
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
+        """Record the metrics of an epoch, or keep the reason with which a trial says that it has failed."""
         planned = self._searcher.planned[trial.trial_id]
         if FAULT in result:
             raise TunerExit(StudyHalted(result[FAULT]))
@@ -78,11 +81,13 @@ class TuneCallback(tune.Callback):
             trial.max_failures = trial.num_failures + LOSSES
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Record that a trial lost its process and goes on in another."""
         with exits_tuner():
             planned = self._searcher.planned[trial.trial_id]
             self._recorder.remarked(planned, f"{lost(trial)}; it goes on from its last checkpoint")
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Record that a trial is done, or was stopped before its last epoch, and why."""
         planned = self._searcher.planned[trial.trial_id]
         whole = trial.last_result.get("epoch", 0) >= planned.config.training.epochs
         with exits_tuner():
@@ -90,6 +95,7 @@ class TuneCallback(tune.Callback):
             self._recorder.ended(planned, "done" if whole else "stopped", reason)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Record that a trial has failed; end the run where more have failed than are allowed."""
         with exits_tuner():
             reason = self._reasons.get(trial.trial_id) or lost(trial)
             self._recorder.ended(self._searcher.planned[trial.trial_id], "failed", reason)
@@ -101,5 +107,9 @@ class TuneCallback(tune.Callback):
 
 
 def own_metrics(result: Mapping[str, Any]) -> dict[str, float]:
-    """Select what the trial itself reported: ``epoch``, ``lr`` and the names with a slash."""
+    """Select what the trial itself reported: ``epoch``, ``lr`` and the names with a slash.
+
+    >>> own_metrics({"epoch": 2, "val/top1": 45.5, "pid": 7})
+    {'epoch': 2, 'val/top1': 45.5}
+    """
     return {name: value for name, value in result.items() if name in ("epoch", "lr") or "/" in name}

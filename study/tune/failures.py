@@ -1,4 +1,4 @@
-"""What ends a trial, or a whole run of trials, without being the trial's fault, in one line each."""
+"""Explains in one line what ended a trial, or a whole run of trials, without being the trial's fault."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DATABASE = re.compile(
 
 
 def lost(trial: Any) -> str:
-    """Why the process of a Tune trial is gone, from the trial's error file."""
+    """Say why the process of a Tune trial is gone, from the trial's error file."""
     # Tune's own get_error() reads where the file will have been copied to later
     file = Path(trial.error_file) if trial.error_file else None
     return reason_of_loss(
@@ -28,7 +28,11 @@ def lost(trial: Any) -> str:
 
 
 def reason_of_loss(text: str) -> str:
-    """The last failure in a trial's error file, in one line."""
+    """Say the last failure in a trial's error file, in one line.
+
+    >>> reason_of_loss("Failure # 1\\nTraceback\\nValueError: loss is NaN")
+    'ValueError: loss is NaN'
+    """
     text = text.rpartition("Failure # ")[2]
     if "low on memory" in text:  # Ray names the OOM killer as a possible cause of any other loss as well
         used = re.search(r"Memory on the node .*? was ([\d.]+GB / [\d.]+GB)", text)
@@ -46,7 +50,7 @@ def reason_of_loss(text: str) -> str:
 
 
 def told(error: BaseException) -> str:
-    """A fault of a disk, store or database in one line; raises ``error`` again if it is something else."""
+    """Say a fault of a disk, store or database in one line; raise ``error`` again if it is something else."""
     if isinstance(error, OSError):
         if error.errno not in FULL:
             raise error
@@ -55,9 +59,9 @@ def told(error: BaseException) -> str:
 
 
 def database_fault(error: BaseException) -> str | None:
-    """What Optuna's database says is wrong; None where ``error`` is something else.
+    """Say what is wrong with Optuna's database; None where ``error`` is something else.
 
-    The innermost cause tells: Optuna's own error only guesses at the reason.
+    The innermost cause is taken: Optuna's own error only guesses at the reason.
     """
     found = None
     cause: BaseException | None = error

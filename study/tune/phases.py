@@ -14,7 +14,7 @@ class TrialSource(Protocol):
 
     @property
     def cut(self) -> Mapping[str, str]:
-        """Why the budget ended trials before their last epoch, by key."""
+        """Reasons for which the budget ended trials before their last epoch, by key."""
 
     def ask(self, trial_id: str) -> PlannedTrial | None:
         """Give the next trial; None while there is none, or, where none runs, at the end."""
@@ -27,31 +27,41 @@ class TrialSource(Protocol):
 
 
 class TrialList:
-    """Gives trials that are known beforehand; each trains all its epochs."""
+    """Gives trials that are known beforehand; each trains all its epochs.
+
+    >>> from trainables.config.trial import Data, TrialConfig
+    >>> config = TrialConfig(data=Data(name="cifar100"), student="resnet8x4")
+    >>> trials = TrialList([PlannedTrial(config, "confirm", "resnet32x4-resnet8x4", "CE")])
+    >>> trials.ask("first").method, trials.ask("second")
+    ('CE', None)
+    """
 
     def __init__(self, planned_trials: Sequence[PlannedTrial]) -> None:
         self.cut: dict[str, str] = {}
         self._left = iter(planned_trials)
 
     def ask(self, trial_id: str) -> PlannedTrial | None:
-        """Give the next one."""
+        """Give the next trial; None at the end."""
         return next(self._left, None)
 
     def stops(self, trial_id: str, metrics: Mapping[str, float]) -> bool:
-        """Let it go on."""
+        """Let every trial go on to its last epoch."""
         return False
 
     def tell(self, trial_id: str, metrics: Mapping[str, float] | None, failed: bool) -> None:
-        """Take no note: the journal has it."""
+        """Take no note of the end of a trial: the journal has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """Names the trials of one stage.
+    """Names the trials of one stage, and what comes before them.
+
+    >>> Phase(TrialList([])).source.ask("first") is None
+    True
 
     Attributes:
-        source: gives them.
-        before: to be done first, while no process of a trial has a device.
+        source: gives the trials.
+        before: is called first, while no process of a trial has a device; None where there is nothing to do.
     """
 
     source: TrialSource

@@ -26,7 +26,7 @@ class IdleActorScheduler(FIFOScheduler):
     _busy = float("inf")
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """Choose the next trial, see Ray; called many times a second."""
+        """Choose the next trial to run; Tune calls it many times a second."""
         idle = IdleActors(tune_controller)
         if not idle.any:
             self._busy = time.monotonic()
@@ -38,14 +38,14 @@ class IdleActorScheduler(FIFOScheduler):
 
 
 class StudyScheduler(IdleActorScheduler):
-    """Stops trials early where the phase they are of says so."""
+    """Stops trials early where the source of their phase says so."""
 
     def __init__(self, searcher: PhaseSearcher) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._searcher = searcher
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Stop or continue, see Ray; the epoch that a trial tells its failure by is none."""
+        """Decide whether a trial stops or goes on; a report of its failure has no epoch and stops nothing."""
         with exits_tuner():
             stops = result.get("epoch") and self._searcher.source.stops(trial.trial_id, result)
         return str(self.STOP if stops else self.CONTINUE)

@@ -19,6 +19,10 @@ from study.tune.phases import Phase, TrialSource
 class PhaseSearcher(Searcher):
     """Suggests the trials of phases to Tune; ends with the last, or at one that wants something done first.
 
+    >>> from study.tune.phases import TrialList
+    >>> PhaseSearcher(Phase(TrialList([])), phases=iter([]), most=lambda: 4).suggest("first")
+    'FINISHED'
+
     Args:
         first: the phase to begin with.
         phases: those that follow. To ask for the next one may itself do work: whatever comes between stages.
@@ -44,12 +48,12 @@ class PhaseSearcher(Searcher):
 
     @property
     def source(self) -> TrialSource:
-        """Where running trials came from: a phase lasts until its last trial has ended."""
+        """Source of the running trials: a phase lasts until its last trial has ended."""
         assert self._phase is not None
         return self._phase.source
 
     def suggest(self, trial_id: str) -> Any:
-        """Give a configuration; None for now; ``FINISHED`` at the end."""
+        """Give the next trial's configuration; None while there is none, ``FINISHED`` at the end."""
         with exits_tuner():
             if len(self._running) >= self._most():
                 return None

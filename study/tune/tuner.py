@@ -1,4 +1,4 @@
-"""Runs trials on Ray Tune: builds the Tuner, listens to it, and tells the study what happened.
+"""Runs trials on Ray Tune: builds the Tuner, listens to it, and reports to the study what happened.
 
 The only file that knows ``trainables.ray_worker``. Ray is started or reached when the first trial needs it.
 """
