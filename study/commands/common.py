@@ -1,4 +1,4 @@
-"""What all commands have in common: where results are, which study, an answer as text or as JSON."""
+"""Holds what all commands have in common: where results are, which study, an answer as text or as JSON."""
 
 from __future__ import annotations
 

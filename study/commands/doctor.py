@@ -89,14 +89,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 class FileProgress:
-    """Tells how many files were read: on a terminal as it goes, elsewhere at each tenth."""
+    """Prints how many files were read: on a terminal as it goes, elsewhere at each tenth."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._told = 0
 
     def __call__(self, done: int, total: int) -> None:
-        """Tell, unless that was done for nearly as many."""
+        """Print how many of ``total`` were read, unless nearly as many were printed already."""
         step = max(1, total // (1000 if self._console.is_terminal else 10))
         if done // step == self._told and done < total:
             return
@@ -107,6 +107,6 @@ class FileProgress:
 
 
 def line(finding: Finding) -> str:
-    """``ok    ray        Ray 2.60.0 ...``, and the remedy below it."""
+    """Write ``ok    ray        Ray 2.60.0 ...``, and the remedy below it."""
     remedy = f"\n{'':22}-> {finding.remedy}" if finding.remedy else ""
     return f"{finding.status:5} {finding.name:15} {finding.found}{remedy}"

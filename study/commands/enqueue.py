@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check and queue."""
+    """Check the configuration, and queue it for the search."""
     from study.journal.journal import read_outline
     from study.journal.notes import StageNote, last_launch
     from study.plan.study_file import StudyFile

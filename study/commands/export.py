@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the file."""
+    """Write the CSV that was asked for."""
     from study.journal.journal import read_records
     from study.results.frames import metrics_frame, trials_frame
 

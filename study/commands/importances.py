@@ -1,4 +1,4 @@
-"""Which settings of a study's search mattered: fANOVA (Hutter 2014) and PED-ANOVA (Watanabe 2023)."""
+"""Tell which settings of a study's search mattered, by fANOVA (Hutter 2014) and PED-ANOVA (Watanabe 2023)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show both."""
+    """Show the importances by both evaluators."""
     from study.results.folder_reader import read_folder
     from study.results.frames import gather
     from study.results.importance import EVALUATORS, FEWEST, importances

@@ -1,4 +1,4 @@
-"""The studies of a results folder: whether they run, their trials, when they were last heard of."""
+"""List the studies of a results folder: whether they run, their trials, when they were last heard of."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show the table."""
+    """Show the studies of the results folder."""
     studies = [describe(folder) for folder in open_folders(args.results.absolute())]
     answer(args, studies, lambda: table(studies) if studies else f"no study in {args.results}")
     return DONE
 
 
 def describe(folder: StudyFolder) -> dict[str, Any]:
-    """One study, as the help says."""
+    """Describe one study: whether it runs, its trials, when it was last heard of."""
     outline = read_outline(folder.journal)
     counts = Counter(record.status for record in outline.records.values())
     return {

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the file."""
+    """Print the space file."""
     from study.journal.journal import read_outline
     from study.monitoring.overview import StudyOverview
     from study.results.pinning import pin

@@ -1,4 +1,4 @@
-"""``sdd-study report``: tables and figures from a results folder or from MLflow."""
+"""Write tables and figures from a results folder or from MLflow."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the report; returns the exit code."""
+    """Write the report; return the exit code."""
     from study.report.write import report_studies
 
     studies = list(dict.fromkeys(args.study))

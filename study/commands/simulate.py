@@ -35,7 +35,7 @@ then shares.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``simulate``."""
+    """Add the options of ``simulate``."""
     parser.add_argument("curves", nargs="+", metavar="STUDY", help="studies, or CSV files of curves")
     parser.add_argument(
         "--rule", action="append", metavar="RULE", help="a rule as in a space file, beside the usual"
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay, and show what came of it."""
+    """Replay the curves, and show what each rule found, and at what cost."""
     from study.simulation.competitors import COMPETITORS, written
     from study.simulation.simulate import ReplayPlan, simulate
     from study.simulation.table import cells, chart, write_csv

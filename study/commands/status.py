@@ -1,4 +1,4 @@
-"""Where a study stands: stage, trials, the best against the paper's configuration, budget, devices."""
+"""Show where a study stands: stage, trials, the best against the paper's settings, budget, devices."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show the standing, once or for as long as the study runs."""
+    """Show where the study stands, once or for as long as the study runs."""
     from study.monitoring.status import standing
 
     folder = chosen_study(args)
@@ -103,12 +103,12 @@ def describe(now: StudyStatus) -> str:
 
 
 def whole(folder: StudyFolder, now: StudyStatus) -> str:
-    """Say where a study stands, and, of a finished one, what came out."""
+    """Write where a study stands, and, of a finished one, what it came to."""
     return "\n\n".join([describe(now), *came_out(folder, now)])
 
 
 def came_out(folder: StudyFolder, now: StudyStatus) -> list[str]:
-    """Say what a finished study came to, its table and where everything is; nothing of another one."""
+    """Write what a finished study came to, its table and where everything is; nothing of another one."""
     if now.state != "finished":
         return []
     from study.plan.study_file import StudyFile

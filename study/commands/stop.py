@@ -26,7 +26,7 @@ of the launcher or null, "seconds": until it ended}
 
 POLL_S = 0.1
 PATIENCE_S = 10.0
-"""For a signal to be answered, before the request is left as a file too."""
+"""Seconds for a signal to be answered, before the request is left as a file too."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Stop the study."""
+    """Ask the launcher of the study to stop, and wait for it."""
     folder = chosen_study(args)
     launcher, began = folder.launcher(), time.monotonic()
     running = launcher is not None and not stop(folder, launcher, args.timeout)
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def stop(folder: StudyFolder, launcher: LockOwner, timeout: float) -> bool:
-    """Ask by a signal where the process is ours to reach, else by a file; whether it ended in time."""
+    """Ask by a signal where the process is ours to reach, else by a file; tell whether it ended in time."""
     signalled = False
     if launcher.here:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Teachers from weight files: checked against the network, measured where data is at hand, filed by hash."""
+"""File weight files as teachers, by hash: checked against the network, measured where data is at hand."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked for: ``list`` or ``import``."""
+    """Run ``list`` or ``import``, whichever was asked for."""
     code: int = args.run_teachers(args)
     return code
 

@@ -22,7 +22,7 @@ PLAIN = {
     "α": "alpha",
     "β": "beta",
 }
-"""What stands in the place of characters that an encoding has not got; a ``?`` for all others."""
+"""Characters to write for those that an encoding has not got; a ``?`` for all others."""
 
 GONE = (errno.EPIPE, errno.EIO)
 """Errors of an output that nobody reads any more: a pipe's, and a terminal's that has hung up."""
@@ -55,7 +55,7 @@ class OutlivesItsReader:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, see :class:`io.TextIOBase`."""
+        """Write ``text`` as :class:`io.TextIOBase` does, or to nowhere once nobody reads."""
         try:
             return self._stream.write(text)
         except OSError as error:
@@ -63,7 +63,7 @@ class OutlivesItsReader:
             return len(text)
 
     def flush(self) -> None:
-        """Flush, see :class:`io.IOBase`."""
+        """Flush the stream as :class:`io.IOBase` does, or nothing once nobody reads."""
         try:
             self._stream.flush()
         except OSError as error:

@@ -1,4 +1,4 @@
-"""What may be wrong with a cluster before ``ray up``, and with the one that is up: ``doctor --cluster FILE``.
+"""Checks a cluster file before ``ray up``, and the cluster that is up: ``doctor --cluster FILE``.
 
 Nothing is made or changed, but for a small object in the bucket that is deleted again.
 """
@@ -74,7 +74,7 @@ class CloudAccount:
 
     @classmethod
     def of(cls, config: dict[str, Any]) -> CloudAccount:
-        """Read them from a cluster file."""
+        """Read the marked lines of a cluster file."""
         bucket = re.search(r"SDD_BUCKET=([^'\"\s]+)", " ".join(config["setup_commands"]))
         key = Path(config["auth"]["ssh_private_key"]).expanduser()
         return cls(config["provider"]["region"], key, bucket[1] if bucket else "")

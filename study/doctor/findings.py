@@ -1,4 +1,4 @@
-"""A check, what it finds, and how a list of them is run."""
+"""Runs a list of checks, and holds what each found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GIB = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Says in one line what was looked at, whether it will do, what was found, and the remedy."""
+    """Holds in one line what was looked at, whether it will do, what was found, and the remedy."""
 
     name: str
     status: Literal["ok", "warn", "fail"]

@@ -1,4 +1,4 @@
-"""This machine: packages, processor and GPU, a compiler, shared memory."""
+"""Checks this machine: packages, processor and GPU, a compiler, shared memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a launch talks to and writes to: results folder, store, Optuna's database, MLflow, Ray, the data."""
+"""Checks what a launch talks to: results folder, store, Optuna's database, MLflow, Ray, the data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PROBE = "sdd-study-doctor"
 
 MOST_FAULTS = 20
-"""Files that cannot be read and are named one by one; the rest are counted."""
+"""Most files that cannot be read and are named one by one; the rest are counted."""
 
 
 def check_results(situation: DoctorContext) -> Iterable[Finding]:

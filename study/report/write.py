@@ -1,4 +1,4 @@
-"""The report stage: CSVs, tables and figures of a study, or of several together."""
+"""Writes the report: CSVs, tables and figures of a study, or of several together."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was written; ``table`` is the summary."""
+    """Holds what was written; ``table`` is the summary."""
 
     table: pd.DataFrame
     files: list[Path]
 
 
 def write_report(folder: StudyFolder, records: dict[str, TrialRecord], metric: str, asked: Confirm) -> Report:
-    """The last stage of a study: all it leaves behind to be read.
+    """Write a study's report, its last stage: all it leaves behind to be read.
 
     Args:
         metric: what the search maximised.
@@ -97,7 +97,7 @@ def write_tables(
     store: RunStore | None = None,
     say: Say = print,
 ) -> Report:
-    """Tables and figures of ``runs`` under ``out``.
+    """Write tables and figures of ``runs`` under ``out``.
 
     Args:
         everything: the paper's tables too of which nothing was run.
@@ -136,7 +136,7 @@ FORMATS: dict[str, Callable[[TableGrid], str]] = {
     ".tex": latex,
     ".html": lambda grid: page(grid.title, [grid]),
 }
-"""Renderings of a table by the ending of their file."""
+"""Functions that render a table, by the ending of their file."""
 
 
 def _write(path: Path, text: str) -> Path:

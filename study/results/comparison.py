@@ -1,4 +1,4 @@
-"""Studies side by side: for each pair their best configurations, and each method they have in common."""
+"""Puts studies side by side: for each pair their best configurations, and each method they have in common."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from study.results.selection import winners
 from study.results.statistics import Gain, gain, mean, std
 
 BEST = "best"
-"""Name of the row of a pair that compares what each search chose, whatever its method."""
+"""Names the row of a pair that compares what each search chose, whatever its method."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonSide:
-    """One study's entry of a row.
+    """Holds one study's entry of a row.
 
     Attributes:
         searched: last value of the search's metric, percent; None where this was not found by a search.
@@ -43,7 +43,7 @@ class ComparisonSide:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
-    """What is compared on one pair: :data:`BEST`, or a method; None is a study that has not got it."""
+    """Holds what is compared on one pair: :data:`BEST`, or a method; None is a study that has not got it."""
 
     pair: str
     what: str
@@ -59,7 +59,7 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All of ``sdd-study compare``; its JSON has these names."""
+    """Holds all of ``sdd-study compare``; its JSON has these names."""
 
     studies: list[str]
     metric: str
@@ -81,7 +81,7 @@ def compare(results: Path, studies: Sequence[str]) -> Comparison:
 
 
 def best_by_pair(runs: RunFrames) -> dict[str, tuple[SeedGroup, str]]:
-    """The best confirmed configuration of each pair, and what chose it.
+    """Return the best confirmed configuration of each pair, and what chose it.
 
     That is the search, by the held-out part of train. On pairs that nothing was searched on it is the highest
     mean on the test split, among configurations that were fixed beforehand, and the answer says so.
@@ -100,7 +100,7 @@ def best_by_pair(runs: RunFrames) -> dict[str, tuple[SeedGroup, str]]:
 
 
 def _entries(runs: RunFrames) -> dict[tuple[str, str], _Entry]:
-    """A study's entries by pair and row."""
+    """Return a study's entries by pair and row."""
     found, values = winners(runs), runs.curves.last(runs.metric)
     entries: dict[tuple[str, str], _Entry] = {}
     for configuration in confirmed(runs):
@@ -117,7 +117,7 @@ def _entries(runs: RunFrames) -> dict[tuple[str, str], _Entry]:
 
 
 def _rank(entry: _Entry) -> tuple[float, bool]:
-    """What the search preferred comes first, then what it did not find. Test values decide nothing."""
+    """Rank what the search preferred first, then what it did not find. Test values decide nothing."""
     return (float("-inf") if entry.searched is None else entry.searched, entry.configuration.searched)
 
 

@@ -1,4 +1,4 @@
-"""``trials.csv`` and ``metrics.csv`` of a study folder."""
+"""Writes ``trials.csv`` and ``metrics.csv`` of a study folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study in a results folder, as a report needs it."""
+"""Reads a study in a results folder, as a report needs it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from study.workspace.folder import find_study
 
 
 def read_folder(results: Path, study: str) -> LoadedStudy:
-    """The study of that name in a results folder.
+    """Read the study of that name in a results folder.
 
     Raises:
         UserError: there is none.

@@ -1,4 +1,4 @@
-"""Trials of studies as pandas frames, the same from every source; the CSVs are these frames."""
+"""Makes pandas frames of trials, the same from every source; the CSVs are these frames."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from trainables.config.trial import TrialConfig, without_later_fields
 from trainables.losses import check_logit_loss
 
 COLUMN_KNOBS = sorted((row for row in KNOBS if row.column), key=lambda row: row.column)
-"""The knobs that have a column in every study."""
+"""Knobs that have a column in every study."""
 
 TRIAL_COLUMNS = [
     "trial_key",
@@ -79,7 +79,7 @@ of these that has no column above has one at the end, with the value in every tr
 
 @dataclass(frozen=True, slots=True)
 class RunFrames:
-    """Trials of one study or of several.
+    """Holds the trials of one study or of several.
 
     Attributes:
         trials: one row a trial, :data:`TRIAL_COLUMNS`, rows numbered from 0.
@@ -102,7 +102,7 @@ class RunFrames:
 
 
 def gather(sources: Sequence[LoadedStudy]) -> RunFrames:
-    """The trials of ``sources`` in one frame."""
+    """Put the trials of ``sources`` in one frame."""
     trials = pd.concat([_frame(source) for source in sources], ignore_index=True)
     return RunFrames(
         trials,
@@ -115,19 +115,19 @@ def gather(sources: Sequence[LoadedStudy]) -> RunFrames:
 def from_records(
     study: str, records: Iterable[TrialRecord], asked: Confirm | None = None, metric: str = WANTED[0]
 ) -> RunFrames:
-    """The trials of one study from its journal in memory."""
+    """Return the trials of one study from its journal in memory."""
     kept = list(records)
     curves = LearningCurves.from_histories(all_names(metric), [record.history for record in kept])
     return gather([LoadedStudy.of_curves(study, kept, curves, asked, metric)])
 
 
 def trials_frame(study: str, records: Iterable[TrialRecord]) -> pd.DataFrame:
-    """One row a trial, in the order in which they began."""
+    """Return one row a trial, in the order in which they began."""
     return from_records(study, records).trials
 
 
 def metrics_frame(records: Iterable[TrialRecord]) -> pd.DataFrame:
-    """``trial_key, step, name, value``: every metric of every epoch; ``step`` is the epoch, from 1."""
+    """Return ``trial_key, step, name, value``: every metric of every epoch; ``step`` is the epoch, from 1."""
     rows = [
         (record.key, int(metrics["epoch"]), name, value)
         for record in records
@@ -139,13 +139,13 @@ def metrics_frame(records: Iterable[TrialRecord]) -> pd.DataFrame:
 
 
 def searched_names(records: Iterable[TrialRecord]) -> list[str]:
-    """What the trials' searches asked for, each under one name for all pairs, in the order of asking."""
+    """Name what the trials' searches asked for, one name for all pairs, in the order of asking."""
     names = (name for record in records for name in record.asked)
     return [name for name in dict.fromkeys(names) if name not in TRIAL_COLUMNS]
 
 
 def knob_columns(trials: pd.DataFrame) -> list[str]:
-    """The columns that hold knobs: those of every study, then those that these studies searched."""
+    """Return the columns that hold knobs: those of every study, then those that these studies searched."""
     usual = [row.name for row in COLUMN_KNOBS]
     asked = dict.fromkeys(name for text in trials["searched"] for name in str(text).split())
     return [*usual, *(name for name in asked if name not in usual and name in trials)]
@@ -175,7 +175,7 @@ def _frame(source: LoadedStudy) -> pd.DataFrame:
 
 
 def _row(study: str, record: TrialRecord, further: Sequence[str]) -> dict[str, Any]:
-    """What is known of a trial before its first epoch, and how it ended; with the ``further`` settings."""
+    """Return what is known of a trial before its first epoch, and how it ended; with ``further`` settings."""
     config = record.config
     known = {**record.asked, **settings_of(config)} if further else {}
     return {
@@ -206,7 +206,7 @@ def _row(study: str, record: TrialRecord, further: Sequence[str]) -> dict[str, A
 
 
 def _cell(row: Knob, config: Mapping[str, Any]) -> Any:
-    """A knob's value in a table: numbers as they are, all else as text."""
+    """Return a knob's value in a table: numbers as they are, all else as text."""
     value = row.read(config)
     if value is ABSENT:
         return None if row.kind in (int, float) else ""
@@ -214,19 +214,19 @@ def _cell(row: Knob, config: Mapping[str, Any]) -> Any:
 
 
 def _text(value: Any) -> Any:
-    """Numbers as they are, all else as text."""
+    """Return numbers as they are, all else as text."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
     return label(tuple(value) if isinstance(value, list) else value)
 
 
 def _milliseconds(when: float | None) -> float | None:
-    """Whole milliseconds, which is what MLflow keeps."""
+    """Round to whole milliseconds, which is what MLflow keeps."""
     return None if when is None else int(when * 1000) / 1000
 
 
 def data_label(data: Mapping[str, Any]) -> str:
-    """``cifar100`` for a whole data set; what is left out or set otherwise stands in brackets."""
+    """Return ``cifar100`` for a whole data set; what is left out or set otherwise stands in brackets."""
     parts = []
     if (classes := data.get("classes")) is not None:
         parts.append(f"{classes if isinstance(classes, int) else len(classes)} classes")
@@ -239,7 +239,7 @@ def data_label(data: Mapping[str, Any]) -> str:
 
 
 def is_published(config: Mapping[str, Any], searched: Collection[str] = ()) -> bool:
-    """Whether the logit term of ``config`` has the paper's settings for its pair, whatever the warm-up.
+    """Tell whether the logit term of ``config`` has the paper's settings for its pair, whatever the warm-up.
 
     So has the training, in those of its fields that are among the names ``searched``.
     """
@@ -269,7 +269,7 @@ def is_published(config: Mapping[str, Any], searched: Collection[str] = ()) -> b
 
 
 def settings_hash(config: Mapping[str, Any]) -> str:
-    """Equal for runs that differ in their seed alone, or in how often they look at the test split.
+    """Return a hash, equal for runs that differ in their seed alone, or in how often they see the test split.
 
     Fields that were added since a run was written count where they are not at their defaults.
     """
@@ -282,7 +282,7 @@ def settings_hash(config: Mapping[str, Any]) -> str:
 
 
 def _canonical(value: Any) -> Any:
-    """4.0 and 4 as the same number."""
+    """Return 4.0 and 4 as the same number."""
     if isinstance(value, Mapping):
         return {name: _canonical(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

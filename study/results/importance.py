@@ -1,4 +1,4 @@
-"""Which settings of a search mattered: Optuna's evaluators over the finished trials of a study.
+"""Tells which settings of a search mattered, by Optuna's evaluators over a study's finished trials.
 
 Made from the trials' configurations, not from Optuna's storage, so that a report from MLflow has it too.
 """
@@ -23,7 +23,7 @@ finished trials it was computed from."""
 FEWEST = 4
 MOST_TRIALS = 200
 TREES = 32
-"""Of fANOVA's forest, half of Optuna's default: shares differ by less than from seed to seed, a hundredth."""
+"""Trees of fANOVA's forest, half of Optuna's default: shares differ by a hundredth, less than by the seed."""
 
 EVALUATORS = ("fanova", "ped_anova")
 """``fanova`` (Hutter 2014): of the variance over the whole space, by what every trial has. ``ped_anova``
@@ -31,7 +31,7 @@ EVALUATORS = ("fanova", "ped_anova")
 
 
 def importances(runs: RunFrames, evaluator: str | None = None) -> pd.DataFrame:
-    """Importance of each setting that the trials of a study differ in, highest first.
+    """Return the importance of each setting that the trials of a study differ in, highest first.
 
     Settings have the names that the search has for them.
 
@@ -55,7 +55,7 @@ def importances(runs: RunFrames, evaluator: str | None = None) -> pd.DataFrame:
 
 
 def _settings(runs: RunFrames, number: int, names: Collection[str]) -> dict[str, float | str]:
-    """What a trial was given: of ``names`` what it was asked for; all there is where there are no names."""
+    """Return what a trial was given: of ``names`` what it was asked for; without names, all there is."""
     trial = runs.trials.loc[number]
     known = settings_of(runs.configs[number])
     if names:
@@ -66,7 +66,7 @@ def _settings(runs: RunFrames, number: int, names: Collection[str]) -> dict[str,
 
 
 def _plain(value: Any) -> float | str:
-    """A number as such, all else as the text that tables have."""
+    """Return a number as such, all else as the text that tables have."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     return label(tuple(value) if isinstance(value, list) else value)

@@ -1,4 +1,4 @@
-"""One study as a reader found it, in a results folder or in MLflow."""
+"""Holds one study as a reader found it, in a results folder or in MLflow."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ WANTED = ("val/top1", "test/top1", "test/top5")
 """Metrics of which a report reads every epoch."""
 
 SECONDS, BATCH_MS = "time/epoch_s", "time/batch_ms"
-"""Metrics of which it reads each trial's total and mean: seconds of an epoch, milliseconds of a batch."""
+"""Metrics of which a report reads a trial's total and mean: seconds of an epoch, milliseconds of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedStudy:
-    """One study as a reader found it.
+    """Holds one study as a reader found it.
 
     Attributes:
         records: its trials, without histories.
@@ -46,11 +46,11 @@ class LoadedStudy:
         asked: Confirm | None = None,
         metric: str = WANTED[0],
     ) -> LoadedStudy:
-        """One whose curves have the times too."""
+        """Return one whose curves have the times too."""
         seconds, batch_ms = curves.total(SECONDS), curves.mean(BATCH_MS)
         return cls(study, records, curves, seconds, batch_ms, asked, metric)
 
 
 def all_names(metric: str = WANTED[0]) -> tuple[str, ...]:
-    """Metrics that a report reads of a journal, in which ``metric`` was searched for."""
+    """Name the metrics that a report reads of a journal, in which ``metric`` was searched for."""
     return tuple(dict.fromkeys([*WANTED, metric, SECONDS, BATCH_MS]))

@@ -1,4 +1,4 @@
-"""One trial of a study as a space file that reproduces it: same data, teacher, method, training, seed.
+"""Writes one trial of a study as a space file that reproduces it: data, teacher, method, training, seed.
 
 The file is checked before it is handed out: what it describes has the key of the trial it was made from.
 """
@@ -29,7 +29,7 @@ from trainables.losses.user_losses import run_sources
 def pin(
     folder: StudyFolder, outline: JournalOutline, file: StudyFile, record: TrialRecord, about: str
 ) -> str:
-    """The text of a space file whose confirming runs are those of ``record``'s configuration.
+    """Return the text of a space file whose confirming runs are those of ``record``'s configuration.
 
     Args:
         file: the study's ``study.json``.
@@ -81,7 +81,7 @@ def _pair(
     record: TrialRecord,
     config: TrialConfig,
 ) -> tuple[Pair, Training | None]:
-    """The pair of a trial, and how its teacher was trained, if not as the student was."""
+    """Return the pair of a trial, and how its teacher was trained, if not as the student was."""
     if record.pair not in file.pairs or record.stage == "teachers":
         raise UserError(f"trial {record.key} trained the teacher {record.pair}; pin the trial of a student")
     written = file.pairs[record.pair]
@@ -102,7 +102,7 @@ def _pair(
 
 
 def weight_file(folder: StudyFolder, given: str, weights: str | None) -> Path:
-    """The file with these teacher weights: the one the study names, or the one that was filed."""
+    """Find the file with these teacher weights: the one the study names, or the one that was filed."""
     from trainables.models.weights import load_published, state_sha256
 
     files = [Path(given).absolute(), *([folder.store.teacher(weights)] if weights else [])]
@@ -113,7 +113,7 @@ def weight_file(folder: StudyFolder, given: str, weights: str | None) -> Path:
 
 
 def _keys(pinned: StudySpec, config: TrialConfig) -> set[str]:
-    """The keys of all that a pinned space trains of its student: as in a search, and confirming."""
+    """Return the keys of all that a pinned space trains of its student: as in a search, and confirming."""
     plan = Plan(pinned, config.data, cast(Any, None))  # nothing that needs the images is asked of it
     (pair,), (method,) = pinned.pairs, pinned.methods
     fixed = plan.fixed_config(pair, method, config.teacher or Teacher(name=str(pair.teacher), weights=""))

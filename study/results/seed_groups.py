@@ -1,4 +1,4 @@
-"""Confirmed configurations: the runs of one configuration over seeds, together."""
+"""Groups the runs of each confirmed configuration over its seeds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ PROTOCOLS = {
     "validation": "at the epoch that is best on the held-out part of train",
     "best-test": "at the epoch that is best on the test split, as published code reports it",
 }
-"""When accuracy is read, by the names of ``--protocol``."""
+"""Names, as ``--protocol`` has them, of when accuracy is read."""
 
 
 IN_LABEL = ("base", "scales", "alpha", "beta")
-"""What the method's name and :func:`settings_label` say of a configuration."""
+"""Settings that the method's name and :func:`settings_label` say of a configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class SeedGroup:
-    """Runs that differ in their seed alone.
+    """Holds runs that differ in their seed alone.
 
     Attributes:
         method: in one spelling for all sources, see :func:`spelling`.
@@ -74,25 +74,25 @@ class SeedGroup:
 
     @property
     def first(self) -> Any:
-        """The run with the lowest seed: the one whose student stands for the configuration."""
+        """Run with the lowest seed: the one whose student stands for the configuration."""
         return self.runs.sort_values("seed").iloc[0]
 
     @property
     def settings(self) -> str:
-        """``{1,2} alpha 0.9 beta 2 lr 0.03``: what tells it from other configurations of its method."""
+        """Text that tells it from other configurations of its method: ``{1,2} alpha 0.9 beta 2 lr 0.03``."""
         further = " ".join(f"{name} {_short(value)}" for name, value in self.further.items())
         return " ".join(
             filter(None, [settings_label(self.method, self.scales, self.alpha, self.beta), further])
         )
 
     def by_seed(self, most: int | None = None) -> dict[int, float]:
-        """Test top-1 after the last epoch by seed, percent; of seeds up to ``most``, where it is given."""
+        """Return test top-1 after the last epoch by seed, percent; of seeds up to ``most``, if given."""
         known = self.runs.dropna(subset=["test/top1"]).sort_values("seed")
         kept = known if most is None else known[known["seed"] <= most]
         return dict(zip(kept["seed"].astype(int).tolist(), kept["test/top1"].tolist(), strict=True))
 
     def values(self, metric: str, protocol: str) -> tuple[float, ...]:
-        """``metric`` (top1, top5: percent; ms_per_batch: milliseconds) of each run that has it."""
+        """Return ``metric`` (top1, top5: percent; ms_per_batch: milliseconds) of each run that has it."""
         runs = self.runs
         if metric == "ms_per_batch":
             return tuple(runs["time/batch_ms"].dropna())
@@ -105,7 +105,7 @@ class SeedGroup:
 
 
 def confirmed(runs: RunFrames) -> list[SeedGroup]:
-    """Students over seeds, in the order in which they began; then the teachers, as students of nobody."""
+    """Group students over seeds, in the order in which they began; then teachers, as students of nobody."""
     counted, found_by = runs.counted, winners(runs)
     tunings = _tunings(runs.trials)
     students = counted[counted["stage"] == "confirm"]
@@ -125,7 +125,7 @@ def confirmed(runs: RunFrames) -> list[SeedGroup]:
 
 
 def _tunings(trials: pd.DataFrame) -> dict[tuple[Any, ...], Tuning]:
-    """How much each search of each study had, by study and label."""
+    """Return how much each search of each study had, by study and label."""
     found = {}
     for key, group in trials[trials["stage"] == "search"].groupby(["study", "search"], sort=False):
         names = dict.fromkeys(name for text in group["searched"] for name in text.split())
@@ -134,7 +134,7 @@ def _tunings(trials: pd.DataFrame) -> dict[tuple[Any, ...], Tuning]:
 
 
 def teachers_of(teachers: Sequence[SeedGroup], students: Sequence[SeedGroup]) -> list[SeedGroup]:
-    """Those of ``teachers``, all of one network, that the students learnt from.
+    """Return those of ``teachers``, all of one network, that the students learnt from.
 
     A given teacher is known by its weights. What a trained one's are its own run does not tell: it is left
     out where the students' teachers were all given.
@@ -176,7 +176,7 @@ def _configuration(group: pd.DataFrame, tuning: Tuning | None) -> SeedGroup:
 
 
 def knowledge(trial: Any) -> str:
-    """Which part of SDD takes part, as Table 6 names it."""
+    """Tell which part of SDD takes part, as Table 6 names it."""
     if not str(trial["method"]).startswith("SD-"):
         return "none"
     consistent, complementary = trial["consistent_weight"] > 0, trial["beta"] > 0
@@ -184,18 +184,18 @@ def knowledge(trial: Any) -> str:
 
 
 def spelling(network: str) -> str:
-    """``resnet34`` for torchvision:resnet34, as the paper calls it."""
+    """Return ``resnet34`` for torchvision:resnet34, as the paper calls it."""
     return network.rsplit(":", 1)[-1]
 
 
 def canonical(method: str) -> str:
-    """One spelling for FitNet and FITNET, SDD-SP and SP_MULTISCALE."""
+    """Return one spelling for FitNet and FITNET, SDD-SP and SP_MULTISCALE."""
     name = method.casefold().replace("_", "-")
     return name.replace("sp-multiscale", "sdd-sp")  # the feature loss of Table A2
 
 
 def base_method(method: str) -> str | None:
-    """X for SD-X and SDD-X, X+LS for SD-X+LS; None for the others, and where something else is added."""
+    """Return X for SD-X and SDD-X, X+LS for SD-X+LS; None for the others, and where more is added."""
     name, _, added = canonical(method).partition("+")
     prefix = next((prefix for prefix in ("sdd-", "sd-") if name.startswith(prefix)), None)
     if prefix is None or added not in ("", "ls", "lsw"):
@@ -204,7 +204,7 @@ def base_method(method: str) -> str | None:
 
 
 def paper_scales(found: SeedGroup) -> str:
-    """Give the paper's scale set for what ``found`` ran, as ``scales`` columns have it."""
+    """Return the paper's scale set for what ``found`` ran, as ``scales`` columns have it."""
     case = paper.PaperCase(found.teacher, found.student, found.data)
     return ",".join(map(str, paper.scales(case, found.method.removeprefix("SD-").lower())))
 
@@ -218,7 +218,7 @@ def _short(value: Any) -> str:
 
 
 def settings_label(method: str, scales: str, alpha: float | None, beta: float | None) -> str:
-    """``{1,2} alpha 0.9 beta 2`` of a decoupled method; empty for the others."""
+    """Return ``{1,2} alpha 0.9 beta 2`` of a decoupled method; empty for the others."""
     if not method.startswith("SD-") or alpha is None or beta is None:
         return ""
     return f"{{{scales}}} alpha {alpha:.3g} beta {beta:.3g}"

@@ -11,13 +11,13 @@ from study.results.frames import RunFrames, settings_hash
 
 
 def searched(runs: RunFrames) -> pd.DataFrame:
-    """Trials of the search that reached their last epoch, with ``value``, what it maximised, in percent."""
+    """Return the search's trials that reached their last epoch, with ``value``, what it maximised, in %."""
     trials = _valued(runs)
     return trials[(trials["stage"] == "search") & (trials["status"] == "done")]
 
 
 def winners(runs: RunFrames) -> dict[tuple[str, str], int]:
-    """Rows of whole search trials by pair and by the settings that their confirming runs have."""
+    """Return the rows of whole search trials by pair and by the settings that their confirming runs have."""
     values = runs.curves.last(runs.metric)
     found: dict[tuple[str, str], int] = {}
     for number, (trial, config) in enumerate(zip(runs.trials.to_dict("records"), runs.configs, strict=True)):
@@ -27,7 +27,7 @@ def winners(runs: RunFrames) -> dict[tuple[str, str], int]:
 
 
 def search_groups(runs: RunFrames) -> list[str]:
-    """Pair and method of the search's trials; the place in this list is the colour, in each chart of them."""
+    """List pair and method of the search's trials; the position here is the colour, in each chart of them."""
     trials = _valued(runs)
     return groups_of(list(trials.loc[trials["stage"] == "search", "group"]))
 
@@ -39,7 +39,7 @@ def _valued(runs: RunFrames) -> pd.DataFrame:
 
 
 def fewer(trials: pd.DataFrame, most: int) -> pd.DataFrame:
-    """``most`` trials: the best by ``value``, and the others evenly over the study."""
+    """Keep ``most`` trials: the best by ``value``, and the others evenly over the study."""
     if len(trials) <= most:
         return trials
     best = trials["value"].idxmax()
@@ -48,5 +48,5 @@ def fewer(trials: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def groups_of(names: Sequence[str]) -> list[str]:
-    """Each name once, sorted."""
+    """List each name once, sorted."""
     return sorted(set(names))

@@ -1,4 +1,4 @@
-"""What a few runs can say: means, spreads, tests of a gain, and what difference so many could have told."""
+"""Computes what a few runs can say: means, spreads, tests of a gain, the difference so many could tell."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """Mean of SD-X less mean of X, in points.
+    """Holds the mean of SD-X less the mean of X, in points.
 
     Attributes:
         p: of Welch's two-sided t-test; None where a side has fewer than two runs, or no spread at all.
@@ -32,17 +32,17 @@ class Gain:
 
 
 def mean(values: Sequence[float]) -> float | None:
-    """Arithmetic mean; None of nothing."""
+    """Return the arithmetic mean; None of nothing."""
     return math.fsum(values) / len(values) if values else None
 
 
 def std(values: Sequence[float]) -> float | None:
-    """Standard deviation with ddof 1; None of fewer than two."""
+    """Return the standard deviation with ddof 1; None of fewer than two."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 def gain(values: Sequence[float], base: Sequence[float]) -> Gain | None:
-    """How far ``values`` are above ``base``; None where a side has no run."""
+    """Return how far ``values`` are above ``base``; None where a side has no run."""
     if not values or not base:
         return None
     points = math.fsum(values) / len(values) - math.fsum(base) / len(base)
@@ -51,7 +51,7 @@ def gain(values: Sequence[float], base: Sequence[float]) -> Gain | None:
 
 
 def welch(a: Sequence[float], b: Sequence[float]) -> float | None:
-    """p of Welch's two-sided t-test (Welch 1947), which does not take the variances for equal."""
+    """Return p of Welch's two-sided t-test (Welch 1947), which does not take the variances for equal."""
     if len(a) < 2 or len(b) < 2:
         return None
     from scipy.special import stdtr
@@ -135,7 +135,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def bootstrap(a: Sequence[float], b: Sequence[float], seed: int = 0) -> tuple[float, float] | None:
-    """Percentile interval (Efron 1979) for mean(a) - mean(b); the same numbers give the same interval."""
+    """Return the percentile interval (Efron 1979) for mean(a) - mean(b), the same for the same numbers."""
     if len(a) < 2 or len(b) < 2:
         return None
     random = np.random.default_rng(seed)

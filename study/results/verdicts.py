@@ -1,4 +1,4 @@
-"""Which confirmed configurations gain over their base loss, by tests that hold however often one looks.
+"""Judges which configurations gain over their base loss, by tests that hold however often one looks.
 
 A study may test each comparison several times, with ever more seeds, and it has several comparisons. So a p
 value is first taken times the number of looks there may be, and the least of them counts: at least one is
@@ -17,7 +17,7 @@ from study.results.statistics import Gain, detectable, gain, holm, paired, poole
 from study.spec.study import Confirm
 
 LEVEL = 0.05
-"""A comparison is decided when its corrected p is no higher."""
+"""Highest corrected p at which a comparison is decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Verdict:
 
     @property
     def decided(self) -> bool:
-        """Whether the two are told apart."""
+        """Whether the seeds tell the configuration and its base loss apart."""
         return self.corrected is not None and self.corrected <= LEVEL
 
 

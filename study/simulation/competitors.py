@@ -1,4 +1,4 @@
-"""What is compared: rules by name, and those that are written as in a space file."""
+"""Names what is compared: rules by name, and those that are written as in a space file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Draw:
 
     @property
     def order(self) -> Sequence[int]:
-        """The configurations that are begun where no sampler is asked."""
+        """Configurations that are begun where no sampler is asked."""
         return self.there[: self.trials]
 
 
@@ -110,4 +110,4 @@ COMPETITORS: dict[str, Competitor] = {
     "PASHA": lambda draw: Pasha(draw.curves.values, draw.order),
     "best after one epoch": lambda draw: BestAfter(draw.curves.values, draw.order),
 }
-"""What ``sdd-study simulate`` compares unless it is told otherwise, by the names in its table."""
+"""Competitors that ``sdd-study simulate`` compares unless it is told otherwise, by the names in its table."""

@@ -1,4 +1,4 @@
-"""Learning curves that are replayed: of a finished study, or of a CSV file."""
+"""Holds learning curves that are replayed: of a finished study, or of a CSV file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from study.journal.curves import Floats
 from trainables.config.trial import Training
 
 CURVE, KNOB = "_by_epoch", "knob."
-"""How the names of the columns end and begin that hold a curve, and the value of what was searched."""
+"""End of the name of a column with a curve, and beginning of one with the value of a searched knob."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class CurveSet:
 
     @property
     def final(self) -> Floats:
-        """The value of each configuration after its last epoch."""
+        """Value of each configuration after its last epoch, percent."""
         return self.values[:, -1]
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Optuna's pruners on arrays: the decisions of the real ones, which a test compares, without their storage.
+"""Decides on arrays what Optuna's pruners decide, as a test compares, without their storage.
 
 A trial is complete for them once it is at its last epoch; then it is learnt whole.
 """

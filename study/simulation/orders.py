@@ -1,4 +1,4 @@
-"""The order in which a sampler of Optuna's would begin recorded configurations."""
+"""Orders recorded configurations as a sampler of Optuna's would begin them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STARTUP = 10
 """Trials that are drawn at random before a model of the results is trusted, as a study of 40 trials has."""
 
 LOG_FROM = 20.0
-"""A knob whose largest value is this many times its smallest is searched on a log scale."""
+"""Ratio of a knob's largest value to its smallest from which it is searched on a log scale."""
 
 
 class SamplerOrder(Iterator[int]):
@@ -60,7 +60,7 @@ class SamplerOrder(Iterator[int]):
         return nearest
 
     def tell(self, number: int, value: float, whole: bool) -> None:
-        """Tell the sampler of the recorded point, in the place of its proposal, and how it ended."""
+        """Tell the sampler of the recorded point, instead of its proposal, and how it ended."""
         self._study.tell(self._asked.pop(number).number, state=optuna.trial.TrialState.FAIL)
         point = self._points[number]
         knobs = {name: of for name, of in self._knobs.items() if name in point}
@@ -86,7 +86,7 @@ class SamplerOrder(Iterator[int]):
 
 
 def _distributions(points: Sequence[Mapping[str, Any]]) -> dict[str, BaseDistribution]:
-    """Return what each knob may be by what it was: numbers from lowest to highest, else the values."""
+    """Return the range of each knob by the values it had: numbers from lowest to highest, else the values."""
     found: dict[str, BaseDistribution] = {}
     for name in dict.fromkeys(name for point in points for name in point):
         values = [point[name] for point in points if name in point]
@@ -102,7 +102,7 @@ def _distributions(points: Sequence[Mapping[str, Any]]) -> dict[str, BaseDistrib
 
 
 def _ranks(values: Sequence[Any]) -> Floats:
-    """Return the place of each number among all, 0 to 1; NaN of what is no number."""
+    """Return the rank of each number among all, 0 to 1; NaN of what is no number."""
     numbers = np.array([float(v) if isinstance(v, int | float) else np.nan for v in values])
     known = np.sort(numbers[~np.isnan(numbers)])
     found: Floats = np.where(np.isnan(numbers), np.nan, np.searchsorted(known, numbers) / max(1, len(known)))

@@ -1,4 +1,4 @@
-"""Schedulers that leave a trial where it is and may go on with it later, which a stopping rule cannot."""
+"""Schedules trials by rules that may leave one and go on with it later, which a stopping rule cannot."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Pasha:
         self._last: int | None = None
 
     def assign(self) -> tuple[int, int] | None:
-        """Give a free worker a configuration and the epoch to train it to."""
+        """Return a configuration and the epoch up to which a free worker trains it; None where none waits."""
         for rung in range(self._top - 1, -1, -1):
             values = self._reached[rung]
             best = sorted(values, key=lambda trial: -values[trial])[: len(values) // self._reduction]
@@ -48,7 +48,7 @@ class Pasha:
         return self._begin(self._last, self._rungs[-1]) if self._rungs[rung] < self._rungs[-1] else None
 
     def reached(self, trial: int, epoch: int) -> int | None:
-        """Take in that a trial is at an epoch; say where it goes on to."""
+        """Take in that a trial is at ``epoch``; return the epoch it goes on to, None where it stays there."""
         self._running -= 1
         rung = self._rungs.index(epoch)
         self._reached[rung][trial] = float(self._curves[trial, epoch - 1])
@@ -61,7 +61,7 @@ class Pasha:
         return trial, until
 
     def _order_differs(self) -> bool:
-        """Return whether the top rung orders its trials otherwise than the one below, noise left aside."""
+        """Tell whether the top rung orders its trials otherwise than the one below, noise left aside."""
         trials = list(self._reached[self._top])
         if len(trials) < 2:
             return False
@@ -89,7 +89,7 @@ class BestAfter:
         self._running, self._done = 0, False
 
     def assign(self) -> tuple[int, int] | None:
-        """Give a free worker a configuration and the epoch to train it to."""
+        """Return a configuration and the epoch up to which a free worker trains it; None where none waits."""
         trial = next(self._left, None)
         if trial is not None:
             self._running += 1
@@ -100,7 +100,7 @@ class BestAfter:
         return max(self._at, key=lambda trial: self._at[trial]), self._curves.shape[1]
 
     def reached(self, trial: int, epoch: int) -> int | None:
-        """Take in that a trial is at an epoch; say where it goes on to."""
+        """Take in that a trial is at ``epoch``; return the epoch it goes on to, None where it stays there."""
         if epoch == self._epochs:
             self._running -= 1
             self._at[trial] = float(self._curves[trial, epoch - 1])

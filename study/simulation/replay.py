@@ -1,4 +1,4 @@
-"""One replay: curves that are known, trained again in another order and under another rule, in no time."""
+"""Replays known curves as if they were trained again in another order and under another rule."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ReplayScheduler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Says what one replay spent: the epochs each configuration was trained, 0 where it was not begun."""
+    """Holds what one replay spent: the epochs each configuration was trained, 0 where it was not begun."""
 
     epochs: NDArray[np.int64]
 
@@ -46,7 +46,7 @@ class Replay:
 def replay(
     curves: Floats, scheduler: ReplayScheduler, workers: int = 1, budget: float = float("inf")
 ) -> Replay:
-    """Let ``workers`` train what ``scheduler`` says; an epoch takes the same time of each configuration.
+    """Replay what ``scheduler`` says on ``workers``; an epoch takes the same time of each configuration.
 
     Args:
         curves: [configurations, epochs], read by the scheduler alone.
@@ -98,12 +98,12 @@ class StopEarly:
         self._next: dict[int, int] = dict(zip([0, *judged], [*judged, self._length], strict=True))
 
     def assign(self) -> tuple[int, int] | None:
-        """Give a free worker a configuration and the epoch to train it to."""
+        """Return a configuration and the epoch up to which a free worker trains it; None where none waits."""
         trial = next(self._left, None)
         return None if trial is None else (int(trial), self._next[0])
 
     def reached(self, trial: int, epoch: int) -> int | None:
-        """Take in that a trial is at an epoch; say where it goes on to."""
+        """Take in that a trial is at ``epoch``; return the epoch it goes on to, None where it stops there."""
         values = self._curves[trial][:epoch]
         whole = epoch == self._length
         if whole and self._rule is not None:

@@ -1,4 +1,4 @@
-"""Many replays of curves under each rule: what it would have found, at what cost, with intervals."""
+"""Replays curves many times under each rule: what it would have found, at what cost, with intervals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from study.simulation.curve_set import CurveSet
 from study.simulation.replay import replay
 
 NEAR = 0.1
-"""Points from the best within which a rule is said to have found it."""
+"""Distance from the best, in points, within which a rule is said to have found it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The outcomes of replays as text, CSV and a chart."""
+"""Writes the outcomes of replays as text, CSV and a chart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where MLflow keeps runs: a database, asked by one query a table, or a server, asked page by page."""
+"""Reads runs where MLflow keeps them: a database, by one query a table, or a server, page by page."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class MetricPoints:
     values: array[float] = field(default_factory=lambda: array("d"))
 
     def add(self, runs: Iterable[int], epochs: Iterable[int], values: Iterable[float]) -> None:
-        """Add values."""
+        """Add the values of a metric, with the positions and epochs of their runs."""
         self.runs.extend(runs)
         self.epochs.extend(epochs)
         self.values.extend(values)
@@ -83,7 +83,7 @@ class DatabaseBackend:
     def _rows(
         self, table: str, columns: Sequence[Any], by: str | None = None, **equal: Any
     ) -> Iterator[Sequence[Any]]:
-        """``columns`` (names, or expressions of one) of the rows in which others have the values given.
+        """Read ``columns`` (names, or expressions of one) of the rows in which others have the values given.
 
         ``experiment`` is that of the row's run; ``by`` a column by which expressions are aggregated.
         """
@@ -107,7 +107,7 @@ class DatabaseBackend:
     def _of_metric(
         self, experiment: str, runs: list[MlflowRun], name: str, columns: Sequence[Any], by: str | None = None
     ) -> Iterator[Sequence[Any]]:
-        """Rows of one metric, those of other experiments' runs among them where these are few.
+        """Read the rows of one metric, those of other experiments' runs among them where these are few.
 
         For a database to look up the run of each row takes longer than to pass over what is not wanted.
         """
@@ -141,7 +141,7 @@ class DatabaseBackend:
         return points
 
     def sums(self, experiment: str, runs: list[MlflowRun], name: str) -> tuple[Floats, Floats]:
-        """Sum of a metric's values and their number, for each run."""
+        """Return the sum of a metric's values and their number, for each run."""
         value: Any = self._sql.column("value")
         place = {run.run_id: number for number, run in enumerate(runs)}
         columns = ("run_uuid", self._sql.func.sum(value), self._sql.func.count(value))
@@ -210,7 +210,7 @@ class ServerBackend:
         return points
 
     def sums(self, experiment: str, runs: list[MlflowRun], name: str) -> tuple[Floats, Floats]:
-        """Sum of a metric's values and their number, for each run."""
+        """Return the sum of a metric's values and their number, for each run."""
         points = self.history(experiment, runs, name)
         numbers = np.array(points.runs, dtype=np.int64)
         return (

@@ -1,4 +1,4 @@
-"""The MLflow a study's runs go to: its client, and its database where that is a file of ours."""
+"""Connects to the MLflow that a study's runs go to, and makes its database where that is a file of ours."""
 
 from __future__ import annotations
 

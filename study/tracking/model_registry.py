@@ -1,6 +1,6 @@
-"""The best student of each pair in MLflow's model registry, as a model that ``mlflow models serve`` runs.
+"""Registers the best student of each pair with MLflow, as a model that ``mlflow models serve`` runs.
 
-Which one: the configuration the search chose by the held-out part of train, and of its confirming runs the
+It is of the configuration the search chose by the held-out part of train, and of its confirming runs the
 one with the first seed. The test split chooses nothing; the model's tags tell what it says.
 """
 

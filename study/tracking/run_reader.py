@@ -1,4 +1,4 @@
-"""Studies as MLflow has them."""
+"""Reads studies as MLflow has them."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _word(found: str | None, otherwise: W, known: Iterable[W]) -> W:
 
 
 def _status(run: MlflowRun) -> TrialStatus:
-    """Say how a trial stands, by the journal's word if the run has it, else by MLflow's."""
+    """Return a trial's status, by the journal's word if the run has it, else by MLflow's."""
     return _word(run.tags.get("trial_status"), STATUS.get(run.status, "running"), STATUSES)
 
 

@@ -1,4 +1,4 @@
-"""The runs of one study in MLflow: a parent for the study, a child for each trial, found again by its key."""
+"""Writes a study's runs to MLflow: a parent for the study, a child for each trial, found again by its key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from study.workspace.folder import StudyFolder
 
 PARAMETER_LENGTH = 500
 BATCH = 900
-"""Metrics in one call; MLflow takes 1,000."""
+"""Most metrics that one call sends; MLflow takes 1,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class RunWriter:
         self.client.set_terminated(run, state, int((record.ended or time.time()) * 1000))
 
     def finish_study(self, outcome: StudyOutcome) -> None:
-        """Register the students; log the report to the parent run, show its summary there, and close it."""
+        """Register the students; log the report to the parent run, show its summary there, close it."""
         for student in outcome.students:
             run, _, _ = self.runs[student.key]
             register(self.client, run, self.folder.name, student, self.folder.store)

@@ -1,4 +1,4 @@
-"""The journal, on its way to MLflow, in a background thread.
+"""Sends the journal to MLflow, in a background thread.
 
 Sending a record again, after a crash or because MLflow was away, adds nothing twice. While MLflow cannot be
 reached the study goes on; the journal keeps what has to be sent, and it is sent when the server is back.
@@ -22,8 +22,8 @@ from trainables.errors import one_line
 RETRY_S = 10.0
 
 BEGIN_S = 20.0
-"""Seconds after the launch, or with the first report, MLflow is opened: until then the cores are needed to
-get a first trial going. On two cores a small one reports after about 15."""
+"""Seconds after the launch at which MLflow is opened, or with the first report: until then the cores are
+needed to get a first trial going. On two cores a small one reports after about 15."""
 
 
 class MlflowUploader(TrialObserver):
@@ -44,16 +44,16 @@ class MlflowUploader(TrialObserver):
         self._thread.start()
 
     def began(self, record: TrialRecord) -> None:
-        """Queue the trial."""
+        """Queue the trial's record, to be sent by the thread."""
         self._queue(record)
 
     def reported(self, record: TrialRecord, epoch: int) -> None:
-        """Queue the trial."""
+        """Queue the trial's record, to be sent by the thread."""
         self._going.set()
         self._queue(record)
 
     def ended(self, record: TrialRecord) -> None:
-        """Queue the trial."""
+        """Queue the trial's record, to be sent by the thread."""
         self._queue(record)
 
     def replay(self, records: dict[str, TrialRecord]) -> None:
@@ -62,7 +62,7 @@ class MlflowUploader(TrialObserver):
             self._queue(record)
 
     def close(self, timeout: float, outcome: StudyOutcome | None = None) -> bool:
-        """Send what is queued, for at most ``timeout`` seconds; whether all of it was sent.
+        """Send what is queued, for at most ``timeout`` seconds; tell whether all of it was sent.
 
         Args:
             outcome: of the study, if it is finished.

@@ -1,4 +1,4 @@
-"""Where a study's files are, and who may write them.
+"""Names where a study's files are, and who may write them.
 
 RESULTS/<study>/   study.json  journal.jsonl  launch.log  optuna.db  places.json  trials.csv  tables/ ...
 RESULTS/_store/    runs and teachers by key, shared by all studies of the folder
@@ -63,29 +63,29 @@ class StudyFolder:
 
     @property
     def path(self) -> Path:
-        """Return the study's own folder."""
+        """Folder of the study's own."""
         return self.results / self.name
 
     @property
     def journal(self) -> Path:
-        """Reports of all its trials."""
+        """File with the reports of all its trials."""
         return self.path / "journal.jsonl"
 
     @property
     def mlflow_artifacts(self) -> str | None:
-        """Return where artifacts go; None leaves it to the tracking server."""
+        """Place for artifacts; None leaves it to the tracking server."""
         scheme = self.mlflow_uri.partition(":")[0].partition("+")[0]
         databases = ("sqlite", "postgresql", "mysql", "mssql")
         return (self.results / "mlartifacts").as_uri() if scheme in databases else None
 
     @property
     def stop_request(self) -> Path:
-        """Return a file that asks the launcher to stop."""
+        """File that asks the launcher to stop."""
         return self.path / "stop"
 
     @property
     def ways_in(self) -> list[tuple[str, str]]:
-        """What there is to look at, and where, or the command that shows it, as a shell takes it."""
+        """List what there is to look at, and where, or the command that shows it, as a shell takes it."""
         return [
             ("CSVs, tables, figures", str(self.path)),
             ("MLflow", f"mlflow ui --backend-store-uri {shlex.quote(self.mlflow_uri)}"),
@@ -101,7 +101,7 @@ class StudyFolder:
         )
 
     def launcher(self) -> LockOwner | None:
-        """Read who runs the study now; None where nobody does."""
+        """Read which process runs the study now; None where nobody does."""
         return owner_of(self.path / ".lock")
 
 

@@ -1,4 +1,4 @@
-"""One launcher a study, also where launchers share no folder: by the store they share, or by Optuna's server.
+"""Keeps a study to one launcher, also where launchers share no folder: by their store, or Optuna's server.
 
 The lock on the study's folder (``study.workspace.lock``) holds on one machine, and over NFS. Two machines
 with folders of their own meet elsewhere:
@@ -36,7 +36,7 @@ from trainables.storage.files import to_json
 BEAT_S = 15.0
 LIFE_S = 60.0
 SETTLE_S = 1.0
-"""Two launchers that begin at the same moment look again after this long; the one that wrote last has it."""
+"""Seconds after which two launchers that begin at one moment look again; the one that wrote last has it."""
 
 
 class Lease:
@@ -50,7 +50,7 @@ class Lease:
 
     @contextmanager
     def held(self, lost: Callable[[str], None]) -> Iterator[None]:
-        """Hold it; ``lost`` is called, from another thread, if another launcher takes it.
+        """Hold the study; ``lost`` is called, from another thread, if another launcher takes it.
 
         Raises:
             StudyBusy: another launcher holds it.
@@ -142,7 +142,7 @@ LOCKS = {
     "mysql": "SELECT GET_LOCK(SHA1(:name), 0)",
     "mariadb": "SELECT GET_LOCK(SHA1(:name), 0)",
 }
-"""By kind of database."""
+"""Statements that take a lock, by kind of database."""
 
 
 def runs(pid: int) -> bool:

@@ -1,6 +1,6 @@
-"""Where a study's shared state lies when it is not in the results folder: the store, and Optuna's database.
+"""Finds a study's shared state where it is not in the results folder: the store, and Optuna's database.
 
-A place is asked for on the command line, else in the environment (SDD_STORE, SDD_OPTUNA_URL), else it is
+A location is named on the command line, else in the environment (SDD_STORE, SDD_OPTUNA_URL), else it is
 where an earlier launch of the study had it (``places.json`` in the study's folder, so that the same study
 never begins anew somewhere else because an option was left out), else in the results folder.
 """
@@ -23,7 +23,7 @@ FILE = "places.json"
 
 @dataclass(frozen=True, slots=True)
 class Locations:
-    """Holds places by URL; None leaves one open.
+    """Holds the locations of store and database by URL; None leaves one open.
 
     >>> Locations(store="s3://bucket/sdd").or_else(Locations(store="/mnt/sdd", optuna="sqlite:////o.db"))
     Locations(store='s3://bucket/sdd', optuna='sqlite:////o.db')
@@ -38,17 +38,17 @@ class Locations:
 
     @classmethod
     def from_environment(cls) -> Locations:
-        """Return the places that SDD_STORE and SDD_OPTUNA_URL name."""
+        """Return the locations that SDD_STORE and SDD_OPTUNA_URL name."""
         return cls(_store(os.environ.get("SDD_STORE")), os.environ.get("SDD_OPTUNA_URL") or None)
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> Locations:
-        """Return the places that ``--store`` and ``--optuna`` name."""
+        """Return the locations that ``--store`` and ``--optuna`` name."""
         return cls.of(args.store, getattr(args, "optuna", None))
 
     @classmethod
     def of(cls, store: str | None, optuna: str | None) -> Locations:
-        """Return the places that a user names; raises :class:`LocationError` where one is no place."""
+        """Return the locations that a user names; raises :class:`LocationError` where one is none."""
         return cls(_store(store), optuna or None)
 
     @classmethod
@@ -58,13 +58,13 @@ class Locations:
         return cls(found.get("store"), found.get("optuna"))
 
     def remember(self, folder: Path) -> None:
-        """Note the places for the next command; a database URL with a password in it is not written down."""
+        """Write the locations down for the next command, but no database URL with a password in it."""
         optuna = self.optuna if self.optuna and not has_password(self.optuna) else None
         if self.store or optuna:
             write_json(folder / FILE, {"store": self.store, "optuna": optuna})
 
     def or_else(self, other: Locations) -> Locations:
-        """Return these places, with those of ``other`` where one is open."""
+        """Return these locations, with those of ``other`` where one is open."""
         return Locations(self.store or other.store, self.optuna or other.optuna)
 
     def check(self) -> None:

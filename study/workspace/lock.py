@@ -1,4 +1,4 @@
-"""Who runs a study: the lock on its folder says so, and its holder can be asked to stop.
+"""Tells who runs a study, by the lock on its folder, and asks that process to stop.
 
 A launcher holds ``.lock`` for as long as it lives; the kernel lets go of it when the process dies, however
 it dies. The file says who holds it. A request to stop is a file beside it, which the launcher looks for: it
@@ -24,7 +24,7 @@ from study.background import repeating
 from study.errors import StudyBusy
 
 ATTEMPTS, PAUSE_S = 10, 0.05
-"""One who asks for the owner holds the lock for an instant; a launcher that meets it tries again."""
+"""Tries for the lock, and seconds between: one who asks for the owner holds it for an instant."""
 
 LOOK_EVERY_S = 1.0
 
@@ -49,7 +49,7 @@ class LockOwner:
 
     @property
     def here(self) -> bool:
-        """Tell whether ``pid`` means the same process to us."""
+        """Whether ``pid`` means the same process to us."""
         return (self.host, self.pid_space) == (socket.gethostname(), pid_space())
 
 
@@ -89,7 +89,7 @@ def owner_of(path: Path) -> LockOwner | None:
 
 @contextmanager
 def listening(request: Path) -> Iterator[None]:
-    """While inside, let a file ``request`` interrupt this process as SIGTERM does; drop an old one."""
+    """Let a file ``request`` interrupt this process as SIGTERM does, while inside; drop an old one."""
     request.unlink(missing_ok=True)
 
     def look() -> bool:

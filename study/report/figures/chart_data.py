@@ -1,4 +1,4 @@
-"""What a study's charts show, as plain numbers; drawn by ``figures_study`` and by the HTML page."""
+"""Computes what a study's charts show, as plain numbers; ``study.py`` here and the HTML page draw it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from study.results.selection import _valued, fewer
 MOST_CURVES = 60
 MOST_POINTS = 1500
 MOST_EPOCHS = 120
-"""How much of a large study is shown; the best trial always is."""
+"""Most curves, points of a chart and epochs of a curve that a report shows; the best trial always is."""
 
 BINS = 6
 MOST_HEATS = 4
@@ -24,7 +24,7 @@ MOST_HEATS = 4
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One trial against the epoch. ``value``: percent."""
+    """Holds one trial's values against the epoch, ``values`` in percent."""
 
     label: str
     group: str
@@ -35,7 +35,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """Mean value (percent) and number of trials over two knobs, ``names`` of the rows' and the columns'."""
+    """Holds mean value (percent) and number of trials over two knobs, ``names`` of the rows' and columns'."""
 
     rows: list[str]
     columns: list[str]
@@ -46,7 +46,7 @@ class HeatMap:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One trial on the clock. ``start``, ``end``: minutes since the first trial began; ``lane`` from 0."""
+    """Holds one trial on the clock: minutes since the first trial began, ``lane`` from 0."""
 
     label: str
     group: str
@@ -57,7 +57,7 @@ class Bar:
 
 
 def learning(runs: RunFrames, most: int = MOST_CURVES) -> list[Curve]:
-    """Trials of the search against the epoch, stopped ones too."""
+    """Return the search's trials against the epoch, stopped ones too."""
     trials = _valued(runs)
     trials = trials[trials["stage"] == "search"]
     whole = trials[trials["status"] == "done"]
@@ -79,7 +79,7 @@ USUAL = tuple(row.name for row in COLUMN_KNOBS)
 
 
 def heats(trials: pd.DataFrame) -> list[HeatMap]:
-    """Heat maps that together show each knob in which ``trials`` differ, scales over alpha first."""
+    """Return heat maps that together show each knob in which ``trials`` differ, scales over alpha first."""
     names = [name for name in axes_of(trials) if name not in ("pair", "epochs_planned")]
     first = ["scales", "alpha"] if {"scales", "alpha"} & set(names) else []
     left = [*first, *(name for name in names if name not in first)]
@@ -90,7 +90,7 @@ def heats(trials: pd.DataFrame) -> list[HeatMap]:
 
 
 def heat(trials: pd.DataFrame, rows: str = "scales", columns: str = "alpha") -> HeatMap | None:
-    """Over two knobs, numbers in ranges; None where no trial has both."""
+    """Return the heat map over two knobs, numbers in ranges; None where no trial has both."""
     both = trials[trials[[rows, columns]].notna().all(axis=1) & (trials[[rows, columns]] != "").all(axis=1)]
     varied = min(both[rows].nunique(), both[columns].nunique())
     if both.empty or (varied < 2 and (rows, columns) != ("scales", "alpha")):
@@ -109,7 +109,7 @@ def heat(trials: pd.DataFrame, rows: str = "scales", columns: str = "alpha") -> 
 
 
 def _bins(values: pd.Series, name: str) -> tuple[Any, list[str]]:
-    """The place of each value among rows or columns, and the labels of these."""
+    """Return the position of each value among rows or columns, and the labels of these."""
     if not pd.api.types.is_numeric_dtype(values):
         names = sorted(values.astype(str).unique(), key=lambda text: (len(text.split(",")), text))
         if name == "scales":
@@ -126,7 +126,7 @@ def _bins(values: pd.Series, name: str) -> tuple[Any, list[str]]:
 
 
 def is_log(values: pd.Series) -> bool:
-    """Whether numbers are shown by their logarithm: they are above 0 and span more than a factor of 8."""
+    """Tell whether numbers are shown by their logarithm: above 0, and spanning more than a factor of 8."""
     known = values.dropna()
     return bool(
         pd.api.types.is_numeric_dtype(values)
@@ -137,14 +137,14 @@ def is_log(values: pd.Series) -> bool:
 
 
 def front(trials: pd.DataFrame) -> pd.DataFrame:
-    """Trials that no other beats in both ``value`` (more) and ``seconds`` (less), by rising time."""
+    """Return the trials that none beats in both ``value`` (more) and ``seconds`` (less), by rising time."""
     ordered = trials.sort_values(["seconds", "value"], ascending=[True, False])
     ahead = ordered["value"] > ordered["value"].cummax().shift(fill_value=-np.inf)
     return ordered[ahead]
 
 
 def timeline(runs: RunFrames, most: int = MOST_POINTS) -> list[Bar]:
-    """When each trial ran; trials that ran at once stand in lanes, one a place of the cluster."""
+    """Return when each trial ran; those that ran at once are in lanes of their own."""
     trials = runs.trials[runs.trials["ended"].notna()].sort_values("started").head(most)
     if trials.empty:
         return []
@@ -162,7 +162,7 @@ def timeline(runs: RunFrames, most: int = MOST_POINTS) -> list[Bar]:
 
 
 def axes_of(trials: pd.DataFrame) -> list[str]:
-    """Columns that differ between ``trials``, in the order in which parallel coordinates show them."""
+    """Name the columns that differ between ``trials``, in the order of the parallel coordinates."""
     names = ["pair", *knob_columns(trials), "epochs_planned"]
     return [name for name in names if trials[name].nunique() > 1]
 

@@ -1,7 +1,7 @@
-"""The stored networks behind the paper's figures 3 to 6: a teacher, its student under X and under SD-X.
+"""Shows images to the networks behind the paper's figures 3 to 6: a teacher, its students under X and SD-X.
 
-They are found by key in the store of runs, and shown test images of the data set that the study used. Only
-here does a report import torch.
+They are found by key in the run store; the images are of the test split that the study used. Only here
+does a report import torch.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from trainables.config.trial import TrialConfig
 from trainables.storage.run_store import RunStore
 
 MOST_IMAGES = 1000
-"""Test images that are shown to the networks, evenly spaced over the split."""
+"""Most test images that are shown to the networks, evenly spaced over the split."""
 
 BATCH = 100
 PREFERRED = ("kd", "dkd", "nkd")
 
 
 class NetworksUnavailable(Exception):
-    """Nothing stored to make these figures from; says what is missing."""
+    """Says what is missing where nothing is stored to make these figures from."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExampleSelection:
-    """Two confirmed runs of one pair and one seed: X, and SD-X, by trial key."""
+    """Names two confirmed runs of one pair and one seed: X, and SD-X, by trial key."""
 
     pair: str
     plain: str
@@ -45,7 +45,7 @@ class ExampleSelection:
 
 @dataclass(frozen=True, slots=True)
 class ExampleOutputs:
-    """What one network says of the images.
+    """Holds what one network says of the images.
 
     Attributes:
         features: [N, C], pooled.
@@ -57,19 +57,19 @@ class ExampleOutputs:
 
     @property
     def logits(self) -> NDArray[np.float32]:
-        """[N, K], of the whole image."""
+        """Logits [N, K] of the whole image."""
         return self.regions[:, 0]
 
     @property
     def classes(self) -> NDArray[np.int64]:
-        """[N], the predictions."""
+        """Classes [N] that the network predicts."""
         found: NDArray[np.int64] = self.logits.argmax(1)
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkExamples:
-    """Images, and what teacher and both students say of them.
+    """Holds images, and what teacher and both students say of them.
 
     Attributes:
         images: [N, H, W, 3], 0 to 1.
@@ -88,7 +88,7 @@ class NetworkExamples:
 
 
 def pick(runs: RunFrames, store: RunStore) -> ExampleSelection:
-    """KD and SD-KD of a pair where both are stored, else another base; the lowest seed both have.
+    """Choose KD and SD-KD of a pair where both are stored, else another base; the lowest seed both have.
 
     Raises:
         NetworksUnavailable: no such two runs.

@@ -1,4 +1,4 @@
-"""The paper's figures 3 to 6, from the stored networks of a study."""
+"""Draws the paper's figures 3 to 6, from the stored networks of a study."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def network_figures(runs: RunFrames, store: RunStore, folder: Path, say: Callabl
 
 
 def correlation_difference(student: ExampleOutputs, teacher: ExampleOutputs) -> NDArray[np.float64]:
-    """[K, K]: absolute difference of both networks' correlations between the logits of two classes."""
+    """Return [K, K]: absolute difference of both networks' correlations between two classes' logits."""
     with np.errstate(invalid="ignore"):
         matrices = [np.corrcoef(np.float64(output.logits), rowvar=False) for output in (student, teacher)]
     difference: NDArray[np.float64] = np.nan_to_num(np.abs(matrices[0] - matrices[1]))
@@ -56,7 +56,7 @@ def correlation_difference(student: ExampleOutputs, teacher: ExampleOutputs) -> 
 
 
 def correlation(shown: NetworkExamples) -> Any:
-    """Figure 3: how far the students' correlations between classes are from the teacher's."""
+    """Draw figure 3: how far the students' correlations between classes are from the teacher's."""
     figure, axes = new_figure(2, width=4.4, height=4.0)
     students = _students(shown)
     matrices = [correlation_difference(outputs, shown.teacher) for _, outputs in students]
@@ -72,7 +72,7 @@ def correlation(shown: NetworkExamples) -> Any:
 
 
 def embedding(shown: NetworkExamples) -> Any:
-    """Figure 4: t-SNE of the students' features, with the silhouette of the classes before the embedding."""
+    """Draw figure 4: t-SNE of the students' features, with the silhouette of the classes before embedding."""
     from sklearn.manifold import TSNE
     from sklearn.metrics import silhouette_score
     from threadpoolctl import threadpool_limits
@@ -103,7 +103,7 @@ def embedding(shown: NetworkExamples) -> Any:
 
 
 def only_decoupled_right(shown: NetworkExamples) -> Any | None:
-    """Figure 5: images that SD-X gets right and X wrong, the surest of SD-X first."""
+    """Draw figure 5: images that SD-X gets right and X wrong, the surest of SD-X first."""
     rows = np.flatnonzero((shown.decoupled.classes == shown.labels) & (shown.plain.classes != shown.labels))
     if not len(rows):
         return None
@@ -126,7 +126,7 @@ def only_decoupled_right(shown: NetworkExamples) -> Any | None:
 
 
 def teacher_regions(shown: NetworkExamples) -> Any:
-    """Figure 6: the teacher's class in each region at each scale, for images where regions differ most."""
+    """Draw figure 6: the teacher's class in each region at each scale, of images whose regions differ most."""
     classes = shown.teacher.regions.argmax(2)
     differing = (classes[:, 1:] != classes[:, :1]).sum(1) * (classes[:, 0] == shown.labels)
     rows = np.argsort(-differing, kind="stable")[:IMAGES_OF_TEACHER]

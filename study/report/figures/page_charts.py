@@ -1,4 +1,4 @@
-"""The charts of a study as ``assets/charts.js`` draws them."""
+"""Makes the charts of a study as ``assets/charts.js`` draws them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def page_charts(runs: RunFrames, summary: pd.DataFrame) -> list[Chart]:
 
 
 def unit(metric: str) -> str:
-    """``val/top1`` as an axis label."""
+    """Return a metric as an axis label."""
     names = {"val": "held-out", "test": "test", "train": "train"}
     split, _, what = metric.partition("/")
     return f"{names.get(split, split)} {what.replace('top', 'top-')}, %"
@@ -64,7 +64,7 @@ def gains(summary: pd.DataFrame) -> Chart | None:
 
 
 def learning(runs: RunFrames, groups: list[str]) -> Chart | None:
-    """Accuracy of the search's trials against the epoch."""
+    """Return accuracy of the search's trials against the epoch."""
     curves = charts.learning(runs)
     if not curves:
         return None
@@ -86,7 +86,7 @@ def learning(runs: RunFrames, groups: list[str]) -> Chart | None:
 
 
 def beta(trials: pd.DataFrame, metric: str, groups: list[str]) -> Chart | None:
-    """Accuracy against beta."""
+    """Return accuracy of the search's trials against beta."""
     trials = trials[trials["beta"].notna()]
     if trials["beta"].nunique() < 2:
         return None
@@ -96,7 +96,7 @@ def beta(trials: pd.DataFrame, metric: str, groups: list[str]) -> Chart | None:
 
 
 def heats(trials: pd.DataFrame, metric: str) -> list[Chart]:
-    """Mean accuracy over two knobs each: scales and alpha, and whatever else was searched."""
+    """Return mean accuracy over two knobs each: scales and alpha, and whatever else was searched."""
     return [
         {
             "kind": "heat",
@@ -141,7 +141,7 @@ def parallel(trials: pd.DataFrame, metric: str) -> Chart | None:
 
 
 def pareto(trials: pd.DataFrame, metric: str, groups: list[str]) -> Chart | None:
-    """Accuracy against the time a trial took."""
+    """Return accuracy against the time a trial took."""
     trials = trials[trials["seconds"] > 0]
     if len(trials) < 2:
         return None
@@ -153,7 +153,7 @@ def pareto(trials: pd.DataFrame, metric: str, groups: list[str]) -> Chart | None
 
 
 def timeline(runs: RunFrames) -> Chart | None:
-    """When each trial ran."""
+    """Return when each trial ran."""
     bars = charts.timeline(runs)
     if not bars:
         return None

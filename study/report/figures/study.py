@@ -1,4 +1,4 @@
-"""Figures of a study, as PNG and SVG; the same numbers as the HTML page's charts."""
+"""Draws the figures of a study, as PNG and SVG; the same numbers as the HTML page's charts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def study_figures(runs: RunFrames, found: Sequence[SeedGroup], folder: Path) -> 
 
 
 def learning(runs: RunFrames, groups: list[str]) -> Any | None:
-    """Trials of the search against the epoch, one colour a pair and method; the best one thick."""
+    """Draw the search's trials against the epoch, one colour a pair and method; the best one thick."""
     curves = charts.learning(runs)
     if not curves:
         return None
@@ -65,7 +65,7 @@ def learning(runs: RunFrames, groups: list[str]) -> Any | None:
 
 
 def confirm(found: Sequence[SeedGroup]) -> Any | None:
-    """Test top-1 of each seed of each confirmed configuration, with the mean as a bar."""
+    """Draw test top-1 of each seed of each confirmed configuration, with the mean as a bar."""
     rows = [(item, values) for item in found if (values := item.values("top1", "last"))]
     rows = [(item, values) for item, values in rows if item.method != "teacher"][:MOST_DOTS]
     if not rows:
@@ -83,7 +83,7 @@ def confirm(found: Sequence[SeedGroup]) -> Any | None:
 
 
 def beta(trials: pd.DataFrame, metric: str, groups: list[str]) -> Any | None:
-    """Accuracy of the search's trials against beta."""
+    """Draw accuracy of the search's trials against beta."""
     trials = trials[trials["beta"].notna()]
     if trials["beta"].nunique() < 2:
         return None
@@ -91,7 +91,7 @@ def beta(trials: pd.DataFrame, metric: str, groups: list[str]) -> Any | None:
 
 
 def pareto(trials: pd.DataFrame, metric: str, groups: list[str]) -> Any | None:
-    """Accuracy against training time, with the trials that none beats in both."""
+    """Draw accuracy against training time, with the trials that none beats in both."""
     trials = trials[trials["seconds"] > 0]
     if len(trials) < 2:
         return None
@@ -114,7 +114,7 @@ def _scatter(trials: pd.DataFrame, x: str, label: str, metric: str, groups: list
 
 
 def _heat_maps(trials: pd.DataFrame, metric: str) -> dict[str, Callable[[], Any]]:
-    """Each heat map by the name of its file: ``heat``, ``heat-lr-momentum``, ..."""
+    """Name each heat map by its file: ``heat``, ``heat-lr-momentum``, ..."""
     found = charts.heats(trials)
     usual = ("scales", "alpha")
     names = ["heat" if each.names == usual else f"heat-{'-'.join(each.names)}" for each in found]
@@ -122,7 +122,7 @@ def _heat_maps(trials: pd.DataFrame, metric: str) -> dict[str, Callable[[], Any]
 
 
 def heat(found: HeatMap, metric: str) -> Any:
-    """Mean accuracy over two knobs; the number of trials in brackets."""
+    """Draw mean accuracy over two knobs; the number of trials in brackets."""
     values = np.array(found.values, dtype=float)
     figure, (axis,) = new_figure(width=7.0)
     image = axis.imshow(values, cmap=SEQUENTIAL, aspect="auto")
@@ -140,7 +140,7 @@ def heat(found: HeatMap, metric: str) -> Any:
 
 
 def parallel(trials: pd.DataFrame, metric: str) -> Any | None:
-    """Return what each trial was given and what came of it, one line a trial."""
+    """Draw what each trial was given and what came of it, one line a trial."""
     names = charts.axes_of(trials)
     if not names or len(trials) < 2:
         return None
@@ -166,7 +166,7 @@ def parallel(trials: pd.DataFrame, metric: str) -> Any | None:
 
 
 def _axis(values: pd.Series, log: bool) -> tuple[Any, list[tuple[float, str]]]:
-    """Values between 0 and 1, and ticks with their labels; categories are numbered."""
+    """Return values between 0 and 1, and ticks with their labels; categories are numbered."""
     if not pd.api.types.is_numeric_dtype(values):
         names = groups_of([str(value) for value in values])
         places = {name: (number + 0.5) / len(names) for number, name in enumerate(names)}
@@ -181,7 +181,7 @@ def _axis(values: pd.Series, log: bool) -> tuple[Any, list[tuple[float, str]]]:
 
 
 def timeline(runs: RunFrames) -> Any | None:
-    """When each trial ran, one row a place of the cluster; hatched: stopped early or failed."""
+    """Draw when each trial ran, those at once in rows below each other; hatched: stopped early or failed."""
     bars = charts.timeline(runs)
     if not bars:
         return None

@@ -1,4 +1,4 @@
-"""Figures of trials, drawn without a display. Colours: Okabe and Ito's, which the colour-blind tell apart."""
+"""Draws figures of trials without a display. Colours: Okabe and Ito's, which the colour-blind tell apart."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def style(number: int) -> dict[str, Any]:
 
 
 def legend(axis: Any) -> None:
-    """Put a legend beside the axes, where it hides nothing and no place has to be searched for it."""
+    """Put a legend beside the axes, where it hides nothing and no room has to be searched for it."""
     axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 

@@ -1,4 +1,4 @@
-"""Grids and charts as one HTML page that needs nothing else: no network, no library, opened from disk."""
+"""Writes grids and charts as one HTML page that needs no network and no library, opened from disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def asset(name: str) -> str:
 
 
 def page(title: str, grids: Sequence[TableGrid], charts: Sequence[Chart] = (), summary: str = "") -> str:
-    """Return the page.
+    """Return the page with a study's grids and charts.
 
     Args:
         charts: drawn in this order, after the first grid.

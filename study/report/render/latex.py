@@ -1,4 +1,4 @@
-r"""Grids as LaTeX: a table each, booktabs rules, nothing else beyond the base packages.
+r"""Renders grids as LaTeX: a table each, booktabs rules, nothing else beyond the base packages.
 
 ``\usepackage{booktabs}`` is all a document needs.
 """

@@ -1,4 +1,4 @@
-"""Grids as CSV, wide and tidy, and as Markdown."""
+"""Renders grids as CSV, wide and tidy, and as Markdown."""
 
 from __future__ import annotations
 

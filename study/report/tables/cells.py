@@ -1,4 +1,4 @@
-"""The cells of a table: our runs of a configuration, the paper's value beside, the gain over the base."""
+"""Fills the cells of a table: our runs, the paper's value beside them, the gain over the base loss."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DASH = "—"
 
 @dataclass(frozen=True, slots=True)
 class TableCell:
-    """One cell of a table.
+    """Holds one cell of a table: our runs, and the paper's value.
 
     Attributes:
         values: one a seed; percent, or milliseconds.
@@ -41,7 +41,7 @@ class TableCell:
 
     @property
     def n(self) -> int:
-        """Runs behind the mean."""
+        """Number of runs behind the mean."""
         return len(self.values)
 
     @property
@@ -56,12 +56,12 @@ class TableCell:
 
     @property
     def difference(self) -> float | None:
-        """Ours less the paper's, from unrounded numbers."""
+        """Our mean less the paper's value, from unrounded numbers."""
         return None if self.mean is None or self.paper is None else self.mean - self.paper
 
     @property
     def ours(self) -> str:
-        """``76.81 ± 0.20 (3)``; ``76.81 (1 of 3)`` where seeds are missing; a dash where nobody ran it."""
+        """Our value as text: ``76.81 ± 0.20 (3)``; ``76.81 (1 of 3)`` where seeds are missing; else a dash."""
         return value_text(self.mean, self.std, self.n, self.asked)
 
 
@@ -75,7 +75,7 @@ def value_text(mean: float | None, std: float | None, n: int, asked: int) -> str
 
 
 def rounded(value: float | None, signed: bool = False) -> str:
-    """Two decimals, halves away from zero, as one rounds by hand; an em dash for None."""
+    """Write two decimals, halves away from zero, as one rounds by hand; an em dash for None."""
     if value is None:
         return DASH
     exact = Decimal(repr(round(value, 9))).quantize(Decimal("0.01"), ROUND_HALF_UP)
@@ -89,7 +89,7 @@ def make_cell(
     paper: float | None = None,
     data: str | None = None,
 ) -> TableCell:
-    """The cell for the best fitting of ``candidates``.
+    """Make the cell of that one of ``candidates`` that fits best.
 
     Args:
         data: the paper's data set, if the cell is one of the paper's; runs on it, and those of as many
@@ -106,13 +106,13 @@ def make_cell(
 
 
 def _rank(found: SeedGroup, data: str | None, n: int) -> tuple[bool, int, bool, bool, int]:
-    """Higher is nearer to the paper."""
+    """Rank a configuration: higher is nearer to the paper."""
     enough = min(found.epochs, paper_epochs(data)) if data is not None else found.epochs
     return (found.data == data, enough, not found.searched, found.role == "baseline", n)
 
 
 def _marks(found: SeedGroup, data: str | None) -> list[str]:
-    """Sentences about what is not as in the paper, where there is one, and not as in a study of ours."""
+    """Return sentences about what is not as in the paper, where there is one, and not as in our studies."""
     given = found.role == "given"
     marks = ["weights that were given, measured here and not trained"] if given else []
     if data is not None and found.data != data:
@@ -123,7 +123,7 @@ def _marks(found: SeedGroup, data: str | None) -> list[str]:
 
 
 def with_gain(cell: TableCell, base: TableCell | None) -> TableCell:
-    """``cell`` with its gain over ``base``, where both were run on the same data for as long."""
+    """Return ``cell`` with its gain over ``base``, where both were run on the same data for as long."""
     if base is None:
         return cell
     paper_gain = None if cell.paper is None or base.paper is None else cell.paper - base.paper
@@ -137,7 +137,7 @@ def with_gain(cell: TableCell, base: TableCell | None) -> TableCell:
 
 
 def mark_best(cells: Iterable[TableCell], lower: bool = False) -> list[TableCell]:
-    """The cells with the best one marked: by the mean as it is shown, ties all.
+    """Return the cells with the best one marked: by the mean as it is shown, ties all.
 
     Only runs on the same data for as long are compared; of several kinds, those that fill the most cells.
     """

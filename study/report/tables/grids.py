@@ -1,4 +1,4 @@
-"""Tables as grids of cells: the paper's, by number, and one for any study."""
+"""Makes tables as grids of cells: the paper's, by number, and one for any study."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAPER_PROTOCOL = (
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row of a grid.
+    """Holds one row of a grid: its label, and a cell for each column.
 
     Attributes:
         head: stands in the table's head and does not compete.
@@ -42,7 +42,7 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class TableGrid:
-    """A table.
+    """Holds a table, ready to be rendered as text, LaTeX or HTML.
 
     Attributes:
         name: of its files.
@@ -67,7 +67,7 @@ class TableGrid:
 
     @property
     def marks(self) -> dict[str, str]:
-        """A letter for each sentence that marks a cell, in reading order."""
+        """Letter of each sentence that marks a cell, in reading order."""
         sentences = dict.fromkeys(mark for row in self.rows for cell in row.cells for mark in cell.marks)
         return {sentence: _letter(number) for number, sentence in enumerate(sentences)}
 
@@ -77,12 +77,12 @@ class TableGrid:
         return any(cell.n for row in self.rows if not row.head for cell in row.cells)
 
     def letters(self, cell: TableCell) -> str:
-        """The marks of ``cell`` as letters."""
+        """Return the marks of ``cell`` as letters."""
         return "".join(self.marks[mark] for mark in cell.marks)
 
 
 def paper_grids(found: Sequence[SeedGroup], protocols: Sequence[str]) -> list[TableGrid]:
-    """The paper's tables, ours beside it."""
+    """Return the paper's tables, our values beside its own."""
     index: dict[tuple[str, str, str], list[SeedGroup]] = {}
     for item in found:
         for teacher in {item.teacher, ""}:
@@ -128,7 +128,7 @@ def _paper_grid(layout: TableLayout, index: Index, protocols: Sequence[str]) -> 
 
 
 def _plain(line: TableLine) -> bool:
-    """Whether the row leaves the settings open, so that searched ones may stand beside it."""
+    """Tell whether the row leaves the settings open, so that searched ones may stand beside it."""
     return line.method.startswith("SD-") and not (line.scales or line.beta or line.knowledge)
 
 
@@ -149,7 +149,7 @@ def _searched(index: Index, line: TableLine, column: TableColumn) -> list[SeedGr
 
 
 def study_grid(found: Sequence[SeedGroup], protocols: Sequence[str], metric: str = "top1") -> TableGrid:
-    """Any study: pairs down, methods across, the best of each pair marked."""
+    """Return any study's table: pairs down, methods across, the best of each pair marked."""
     students = [item for item in found if item.method not in ("teacher", "CE") and item.teacher]
     cells: dict[tuple[_Pair, str], list[SeedGroup]] = {}
     for item in students:
@@ -192,18 +192,18 @@ _Pair = tuple[str, str, str, int]
 
 
 def _with_base(method: str) -> tuple[str, bool, str]:
-    """Sorts each SD-X behind its X."""
+    """Sort each SD-X behind its X."""
     base = base_method(_bare(method))
     return (base or canonical(_bare(method)), base is not None, method)
 
 
 def _bare(column: str) -> str:
-    """The method in a column's label."""
+    """Return the method in a column's label."""
     return column.split(",")[0].split(" {")[0]
 
 
 def _column(item: SeedGroup) -> str:
-    """The method; that it was searched; its settings where they are neither found nor published."""
+    """Label a column: the method; that it was searched; settings that are neither found nor published."""
     if item.searched:
         return f"{item.method}, {SEARCHED}"
     if item.method.startswith("SD-") and not item.published:
@@ -212,7 +212,7 @@ def _column(item: SeedGroup) -> str:
 
 
 def _gained(methods: Sequence[str], cells: Sequence[TableCell]) -> list[TableCell]:
-    """Cells of one pair with the gain of each SD-X over X."""
+    """Return the cells of one pair with the gain of each SD-X over X."""
     bases = {canonical(method): cell for method, cell in zip(methods, cells, strict=True)}
     gained = []
     for method, cell in zip(methods, cells, strict=True):
@@ -224,7 +224,7 @@ def _gained(methods: Sequence[str], cells: Sequence[TableCell]) -> list[TableCel
 
 
 def _finished(rows: Sequence[TableRow], lower: Sequence[bool]) -> tuple[TableRow, ...]:
-    """Rows with gains, and the best of each column marked."""
+    """Return the rows with gains, and the best of each column marked."""
     bases = {
         (canonical(row.method), row.protocol): row for row in reversed(rows) if SEARCHED not in row.label
     }
@@ -258,6 +258,6 @@ def _notes(protocols: Sequence[str], layout: TableLayout | None = None) -> tuple
 
 
 def _letter(number: int) -> str:
-    """a, b, ..., z, aa, ab, ..."""
+    """Return the letter of a number: a, b, ..., z, aa, ab, ..."""
     first, last = divmod(number, 26)
     return (_letter(first - 1) if first else "") + chr(ord("a") + last)

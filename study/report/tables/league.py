@@ -1,4 +1,4 @@
-"""A league table of logit losses on one pair: losses down, plain, standardised and decoupled across.
+"""Makes a league table of logit losses on one pair: losses down, plain, standardised and decoupled across.
 
 ``published_losses.csv`` holds the means that others have published, with their sources; these stand beside.
 """
@@ -27,7 +27,7 @@ FORMS = {
 """Columns by the label of a method with base loss X; +LS: standardised logits, +LSW: by the whole image's."""
 
 UNDECOUPLED = {"SD-X": "X", "SD-X+LS": "X+LS", "SD-X+LSW": "X+LS"}
-"""What the gain of a form is over."""
+"""Form that the gain of each form is measured over."""
 
 PUBLISHED_ON = "cifar100"
 UNTUNED = "at published or given settings, others here were tuned"

@@ -1,4 +1,4 @@
-"""The paper's numbers, and the layout of its tables, both read from ``paper_results.csv``.
+"""Reads the paper's numbers, and the layout of its tables, from ``paper_results.csv``.
 
 The file holds every number of the tables of Wei, Luo, Luo, "Scale Decoupled Distillation" (CVPR 2024, arXiv
 2403.13512), A1 and A2 of its appendix, and as ``released-runs`` single runs noted in the published scripts.
@@ -36,7 +36,7 @@ HEAD = ("teacher", "student")
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A pair and a metric of a table."""
+    """Names the pair and the metric of a table's column."""
 
     teacher: str
     student: str
@@ -44,13 +44,13 @@ class TableColumn:
 
     @property
     def pair(self) -> str:
-        """``teacher-student``."""
+        """Pair as ``teacher-student``."""
         return f"{self.teacher}-{self.student}"
 
 
 @dataclass(frozen=True, slots=True)
 class TableLine:
-    """A row of a table: a method, with the settings that the table names; empty where it names none."""
+    """Names the method of a table's row, and the settings that the table gives; empty where it gives none."""
 
     method: str
     scales: str = ""
@@ -59,7 +59,7 @@ class TableLine:
 
     @property
     def label(self) -> str:
-        """The method, and what the table varies."""
+        """Label of the row: the method, and what the table varies."""
         parts = [
             self.method,
             f"{{{self.scales}}}" if self.scales else "",
@@ -69,7 +69,7 @@ class TableLine:
         return " ".join(filter(None, parts))
 
     def fits(self, found: SeedGroup) -> bool:
-        """Whether ``found`` is what this row is about; what the row leaves open has the paper's value."""
+        """Tell whether ``found`` is what this row is about; what it leaves open has the paper's value."""
         if canonical(found.method) != canonical(self.method):
             return False
         if not found.method.startswith("SD-"):
@@ -82,7 +82,7 @@ class TableLine:
 
 @dataclass(frozen=True, slots=True)
 class TableLayout:
-    """Rows, columns and numbers of one of the paper's tables."""
+    """Holds rows, columns and numbers of one of the paper's tables."""
 
     number: str
     data: str
@@ -93,13 +93,13 @@ class TableLayout:
 
     @property
     def title(self) -> str:
-        """What the table is about."""
+        """Title of the table: its number in the paper, and what it is about."""
         return f"Table {self.number}: {TITLES[self.number]}"
 
 
 @cache
 def results() -> pd.DataFrame:
-    """Every number of the paper, one a row; text columns are empty where they do not apply."""
+    """Return every number of the paper, one a row; text columns are empty where they do not apply."""
     with files("study.report").joinpath("paper_results.csv").open(encoding="utf-8") as file:
         return pd.read_csv(
             file, dtype=dict.fromkeys(("table", "scales", "beta", "knowledge", "note"), str)
@@ -108,7 +108,7 @@ def results() -> pd.DataFrame:
 
 @cache
 def layouts() -> dict[str, TableLayout]:
-    """The paper's tables by number, in its order."""
+    """Return the paper's tables by number, in its order."""
     tables = results().groupby("table", sort=False)
     return {str(number): _layout(str(number), part) for number, part in tables if number in TITLES}
 
@@ -145,7 +145,7 @@ FIDELITY_NOTES: tuple[tuple[str, str, str], ...] = (
         "4x4 cells first, ours pool each scale from the map; pooling='released' repeats theirs.",
     ),
 )
-"""What the paper's runs did otherwise than ours: data set (empty for all), a row of the table, the sentence
+"""Differences of the paper's runs from ours: data set (empty for all), a row of the table, the sentence
 under it. The whole list is docs/fidelity.md."""
 
 
@@ -156,5 +156,5 @@ def fidelity_notes(layout: TableLayout) -> list[str]:
 
 
 def paper_epochs(data: str) -> int:
-    """Epochs of the paper's runs on a data set."""
+    """Return the epochs of the paper's runs on a data set."""
     return settings.TRAINING.get(data, Training()).epochs

@@ -1,4 +1,4 @@
-"""The study's summary: every confirmed configuration, test top-1 over seeds, the gain of SD-X over X."""
+"""Makes a study's summary: every confirmed configuration, test top-1 over seeds, the gain of SD-X over X."""
 
 from __future__ import annotations
 
@@ -38,19 +38,22 @@ SUMMARY_COLUMNS = [
     "gain_detectable",
     "base_n",
 ]
-"""``top1``: mean test top-1 in percent after the last epoch; ``std`` with ddof 1; ``gain``: points over the
+"""Columns of the summary, a row a configuration.
+
+``top1``: mean test top-1 in percent after the last epoch; ``std`` with ddof 1; ``gain``: points over the
 base loss by itself on the same pair, with p of Welch's t-test and a bootstrap interval of 95 %. ``settings``:
 what tells the row from others of its method; ``trials``, ``searched``: how many trials the search
 had that found it, and over which knobs. ``gain_p_corrected``: for all looks and comparisons;
 ``gain_p_paired``: by seeds that both have; ``gain_detectable``: points that ``n`` and ``base_n`` seeds
-tell with 80 %, see :mod:`study.results.verdicts`."""
+tell with 80 %, see :mod:`study.results.verdicts`.
+"""
 
 HEAD = ["pair", "method", "settings", "tuned by", "test top-1, %", "n", "gain", "p"]
 ORDER = {"baseline": 0, "paper": 1, "best": 2}
 
 
 def summary(found: Sequence[SeedGroup]) -> pd.DataFrame:
-    """One row for each confirmed configuration; a run counts where it is finished, its key once."""
+    """Return one row for each confirmed configuration; a run counts where it is finished, its key once."""
     students = [item for item in found if item.method != "teacher" and item.values("top1", "last")]
     told = {id(verdict.item): verdict for verdict in verdicts(found)}
     rows = []
@@ -91,7 +94,7 @@ def summary(found: Sequence[SeedGroup]) -> pd.DataFrame:
 
 
 def notes(table: pd.DataFrame) -> list[str]:
-    """Sentences under the summary: what difference its seeds could have told, and what its p values are."""
+    """Return the sentences under the summary: what difference its seeds could have told, what its p are."""
     compared = table[table["gain_detectable"].notna()]
     if compared.empty:
         return []
@@ -113,7 +116,7 @@ def notes(table: pd.DataFrame) -> list[str]:
 
 
 def _differ(row: Mapping[Hashable, Any]) -> bool:
-    """Whether the corrected p is shown beside the plain one."""
+    """Tell whether the corrected p is shown beside the plain one."""
     return bool(
         row["gain_p_corrected"] == row["gain_p_corrected"] and row["gain_p_corrected"] != row["gain_p"]
     )
@@ -125,7 +128,7 @@ def _p(row: Mapping[Hashable, Any]) -> str:
 
 
 def shown(table: pd.DataFrame) -> list[list[str]]:
-    """The summary as text cells, by :data:`HEAD`: top-1 is mean ± std, the gain stands with its p."""
+    """Return the summary as text cells, by :data:`HEAD`: top-1 is mean ± std, the gain stands with its p."""
     rows = []
     for row in table.to_dict("records"):
         method = str(row["method"])
@@ -147,12 +150,12 @@ def shown(table: pd.DataFrame) -> list[list[str]]:
 
 
 def _tuning(row: Mapping[Any, Any]) -> str:
-    """``12 trials: lr, beta``; a dash where nothing was searched."""
+    """Write ``12 trials: lr, beta``; a dash where nothing was searched."""
     return str(Tuning(int(row["trials"]), tuple(str(row["searched"]).split()))) if row["trials"] else DASH
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The summary as a Markdown table, its notes below."""
+    """Return the summary as a Markdown table, its notes below."""
     lines = [HEAD, ["---"] * len(HEAD), *shown(table)]
     rows = ["| " + " | ".join(line) + " |" for line in lines]
     return "\n".join([*rows, *(f"\n{note}" for note in notes(table))]) + "\n"
