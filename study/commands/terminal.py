@@ -49,6 +49,14 @@ class OutlivesItsReader:
 
     ``launch ... | head`` and a lost connection must not end a study of days: it goes on, and ``launch.log``
     in its folder, ``sdd-study status`` and ``sdd-study stop`` are there for it.
+
+    >>> reader, writer = os.pipe()
+    >>> os.close(reader)
+    >>> stream = OutlivesItsReader(os.fdopen(writer, "w"))
+    >>> stream.write("nobody reads this")
+    17
+    >>> stream.flush()
+    >>> stream.close()
     """
 
     def __init__(self, stream: TextIO) -> None:

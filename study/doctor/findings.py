@@ -17,7 +17,11 @@ GIB = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Holds in one line what was looked at, whether it will do, what was found, and the remedy."""
+    """Holds in one line what was looked at, whether it will do, what was found, and the remedy.
+
+    >>> roomy("results", free=30 * GIB, least=1, enough=10, remedy="delete old studies")
+    Finding(name='results', status='ok', found='30.0 GiB free', remedy='')
+    """
 
     name: str
     status: Literal["ok", "warn", "fail"]
@@ -28,6 +32,11 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class DoctorContext:
     """Holds what a launch with the same options would have.
+
+    >>> context = DoctorContext(StudyFolder(Path("/data/results"), "quickstart"))
+    >>> check = lambda context: [Finding("folder", "ok", context.folder.name)]
+    >>> [finding.found for finding in run_checks([("folder", check)], context)]
+    ['quickstart']
 
     Attributes:
         folder: of a study that need not exist; its results folder, store, databases.

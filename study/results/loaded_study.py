@@ -20,6 +20,12 @@ SECONDS, BATCH_MS = "time/epoch_s", "time/batch_ms"
 class LoadedStudy:
     """Holds one study as a reader found it.
 
+    >>> trial = TrialRecord("9cdc", "search", "resnet32x4-resnet8x4", "SD-KD", "", "", {}, started=0.0)
+    >>> history = [{"val/top1": 61.0, "time/epoch_s": 2.5}, {"val/top1": 64.0, "time/epoch_s": 2.0}]
+    >>> curves = LearningCurves.from_histories(all_names(), [history])
+    >>> LoadedStudy.of_curves("quickstart", [trial], curves).seconds
+    array([4.5])
+
     Attributes:
         records: its trials, without histories.
         curves: their metrics of each epoch, in the same order.

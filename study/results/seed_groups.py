@@ -26,7 +26,11 @@ IN_LABEL = ("base", "scales", "alpha", "beta")
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How a configuration was found: by a search of so many trials over these knobs."""
+    """Says how a configuration was found: by a search of so many trials over these knobs.
+
+    >>> str(Tuning(trials=12, knobs=("lr", "beta")))
+    '12 trials: lr, beta'
+    """
 
     trials: int
     knobs: tuple[str, ...]

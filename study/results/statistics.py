@@ -16,6 +16,10 @@ LEVEL = 0.95
 class Gain:
     """Holds the mean of SD-X less the mean of X, in points.
 
+    >>> found = gain([76.1, 76.5, 76.3], base=[74.9, 75.2, 75.1])
+    >>> f"{found.points:+.2f} points, {found.n} and {found.base_n} seeds"
+    '+1.23 points, 3 and 3 seeds'
+
     Attributes:
         p: of Welch's two-sided t-test; None where a side has fewer than two runs, or no spread at all.
         low, high: bootstrap interval of 95 % for the difference of means (percentile method, each side

@@ -23,6 +23,12 @@ from trainables.errors import suggestion
 class Draw:
     """Holds what one replay begins with.
 
+    >>> from trainables.config.trial import Training
+    >>> training = Training(epochs=2, milestones=(), schedule="cosine", precision="float32")
+    >>> curves = CurveSet("quickstart", np.zeros((3, 2)), training)
+    >>> Draw(curves, there=[2, 0, 1], trials=2, random=np.random.default_rng(0)).order
+    [2, 0]
+
     Attributes:
         curves: the search that is replayed.
         there: configurations that there are in this replay, in a random order.

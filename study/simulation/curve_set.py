@@ -22,6 +22,10 @@ CURVE, KNOB = "_by_epoch", "knob."
 class CurveSet:
     """Holds the whole learning curves of the configurations of one search.
 
+    >>> curves = [RecordedCurve("quickstart", [50.0, 60.0]), RecordedCurve("quickstart", [55.0, 58.0])]
+    >>> searches(curves)[0].final
+    array([60., 58.])
+
     Attributes:
         name: of the study and its search, or of the pair in a file.
         values: [configurations, epochs], percent; the search looked for the highest last value.
@@ -45,7 +49,12 @@ class CurveSet:
 
 @dataclass(frozen=True, slots=True)
 class RecordedCurve:
-    """Holds one whole curve, the search it belongs to, and the schedule it was trained on."""
+    """Holds one whole curve, the search it belongs to, and the schedule it was trained on.
+
+    >>> curve = RecordedCurve("quickstart", [50.0, 60.0], point={"lr": 0.05})
+    >>> curve.values[-1], curve.point
+    (60.0, {'lr': 0.05})
+    """
 
     search: str
     values: Sequence[float]

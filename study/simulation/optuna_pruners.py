@@ -20,6 +20,12 @@ class PercentileRule:
 
     A trial stops when its best value is below that percentile of the complete trials' values at its epoch.
 
+    >>> rule = PercentileRule(epochs=2, percentile=50, startup=2)
+    >>> rule.learn("a", [50.0, 60.0])
+    >>> rule.learn("b", [54.0, 58.0])
+    >>> rule.stops("c", [51.0]), rule.stops("d", [53.0])
+    (True, False)
+
     Args:
         percentile: of the trials that are kept; Optuna's median pruner has 50.
         startup: complete trials before the first is pruned.
@@ -48,6 +54,11 @@ class WilcoxonRule:
 
     Its steps are meant to be folds or instances, in any order; here they are epochs, as a user of Optuna's
     gives it who reports epochs.
+
+    >>> rule = WilcoxonRule(epochs=5, known={})
+    >>> rule.learn("a", [50.0, 60.0, 65.0, 68.0, 70.0])
+    >>> rule.stops("b", [40.0, 50.0]), rule.stops("b", [40.0, 50.0, 55.0, 58.0])
+    (False, True)
 
     Args:
         known: p by the differences tested; kept between replays, which test the same ones again and again.
@@ -83,6 +94,11 @@ class SuccessiveHalvingRule:
     A trial at a rung stops unless it is among the best 1/reduction of those that came there. The bracket is a
     draw by the trial's key; Optuna's is one by the study's name and the trial's number. Optuna knows the
     length of a trial after the first complete one, and prunes nothing before; that one is learnt here.
+
+    >>> rule = SuccessiveHalvingRule(epochs=3)
+    >>> rule.learn("00000000a", [50.0, 60.0, 65.0])
+    >>> rule.stops("00000000b", [52.0]), rule.stops("00000000c", [51.0])
+    (False, True)
     """
 
     def __init__(self, epochs: int, reduction: int = 3) -> None:

@@ -28,6 +28,11 @@ class SamplerOrder(Iterator[int]):
     numbers; 0 or 1 for categories, and where one of the two has not got the knob. Only where the points lie
     densely is this what the sampler would have found by itself.
 
+    >>> points = [{"lr": 0.01}, {"lr": 0.05}, {"lr": 0.2}]
+    >>> order = SamplerOrder(points, there=[0, 2], most=2, sampler="random", seed=0)
+    >>> sorted(order)
+    [0, 2]
+
     Args:
         points: what was searched, of each recorded configuration.
         there: which of them may be given.

@@ -17,6 +17,11 @@ class Pasha:
     each other than epsilon counted as equal. epsilon is what trials that swap their order differ by at most,
     its 90th percentile, as the paper estimates noise. The best at the top goes on to the end, as one that is
     retrained would.
+
+    >>> from study.simulation.replay import replay
+    >>> curves = np.array([[5.0, 6.0, 7.0], [8.0, 9.0, 9.5], [1.0, 2.0, 3.0]])
+    >>> replay(curves, Pasha(curves, order=range(3))).epochs
+    array([1, 3, 1])
     """
 
     def __init__(self, curves: Floats, order: Sequence[int], grace: int = 1, reduction: int = 3) -> None:
@@ -81,7 +86,13 @@ class Pasha:
 
 
 class BestAfter:
-    """Trains every configuration for ``epochs``, and then the best of them to the end."""
+    """Trains every configuration for ``epochs``, and then the best of them to the end.
+
+    >>> from study.simulation.replay import replay
+    >>> curves = np.array([[5.0, 6.0, 7.0], [8.0, 9.0, 9.5], [1.0, 2.0, 3.0]])
+    >>> replay(curves, BestAfter(curves, order=range(3))).epochs
+    array([1, 3, 1])
+    """
 
     def __init__(self, curves: Floats, order: Sequence[int], epochs: int = 1) -> None:
         self._curves, self._left, self._epochs = curves, iter(order), epochs

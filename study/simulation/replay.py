@@ -76,6 +76,10 @@ def replay(
 class StopEarly:
     """Begins configurations in a given order and trains each to its end, or until a rule stops it.
 
+    >>> curves = np.array([[5.0, 6.0], [1.0, 9.0]])
+    >>> replay(curves, StopEarly(None, curves, order=[1, 0], keys=["a", "b"]), budget=2).epochs
+    array([0, 2])
+
     Args:
         rule: as a study's search has it; None stops nothing.
         order: may be one that is asked for the next when a worker is free.

@@ -21,6 +21,9 @@ NEAR = 0.1
 class ReplayPlan:
     """Says what each replay may spend, and how it is drawn.
 
+    >>> ReplayPlan(replays=100, workers=4, trainings=20.0).there
+    0.6666666666666666
+
     Attributes:
         replays: of each rule, shared out over the searches.
         there: share of the recorded configurations that there are in a replay, drawn at random, so that it
@@ -44,6 +47,10 @@ class ReplayPlan:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Says how a rule did over many replays.
+
+    >>> found = outcome("ASHA", [np.array([[0.0, 0.4, 0.0], [0.5, 0.3, 1.0]])])  # regret, cost, killed
+    >>> found.regret, found.cost, found.killed, found.near
+    (0.25, 0.35, 0.5, 0.5)
 
     Attributes:
         regret: mean of the best final value there was less that of what was found, points.

@@ -43,7 +43,13 @@ class MlflowRun:
 
 @dataclass(frozen=True, slots=True)
 class MetricPoints:
-    """Collects values of one metric: the run's position, the epoch from 1, the value."""
+    """Collects values of one metric: the run's position, the epoch from 1, the value.
+
+    >>> points = MetricPoints()
+    >>> points.add(runs=[0, 0], epochs=[1, 2], values=[61.0, 64.0])
+    >>> list(points.values)
+    [61.0, 64.0]
+    """
 
     runs: array[int] = field(default_factory=lambda: array("q"))
     epochs: array[int] = field(default_factory=lambda: array("q"))

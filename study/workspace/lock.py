@@ -33,6 +33,9 @@ LOOK_EVERY_S = 1.0
 class LockOwner:
     """Tells which process runs a study.
 
+    >>> LockOwner(socket.gethostname(), os.getpid(), pid_space(), time.time(), ["sdd-study"]).here
+    True
+
     Attributes:
         host: name of its machine; empty where the file is being written this moment.
         pid_space: which process numbers ``pid`` belongs to, so that a container of the same host name is told

@@ -35,7 +35,14 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """Holds mean value (percent) and number of trials over two knobs, ``names`` of the rows' and columns'."""
+    """Holds mean value (percent) and number of trials over two knobs, ``names`` of the rows' and columns'.
+
+    >>> scales, alpha = ["1,2", "1,2", "1,4"], [0.5, 0.5, 0.9]
+    >>> trials = pd.DataFrame({"scales": scales, "alpha": alpha, "value": [70, 72, 71]})
+    >>> found = heat(trials)
+    >>> found.rows, found.values[0][0], found.counts[0][0]
+    (['{1,2}', '{1,4}'], 71.0, 2)
+    """
 
     rows: list[str]
     columns: list[str]

@@ -126,7 +126,7 @@ def only_decoupled_right(shown: NetworkExamples) -> Any | None:
 
 
 def teacher_regions(shown: NetworkExamples) -> Any:
-    """Draw figure 6: the teacher's class in each region at each scale, of images whose regions differ most."""
+    """Draw figure 6: the teacher's class in each region at each scale, where regions differ most."""
     classes = shown.teacher.regions.argmax(2)
     differing = (classes[:, 1:] != classes[:, :1]).sum(1) * (classes[:, 0] == shown.labels)
     rows = np.argsort(-differing, kind="stable")[:IMAGES_OF_TEACHER]

@@ -19,6 +19,10 @@ DASH = "—"
 class TableCell:
     """Holds one cell of a table: our runs, and the paper's value.
 
+    >>> cell = TableCell((76.5, 76.9, 77.0), asked=3, paper=76.65)
+    >>> cell.ours, rounded(cell.difference, signed=True)
+    ('76.80 ± 0.26 (3)', '+0.15')
+
     Attributes:
         values: one a seed; percent, or milliseconds.
         asked: seeds that were asked for.
@@ -61,7 +65,7 @@ class TableCell:
 
     @property
     def ours(self) -> str:
-        """Our value as text: ``76.81 ± 0.20 (3)``; ``76.81 (1 of 3)`` where seeds are missing; else a dash."""
+        """Our value: ``76.81 ± 0.20 (3)``; ``76.81 (1 of 3)`` where seeds are missing; a dash of none."""
         return value_text(self.mean, self.std, self.n, self.asked)
 
 

@@ -27,6 +27,10 @@ PAPER_PROTOCOL = (
 class TableRow:
     """Holds one row of a grid: its label, and a cell for each column.
 
+    >>> row = TableRow("SD-KD", (TableCell((76.5, 76.9), asked=3), TableCell()))
+    >>> [cell.ours for cell in row.cells]
+    ['76.70 ± 0.28 (2 of 3)', '—']
+
     Attributes:
         head: stands in the table's head and does not compete.
         method: what the row's cells have in common.
@@ -43,6 +47,11 @@ class TableRow:
 @dataclass(frozen=True, slots=True)
 class TableGrid:
     """Holds a table, ready to be rendered as text, LaTeX or HTML.
+
+    >>> row = TableRow("SD-KD", (TableCell((76.5,), asked=1, marks=("half the epochs",)),))
+    >>> grid = TableGrid("study", "A study", "", ("resnet32x4-resnet8x4",), ("top-1, %",), (row,))
+    >>> grid.marks
+    {'half the epochs': 'a'}
 
     Attributes:
         name: of its files.

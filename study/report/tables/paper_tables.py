@@ -36,7 +36,11 @@ HEAD = ("teacher", "student")
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """Names the pair and the metric of a table's column."""
+    """Names the pair and the metric of a table's column.
+
+    >>> TableColumn("resnet32x4", "resnet8x4", "top1").pair
+    'resnet32x4-resnet8x4'
+    """
 
     teacher: str
     student: str
@@ -50,7 +54,11 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class TableLine:
-    """Names the method of a table's row, and the settings that the table gives; empty where it gives none."""
+    """Names the method of a table's row, and the settings that the table gives; empty where it gives none.
+
+    >>> TableLine("SD-KD", scales="1,2", beta="2").label
+    'SD-KD {1,2} beta 2'
+    """
 
     method: str
     scales: str = ""
@@ -82,7 +90,11 @@ class TableLine:
 
 @dataclass(frozen=True, slots=True)
 class TableLayout:
-    """Holds rows, columns and numbers of one of the paper's tables."""
+    """Holds rows, columns and numbers of one of the paper's tables.
+
+    >>> layouts()["3"].title
+    'Table 3: ImageNet, ResNet34 and ResNet18'
+    """
 
     number: str
     data: str
