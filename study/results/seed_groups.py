@@ -83,7 +83,7 @@ class SeedGroup:
 
     @property
     def settings(self) -> str:
-        """Text that tells it from other configurations of its method: ``{1,2} alpha 0.9 beta 2 lr 0.03``."""
+        """Settings that tell it from others of its method: ``{1,2} alpha 0.9 beta 2 lr 0.03``."""
         further = " ".join(f"{name} {_short(value)}" for name, value in self.further.items())
         return " ".join(
             filter(None, [settings_label(self.method, self.scales, self.alpha, self.beta), further])

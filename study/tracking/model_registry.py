@@ -1,7 +1,7 @@
 """Registers the best student of each pair with MLflow, as a model that ``mlflow models serve`` runs.
 
-It is of the configuration the search chose by the held-out part of train, and of its confirming runs the
-one with the first seed. The test split chooses nothing; the model's tags tell what it says.
+The search chose its configuration by the held-out part of train, and it is the confirming run of that with
+the first seed. The test split chooses nothing; the model's tags tell what it says.
 """
 
 from __future__ import annotations

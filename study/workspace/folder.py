@@ -73,7 +73,7 @@ class StudyFolder:
 
     @property
     def mlflow_artifacts(self) -> str | None:
-        """Place for artifacts; None leaves it to the tracking server."""
+        """Folder of MLflow's artifacts, as a URI; None leaves them to the tracking server."""
         scheme = self.mlflow_uri.partition(":")[0].partition("+")[0]
         databases = ("sqlite", "postgresql", "mysql", "mssql")
         return (self.results / "mlartifacts").as_uri() if scheme in databases else None

@@ -65,7 +65,7 @@ class TableCell:
 
     @property
     def ours(self) -> str:
-        """Our value: ``76.81 ± 0.20 (3)``; ``76.81 (1 of 3)`` where seeds are missing; a dash of none."""
+        """Our value: ``76.81 ± 0.20 (3)``; ``76.81 (1 of 3)`` where seeds are missing; a dash for none."""
         return value_text(self.mean, self.std, self.n, self.asked)
 
 
