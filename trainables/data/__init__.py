@@ -1,4 +1,4 @@
-"""Data sets: read and checked (:func:`load_raw`), split and put on a device (:func:`prepare`).
+"""Reads and checks data sets (:func:`load_raw`), splits them and puts them on a device (:func:`prepare`).
 
 >>> from trainables.config import Data
 >>> data = load(Data(name="cluttered_digits", validation=0.2), "cpu")
@@ -45,7 +45,7 @@ __all__ = [
 
 
 def fingerprint(data: Data) -> str:
-    """Hash of the content, 64 hex digits; the same wherever the data set lies. Torch-free."""
+    """Return a hash of the data set's content, 64 hex digits; the same wherever it lies. Torch-free."""
     check(data)
     return cast(str, _reader(data).fingerprint(data))
 
@@ -78,7 +78,7 @@ def prepare(raw: RawData, data: Data, device: torch.device | str, *, workers: in
 
 
 def load(data: Data, device: torch.device | str, *, workers: int | None = None) -> DataSet:
-    """:func:`prepare` of :func:`load_raw`."""
+    """Read, check, split and put on ``device`` a data set: :func:`prepare` of :func:`load_raw`."""
     return prepare(load_raw(data), data, device, workers=workers)
 
 

@@ -1,7 +1,7 @@
-"""Crop and flip of a whole batch at once, by view.
+"""Crops and flips a whole batch of images at once, by view.
 
 A view is one of finitely many augmentations (:class:`trainables.data.raw.CropFlipViews`), known by its id, so
-that what a network made of it can be remembered under (index, view) and the view be made again.
+that what a network made of it can be kept under (index, view) and the view be made again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from trainables.data.raw import CropFlipViews
 
 
 def apply_view(images: Tensor, view: Tensor, views: CropFlipViews, mean: Tensor, std: Tensor) -> Tensor:
-    """The given view of each image: padded with zeros, cropped, flipped, then normalised.
+    """Return the given view of each image: padded with zeros, cropped, flipped, then normalised.
 
     Args:
         images: [B,H,W,3] uint8.
@@ -42,10 +42,10 @@ def apply_view(images: Tensor, view: Tensor, views: CropFlipViews, mean: Tensor,
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """[B,H,W,3] uint8 -> [B,3,H,W] float32, normalised."""
+    """Normalise images, [B,H,W,3] uint8 -> [B,3,H,W] float32."""
     return normalise_planes(images.permute(0, 3, 1, 2).contiguous(), mean, std)
 
 
 def normalise_planes(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """[B,3,H,W] uint8 -> [B,3,H,W] float32, as torchvision's ``ToTensor`` and ``Normalize`` have it."""
+    """Normalise images, [B,3,H,W] uint8 -> float32, as torchvision's ``ToTensor`` and ``Normalize`` do."""
     return images.float().div_(255).sub_(mean[:, None, None]).div_(std[:, None, None])

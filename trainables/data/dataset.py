@@ -1,4 +1,4 @@
-"""What training sees of a data set: its splits, and their batches on the device."""
+"""Holds what training sees of a data set: its splits, and their batches on the device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainables.data.split import MakeSplit, Split
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """A data set, split, on a device.
+    """Holds a data set, split, on a device.
 
     Attributes:
         train: what is trained on while choosing; augmented when asked for an epoch.
@@ -40,7 +40,7 @@ class DataSet:
 
 
 def build(raw: RawData, data: Data, device: torch.device | str, workers: int | None) -> DataSet:
-    """Split ``raw`` and put it on ``device``; see :func:`trainables.data.prepare`."""
+    """Split ``raw`` and put it on ``device``, as :func:`trainables.data.prepare` promises."""
     from trainables.data.resident import resident_parts
 
     train: MakeSplit

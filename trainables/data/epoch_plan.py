@@ -1,4 +1,4 @@
-"""The order of one pass over a split: which image comes when, in which view, in which batch.
+"""Plans one pass over a split: which image comes when, in which view, in which batch.
 
 A training epoch's plan is drawn from (seed, epoch) alone: epoch e is the same whether or not the run was
 interrupted before, and whatever the device.
@@ -19,7 +19,7 @@ _ORDER, _VIEWS = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class EpochPlan:
-    """One worker's pass.
+    """Holds one worker's pass over a split.
 
     Attributes:
         rows: [n] int64, positions in the split, in the order of their use.
@@ -33,7 +33,7 @@ class EpochPlan:
 
 
 def evaluation(size: int, batch_size: int, view: int, worker: tuple[int, int] = (0, 1)) -> EpochPlan:
-    """All images in order, in one view; a worker may get a batch fewer than another."""
+    """Plan a pass over all images in order, in one view; a worker may get a batch fewer than another."""
     rows = np.arange(size, dtype=np.int64)
     parts = [
         part
@@ -54,7 +54,7 @@ def training(
     drop_last: bool = False,
     worker: tuple[int, int] = (0, 1),
 ) -> EpochPlan:
-    """All images shuffled, each in a random view (-1 if ``views`` is None).
+    """Plan a pass over all images shuffled, each in a random view (-1 if ``views`` is None).
 
     Batch normalisation cannot take a single image: of the last batch, what would leave its ``parts`` unequal
     or with one image each is dropped; with ``drop_last`` all of it, if it is not the only one. Workers share

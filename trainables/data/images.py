@@ -14,7 +14,7 @@ from trainables.data.readers.image_files import read_below
 from trainables.data.registry import root, source
 
 ReadImage = Callable[[Any], Image.Image]
-"""Gives the image of a key, RGB; raises :class:`DataError` naming it where it cannot be read."""
+"""Returns the image of a key, RGB; raises :class:`DataError` naming it where it cannot be read."""
 
 
 def image_reader(data: Data) -> ReadImage:

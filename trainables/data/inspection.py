@@ -13,11 +13,11 @@ from trainables.data.images import ReadImage, image_reader
 from trainables.data.raw import DataError, RawData, StreamedViews
 
 CHUNK = 1024
-"""Files whose reading is begun before the first of them is told about."""
+"""Files whose reading is begun before the first of them is reported."""
 
 
 def read_every(raw: RawData, data: Data) -> Iterator[DataError | None]:
-    """Give what is wrong with each image, train before test; None for one that is whole.
+    """Yield what is wrong with each image, train before test; None for one that is whole.
 
     The images of a set that is kept in memory were all decoded when it was read.
     """

@@ -1,4 +1,4 @@
-"""Which images belong to train, validation and test: class restriction, held-out part, fraction.
+"""Decides which images are train, validation and test: class restriction, held-out part, fraction.
 
 All draws come from ``numpy.random.Generator.random`` over PCG64, whose stream is the same on every platform.
 The held-out part of a class depends on ``split_seed``, ``validation`` and the class alone. So no image that
@@ -22,7 +22,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class SplitIndices:
-    """Rows of each part, rising, and the labels of all raw images.
+    """Holds the rows of each part, rising, and the labels of all raw images.
 
     Attributes:
         train, validation: rows of the raw train set.
@@ -40,7 +40,7 @@ class SplitIndices:
 
 
 def split(raw: RawData, data: Data) -> SplitIndices:
-    """Rows of train, validation and test as ``data`` asks for them.
+    """Return the rows of train, validation and test as ``data`` asks for them.
 
     Raises:
         DataError: an unknown class; a class with too few images to give both train and validation one; or
@@ -88,7 +88,7 @@ def split(raw: RawData, data: Data) -> SplitIndices:
 
 
 def chosen_classes(data: Data, num_classes: int) -> tuple[int, ...]:
-    """The raw labels in use, in the order of their new labels."""
+    """Return the raw labels in use, in the order of their new labels."""
     check_classes(data, num_classes)
     if data.classes is None:
         return tuple(range(num_classes))
@@ -96,18 +96,18 @@ def chosen_classes(data: Data, num_classes: int) -> tuple[int, ...]:
 
 
 def rows_by_class(labels: Rows, num_classes: int) -> dict[int, Rows]:
-    """Rows of each class, rising; a class without rows has an empty array."""
+    """Return the rows of each class, rising; a class without rows has an empty array."""
     order = np.argsort(labels, kind="stable").astype(np.int64)
     ends = np.cumsum(np.bincount(labels, minlength=num_classes))
     return dict(enumerate(np.split(order, ends[:-1])))
 
 
 def shuffled(size: int, *seeds: int) -> Rows:
-    """A permutation of ``range(size)`` that depends on ``seeds`` alone."""
+    """Return a permutation of ``range(size)`` that depends on ``seeds`` alone."""
     rng = np.random.Generator(np.random.PCG64(seeds))
     return np.argsort(rng.random(size), kind="stable").astype(np.int64)
 
 
 def _share(size: int, fraction: float) -> int:
-    """``fraction`` of ``size``, at least one and not all, or none if that is impossible."""
+    """Return ``fraction`` of ``size``, at least one and not all, or none if that is impossible."""
     return min(max(1, round(fraction * size)), size - 1) if size > 1 else 0

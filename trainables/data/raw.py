@@ -1,4 +1,4 @@
-"""What a reader hands over: a data set read and checked, in plain numpy, neither split nor augmented.
+"""Holds what a reader hands over: a data set read and checked, in plain numpy, neither split nor augmented.
 
 Imports neither torch nor numpy, so that a configuration can be checked in milliseconds.
 """
@@ -19,12 +19,14 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class DataError(ConfigError):
-    """A data set cannot be used as configured; the message starts with the field of ``Data`` to change."""
+    """Says why a data set cannot be used as configured; the message starts with the field of ``Data`` to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class CropFlipViews:
-    """Augmentation of a resident set: a crop of the zero-padded image, and a flip, out of finitely many.
+    """Describes the augmentation of a resident set: a crop of the zero-padded image, and a flip.
+
+    There are finitely many, so that each view can be named by a number.
 
     A view's id is ``offset`` without flips and ``2 * offset + flip`` with them, where ``offset`` is
     ``top * (2 * padding + 1) + left`` in the padded image.
@@ -50,7 +52,7 @@ class CropFlipViews:
 
 @dataclass(frozen=True, slots=True)
 class StreamedViews:
-    """Augmentation of a set that is read from its files again in each epoch; its views are not counted.
+    """Describes the augmentation of a set that is read from its files in each epoch; views are not counted.
 
     Attributes:
         size: pixels of a side of what the network sees.
@@ -66,7 +68,7 @@ class StreamedViews:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RawData:
-    """A data set, whole. Cheap to pickle and to share: its arrays are read, never written.
+    """Holds a whole data set. Cheap to pickle and to share: its arrays are read, never written.
 
     Attributes:
         train_images, test_images: [N,H,W,3] uint8; for a streamed set [N] keys by which

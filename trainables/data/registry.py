@@ -1,4 +1,4 @@
-"""Which data sets there are, what each one needs, and the check of a ``Data`` against that.
+"""Lists the data sets that there are and what each needs, and checks a ``Data`` against that.
 
 Nothing here opens a data file or imports torch or numpy: a check takes milliseconds.
 """
@@ -21,7 +21,7 @@ DATA_VARIABLE = "SDD_DATA"
 
 @dataclass(frozen=True, slots=True)
 class DataOption:
-    """One of ``Data.options``: its default, whose type it has, and its range (inclusive)."""
+    """Describes one of ``Data.options``: its default, whose type it has, and its range (inclusive)."""
 
     default: Scalar
     low: float | None = None
@@ -30,7 +30,7 @@ class DataOption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSource:
-    """A data set that can be named.
+    """Describes a data set that can be named.
 
     Attributes:
         module: reader in ``trainables.data``, with ``read(data)`` and ``fingerprint(data)``.
@@ -135,12 +135,12 @@ _ENTRY = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
 
 
 def names() -> tuple[str, ...]:
-    """Names of all data sets."""
+    """Return the names of all data sets, without those of other libraries."""
     return tuple(sorted(SOURCES))
 
 
 def source(name: str) -> DataSource:
-    """The data set of that name; raises :class:`DataError` for an unknown one.
+    """Return the data set of that name; raises :class:`DataError` for an unknown one.
 
     Of ``LIBRARY:NAME`` the library is looked up here; whether it knows the name is seen when the set is read.
     """
@@ -157,7 +157,7 @@ def source(name: str) -> DataSource:
 
 
 def options(data: Data) -> dict[str, Scalar]:
-    """Options of ``data`` with the defaults filled in, checked for name, type and range."""
+    """Return the options of ``data``, defaults filled in, checked for name, type and range."""
     known = source(data.name).options
     for name in data.options:
         if name not in known:
@@ -183,7 +183,7 @@ def _checked(name: str, value: Scalar, option: DataOption) -> Scalar:
 
 
 def root(data: Data) -> Path:
-    """Where the data set lies; raises :class:`DataError` if ``data`` does not say so."""
+    """Return where the data set lies; raises :class:`DataError` if ``data`` does not say so."""
     if data.root is None:
         raise DataError(f"root: missing; {data.name} needs {source(data.name).holds}")
     try:

@@ -1,4 +1,4 @@
-"""Splits whose images lie on the device as uint8 and are augmented there, a batch at a time."""
+"""Keeps splits' images on the device as uint8 and augments them there, a batch at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trainables.data.split import Batch, MakeSplit, Split, as_tensor
 
 
 class ResidentSplit(Split):
-    """Rows of a store of images, [N,H,W,3] uint8 on the device, that splits share."""
+    """Shows rows of a store of images, [N,H,W,3] uint8 on the device, that splits share."""
 
     views: int
 
@@ -39,7 +39,7 @@ class ResidentSplit(Split):
 
     @property
     def shown(self) -> list[float]:
-        """What decides, beside the raw image and the view, what :meth:`images` gives."""
+        """Numbers that decide, beside the raw image and the view, what :meth:`images` returns."""
         normalised = torch.stack((self._mean, self._std)).flatten().tolist()
         return [self.augmentation.padding, self.augmentation.flip, *normalised]
 
@@ -49,7 +49,7 @@ class ResidentSplit(Split):
         return len(self._store)
 
     def images(self, index: Tensor, view: Tensor) -> Tensor:
-        """Images at raw positions ``index`` [B] in views ``view`` [B], as batches show them: [B,3,H,W]."""
+        """Return the images at raw positions ``index`` [B] in ``view`` [B], as batches show them: [B,3,H,W]."""
         return apply_view(self._store[index], view, self.augmentation, self._mean, self._std)
 
     def _show(self, plan: EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
@@ -64,7 +64,7 @@ class ResidentSplit(Split):
 def resident_parts(
     raw: RawData, data: Data, parts: SplitIndices, device: torch.device
 ) -> tuple[MakeSplit, MakeSplit]:
-    """Makers of splits of the train and of the test set, from rows."""
+    """Return the makers of splits of the train and of the test set, from rows."""
     assert isinstance(raw.augmentation, CropFlipViews)
     none = CropFlipViews(padding=0, flip=False)
     augmentation = raw.augmentation if data.augment == "standard" else none

@@ -1,4 +1,4 @@
-"""Batch, Split"""
+"""Defines a split, the part of a data set that batches are taken from, and a batch of one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainables.data import epoch_plan as epochs
 
 
 class Batch(NamedTuple):
-    """Images of one step, on the device.
+    """Holds the images of one step, on the device.
 
     Attributes:
         images: [B,3,H,W] float32, augmented and normalised.
@@ -33,7 +33,7 @@ class Batch(NamedTuple):
 
 
 class Split(ABC):
-    """A part of a data set.
+    """Shows a part of a data set in batches on the device.
 
     Attributes:
         labels: [n] int64 on the device, in the order of evaluation.
@@ -72,7 +72,7 @@ class Split(ABC):
         drop_last: bool = False,
         worker: tuple[int, int] = (0, 1),
     ) -> Iterator[Batch]:
-        """One pass over the images.
+        """Yield the batches of one pass over the images.
 
         Args:
             batch_size: images of a batch, over all workers.
@@ -105,7 +105,7 @@ class Split(ABC):
         drop_last: bool = False,
         worker: tuple[int, int] = (0, 1),
     ) -> epochs.EpochPlan:
-        """What :meth:`batches` shows in a training epoch, without the images."""
+        """Return what :meth:`batches` shows in a training epoch, without the images."""
         return epochs.training(
             len(self),
             batch_size,
@@ -119,15 +119,15 @@ class Split(ABC):
 
     @abstractmethod
     def _show(self, plan: epochs.EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
-        """Batches of ``plan``; augmented by ``seeds``, or not if None."""
+        """Yield the batches of ``plan``; augmented by ``seeds``, or not if None."""
 
 
 MakeSplit = Callable[[NDArray[np.int64]], Split]
-"""The split of the given raw positions, rising."""
+"""Returns the split of the given raw positions, rising."""
 
 
 def as_tensor(array: NDArray[np.generic], device: torch.device) -> Tensor:
-    """``array`` on ``device``; on the CPU without a copy, so it must not be written into."""
+    """Return ``array`` on ``device``; on the CPU without a copy, so it must not be written into."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*not writable", category=UserWarning)
         return torch.from_numpy(array).to(device)

@@ -1,4 +1,4 @@
-"""Splits that are read from image files anew in each epoch, by worker processes.
+"""Reads splits from image files anew in each epoch, by worker processes.
 
 The augmentation of an image depends on (seed, epoch, index) alone, whatever the number of workers.
 """
@@ -34,7 +34,7 @@ MOST_WORKERS = 8
 
 
 class ImageFiles(Dataset[Tensor]):
-    """Decoded images [3,size,size] uint8, by :data:`Item`; this is what worker processes hold."""
+    """Decodes images [3,size,size] uint8, by :data:`Item`; this is what worker processes hold."""
 
     def __init__(self, read: ReadImage, keys: NDArray[Any], streaming: StreamedViews) -> None:
         self.read, self.keys = read, keys
@@ -58,13 +58,13 @@ class ImageFiles(Dataset[Tensor]):
 
 
 def evaluation(streaming: StreamedViews) -> Transform:
-    """Resize and centre crop, as the papers evaluate."""
+    """Return the resize and centre crop that the papers evaluate with."""
     compose: Transform = transforms.Compose([_resize(streaming), transforms.CenterCrop(streaming.size)])
     return compose
 
 
 def training(streaming: StreamedViews) -> Transform:
-    """Random crop and flip; draws from torch's global generator."""
+    """Return the random crop and flip of training; it draws from torch's global generator."""
     if streaming.squash:
         crop = [_resize(streaming), transforms.RandomCrop(streaming.size)]
     else:
@@ -84,7 +84,7 @@ def _resize(streaming: StreamedViews) -> Any:
 
 
 class StreamedSplit(Split):
-    """Rows of a list of image files."""
+    """Shows rows of a list of image files, which worker processes decode."""
 
     views = None
     plain = -1
@@ -114,7 +114,7 @@ class StreamedSplit(Split):
             yield Batch(normalise_planes(images, self._mean, self._std), target, index, view)
 
     def _read(self, items: list[Item], sizes: Sequence[int]) -> Iterator[Tensor]:
-        """Batches [B,3,H,W] uint8 on the CPU; a file that cannot be read is a one-line :class:`DataError`."""
+        """Yield batches [B,3,H,W] uint8 on the CPU; an unreadable file is a one-line :class:`DataError`."""
         ends = np.cumsum(sizes).tolist()
         loader: DataLoader[Tensor] = DataLoader(
             self._files,
@@ -133,7 +133,7 @@ class StreamedSplit(Split):
 def streamed_parts(
     raw: RawData, data: Data, parts: SplitIndices, device: torch.device, workers: int | None
 ) -> tuple[MakeSplit, MakeSplit]:
-    """Makers of splits of the train and of the test set, from rows."""
+    """Return the makers of splits of the train and of the test set, from rows."""
     assert isinstance(raw.augmentation, StreamedViews)
     read, streaming = image_reader(data), raw.augmentation
     count = min(torch.get_num_threads(), MOST_WORKERS) if workers is None else workers

@@ -1,4 +1,4 @@
-"""CIFAR-100 and CIFAR-10 from their Python archives (cs.toronto.edu/~kriz/cifar.html).
+"""Reads CIFAR-100 and CIFAR-10 from their Python archives (cs.toronto.edu/~kriz/cifar.html).
 
 The archives are pickles. They are read by an unpickler that admits numpy arrays and plain values and nothing
 else, so that a doctored file cannot run code. ``options.download`` fetches a missing archive by torchvision.
@@ -23,7 +23,7 @@ from trainables.data.registry import check_files, options, root
 
 @dataclass(frozen=True, slots=True)
 class CifarArchive:
-    """Where a CIFAR archive keeps what."""
+    """Says where a CIFAR archive keeps images, labels and names, and the statistics of its pixels."""
 
     folder: str
     train: tuple[str, ...]
@@ -60,7 +60,7 @@ ARCHIVES = {
 
 
 def read(data: Data) -> RawData:
-    """All images, in the order of the archive."""
+    """Return all images, in the order of the archive."""
     archive, folder = ARCHIVES[data.name], _folder(data)
     path = folder / archive.meta
     names = _field(path, _load(path), archive.names)
@@ -82,7 +82,7 @@ def read(data: Data) -> RawData:
 
 
 def fingerprint(data: Data) -> str:
-    """Hash of the archive's files."""
+    """Return a hash of the archive's files."""
     archive, folder = ARCHIVES[data.name], _folder(data)
     digest = hashlib.sha256()
     for name in (*archive.train, archive.test, archive.meta):
@@ -95,7 +95,7 @@ def fingerprint(data: Data) -> str:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Unpickles plain values and numpy arrays."""
+    """Unpickles plain values and numpy arrays and nothing else, so that a doctored file runs no code."""
 
     ALLOWED = frozenset({"_reconstruct", "ndarray", "dtype", "scalar", "_frombuffer", "encode"})
     MODULES = frozenset(
@@ -134,7 +134,7 @@ def _field(path: Path, content: dict[bytes, Any], name: bytes) -> Any:
 def _read_part(
     path: Path, labels_name: bytes, num_classes: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images [N,32,32,3] and labels [N] of one file."""
+    """Return images [N,32,32,3] and labels [N] of one file."""
     content = _load(path)
     pixels = _field(path, content, b"data")
     if (
@@ -160,7 +160,7 @@ def _read_part(
 
 
 def _folder(data: Data) -> Path:
-    """The archive's folder; fetched first if it is missing and ``options.download`` asks for that."""
+    """Return the archive's folder; fetched first if it is missing and ``options.download`` asks for that."""
     folder = root(data) / ARCHIVES[data.name].folder
     if options(data)["download"] and not folder.exists():
         import torchvision

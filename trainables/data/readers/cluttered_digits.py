@@ -1,4 +1,4 @@
-"""Small coloured scenes with one labelled digit among smaller ones: a benchmark without downloads.
+"""Generates small coloured scenes, one labelled digit among smaller ones: a benchmark without downloads.
 
 Each scene shows one large handwritten digit, the label, and a few smaller digits of other classes beside it
 and partly over it, on a noisy coloured background. So a region of the scene often speaks for another class
@@ -79,13 +79,13 @@ def read(data: Data) -> RawData:
 
 
 def fingerprint(data: Data) -> str:
-    """Hash of the generator's version and of all that it depends on."""
+    """Return a hash of the generator's version and of all that it depends on."""
     made_of = {"version": GENERATOR_VERSION, "options": options(data), "validation": float(data.validation)}
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 
 def sources(data: Data) -> tuple[dict[int, NDArray[np.int64]], ...]:
-    """Handwriting of train, validation and test scenes: rows of ``load_digits``, by class."""
+    """Return the handwriting of train, validation and test scenes: rows of ``load_digits``, by class."""
     _, labels = _handwriting()
     parts: tuple[dict[int, NDArray[np.int64]], ...] = ({}, {}, {})
     for label, rows in rows_by_class(labels, len(CLASSES)).items():
@@ -98,14 +98,14 @@ def sources(data: Data) -> tuple[dict[int, NDArray[np.int64]], ...]:
 
 @functools.cache
 def _handwriting() -> tuple[Floats, NDArray[np.int64]]:
-    """Ink [1797,10,10] in [0, 1] with an empty border, and labels [1797]."""
+    """Return the ink [1797,10,10] in [0, 1] with an empty border, and the labels [1797]."""
     table = np.loadtxt(_digits_file(), delimiter=",").astype(np.float32)
     ink = np.pad(table[:, :-1].reshape(-1, 8, 8) / np.float32(16), ((0, 0), (1, 1), (1, 1)))
     return ink, table[:, -1].astype(np.int64)
 
 
 def _digits_file() -> Path:
-    """What ``sklearn.datasets.load_digits`` reads; to import scikit-learn for it would take seconds."""
+    """Return the file that ``sklearn.datasets.load_digits`` reads; importing scikit-learn takes seconds."""
     package = find_spec("sklearn")
     assert package is not None, "scikit-learn is among the dependencies"
     return Path(str(package.origin)).parent / "datasets" / "data" / "digits.csv.gz"
@@ -114,7 +114,7 @@ def _digits_file() -> Path:
 def _scenes(
     pool: dict[int, NDArray[np.int64]], count: int, distractors: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """``count`` scenes [count,32,32,3] and labels [count], each class as often as the others."""
+    """Return ``count`` scenes [count,32,32,3] and labels [count], each class as often as the others."""
     labels = (np.argsort(rng.random(count), kind="stable") % len(CLASSES)).astype(np.int64)
     chunks = [_draw(pool, labels[i : i + _CHUNK], distractors, rng) for i in range(0, count, _CHUNK)]
     return np.concatenate(chunks), labels
@@ -136,7 +136,7 @@ def _draw(
 
 
 def _background(base: Floats, rng: np.random.Generator) -> Floats:
-    """[B,32,32,3]: colour ``base`` [B,1,1,3], changing linearly from one side to the other."""
+    """Return backgrounds [B,32,32,3] of colour ``base`` [B,1,1,3], changing linearly from side to side."""
     ramp = np.linspace(-0.5, 0.5, SIZE, dtype=np.float32)
     down, across = 0.6 * _uniform(rng, 2, len(base), 1, 1, 3) - 0.3
     scene: Floats = base + down * ramp[:, None, None] + across * ramp[:, None]
@@ -155,7 +155,7 @@ def _paint(
 
 
 def _enlarged(ink: Floats, top: Floats, left: Floats, side: Floats) -> Floats:
-    """[B,10,10] -> [B,32,32]: the inner 8 x 8 stretched bilinearly to ``side`` pixels at (top, left)."""
+    """Stretch the inner 8 x 8 bilinearly to ``side`` pixels at (top, left): [B,10,10] -> [B,32,32]."""
     pixels = np.arange(SIZE, dtype=np.float32) + np.float32(0.5)
     for axis, start in ((1, top), (2, left)):
         at = ((pixels - start[:, None]) / side[:, None] * 8 + np.float32(0.5)).clip(0, 9)
@@ -171,7 +171,7 @@ def _enlarged(ink: Floats, top: Floats, left: Floats, side: Floats) -> Floats:
 
 
 def _pick(pool: dict[int, NDArray[np.int64]], labels: NDArray[np.int64], rng: np.random.Generator) -> Floats:
-    """Ink [B,10,10] of one handwritten digit of each label [B], drawn from ``pool``."""
+    """Return the ink [B,10,10] of one handwritten digit of each label [B], drawn from ``pool``."""
     sizes = np.array([len(pool[label]) for label in range(len(CLASSES))])
     table = np.zeros((len(CLASSES), sizes.max()), dtype=np.int64)
     for label, rows in pool.items():

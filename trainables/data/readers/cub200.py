@@ -1,4 +1,4 @@
-"""Caltech-UCSD Birds 200-2011: 200 classes, 5,994 training and 5,794 test images of different sizes.
+"""Reads Caltech-UCSD Birds 200-2011: 200 classes, 5,994 training and 5,794 test images of many sizes.
 
 Layout, from CUB_200_2011.tgz: ``images.txt`` (id, path below images/), ``image_class_labels.txt`` (id, class
 from 1), ``train_test_split.txt`` (id, 1 for train), ``classes.txt`` (class from 1, name), ``images/``.
@@ -23,7 +23,11 @@ TEXTS = ("images.txt", "image_class_labels.txt", "train_test_split.txt", "classe
 
 
 def read(data: Data) -> RawData:
-    """Paths, labels and the official split; raises :class:`DataError` for a listed image that is missing."""
+    """Return paths, labels and the official split.
+
+    Raises:
+        DataError: a listed image is missing.
+    """
     place = root(data)
     names = [name for _, name in table(place / "classes.txt", 2)]
     listed = dict(table(place / "images.txt", 2))
@@ -48,7 +52,7 @@ def read(data: Data) -> RawData:
 
 
 def fingerprint(data: Data) -> str:
-    """Hash of the four lists and of the images' paths and sizes."""
+    """Return a hash of the four lists and of the images' paths and sizes."""
     place = root(data)
     listed = dict(table(place / "images.txt", 2))
     return folders.fingerprint(place, _image_folders(listed), TEXTS)
@@ -59,7 +63,7 @@ def _image_folders(listed: dict[str, str]) -> list[str]:
 
 
 def _numbers(path: Path, ids: dict[str, str], allowed: range) -> NDArray[np.int64]:
-    """The number that the file gives each of ``ids``, in their order."""
+    """Return the number that the file gives each of ``ids``, in their order."""
     numbers = dict(table(path, 2))
     for key in ids:
         if not numbers.get(key, "").isdecimal() or int(numbers[key]) not in allowed:

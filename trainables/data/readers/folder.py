@@ -1,7 +1,7 @@
-"""Any images of one's own in class folders: ``train/<class>/*`` and ``val/`` or ``test/``, or ``<class>/*``.
+"""Reads one's own images in class folders: ``train/<class>/*`` and ``val/`` or ``test/``, or ``<class>/*``.
 
 Images below a class folder count at any depth, as with torchvision's ``ImageFolder``; other files are passed
-over and told. ``test/`` is the test part. Where it is missing ``val/`` is; where both are there,
+over and counted. ``test/`` is the test part. Where it is missing ``val/`` is; where both are there,
 ``val/`` is the part that is held out, and ``Data.validation`` is not asked. Without ``train/`` the test part
 is a share of each class, drawn by a seed.
 
@@ -28,7 +28,7 @@ TRAIN, HELD_OUT, TEST = "train", "val", "test"
 
 
 def read(data: Data) -> RawData:
-    """The images of all parts, decoded if they are shown small, else their paths."""
+    """Return the images of all parts, decoded if they are shown small, else their paths."""
     place, over = root(data), folders.PassedOver()
     parts = _parts(place)
     classes = folders.class_folders(place, parts[0], over)
@@ -48,14 +48,14 @@ def read(data: Data) -> RawData:
 
 
 def fingerprint(data: Data) -> str:
-    """Hash of the images' paths and sizes."""
+    """Return a hash of the images' paths and sizes."""
     place = root(data)
     listed = [f"{part}/{name}" for part in _parts(place) for name in folders.class_folders(place, part)]
     return folders.fingerprint(place, listed, nested=True)
 
 
 def _parts(place: Path) -> list[str]:
-    """Folders of the parts, train first and test last; one, the root, where there is no ``train/``."""
+    """Return the parts' folders, train first and test last; one, the root, where there is no ``train/``."""
     there = {entry.name for entry in folders.entries(place) if entry.is_dir()}
     if TRAIN not in there:
         return ["."]
@@ -71,7 +71,7 @@ def _parts(place: Path) -> list[str]:
 def _labelled(
     place: Path, part: str, classes: tuple[str, ...], over: folders.PassedOver, *, first: bool
 ) -> Labelled:
-    """Images of one part; a part but the first may lack classes, and has none of its own."""
+    """Return the images of one part; a part but the first may lack classes, and has none of its own."""
     here = classes if first else folders.class_folders(place, part, over)
     unknown = sorted(set(here) - set(classes))
     if unknown:

@@ -1,4 +1,4 @@
-"""Sets of Hugging Face's ``datasets``: ``Data(name="huggingface:NAME", root=...)``; pip install it first.
+"""Reads sets of Hugging Face's ``datasets``: ``Data(name="huggingface:NAME", root=...)``; pip install it.
 
 ``root/NAME`` is a folder that ``save_to_disk`` wrote. With ``options={"download": True}`` the set is fetched
 by its name where it is not there, into ``root``. It has one column of images and one of class labels.
@@ -30,7 +30,7 @@ LABELS = ("label", "labels", "fine_label")
 
 
 def read(data: Data) -> RawData:
-    """Images of all parts, decoded if they are shown small."""
+    """Return the images of all parts, decoded if they are shown small."""
     sets = _sets(data)
     _, label = _columns(data, next(iter(sets.values())))
     names = next(iter(sets.values())).features[label].names
@@ -38,17 +38,17 @@ def read(data: Data) -> RawData:
 
 
 def fingerprint(data: Data) -> str:
-    """Hash of the labels and of the images' files."""
+    """Return a hash of the labels and of the images' files."""
     return library.fingerprint_of(_parts(data, _sets(data)))
 
 
 def opened(data: Data) -> ReadImage:
-    """What reads an image by its number."""
+    """Return the function that reads an image by its number."""
     return library.image_of(_parts(data, _sets(data)))
 
 
 def _sets(data: Data) -> dict[str, Any]:
-    """The parts by role, as ``datasets`` has them."""
+    """Return the parts by role, as ``datasets`` has them."""
     try:
         import datasets
     except ImportError:
@@ -86,7 +86,7 @@ def _sets(data: Data) -> dict[str, Any]:
 
 
 def _columns(data: Data, part: Any) -> tuple[str, str]:
-    """Names of the image's and of the label's column."""
+    """Return the names of the image's and of the label's column."""
     import datasets
 
     images = [name for name, kind in part.features.items() if isinstance(kind, datasets.Image)]

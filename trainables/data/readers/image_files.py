@@ -43,12 +43,12 @@ def read_rgb(path: Path) -> Image.Image:
 
 
 def read_below(folder: Path, path: str) -> Image.Image:
-    """:func:`read_rgb` of a path below ``folder``."""
+    """Decode the image at ``path`` below ``folder`` with :func:`read_rgb`."""
     return read_rgb(folder / str(path))
 
 
 def unreadable(image: Image.Image) -> str | None:
-    """Why an opened image is not read, with the remedy; None if it is.
+    """Return why an opened image is not read, with the remedy; None if it is.
 
     >>> unreadable(Image.new("CMYK", (2, 2))) is None
     True

@@ -1,4 +1,4 @@
-"""Lists and hashes sets that are folders of image files; passes over what is no image of the set, and tells.
+"""Lists and hashes sets that are folders of image files; passes over what is no image, and counts it.
 
 Names are taken as the file system has them, in any encoding. Decoding is in :mod:`image_files`.
 """
@@ -42,7 +42,7 @@ class PassedOver:
         self.first = self.first or path
 
     def remarks(self) -> tuple[str, ...]:
-        """One line that says how many there are of which kind; none where there are none."""
+        """Return one line that says how many there are of which kind; none where there are none."""
         if not self.kinds:
             return ()
         said = ", ".join(
@@ -55,17 +55,21 @@ class PassedOver:
 
 
 def shown(path: object) -> str:
-    """A path as it can be printed and kept: bytes that are no text as escapes."""
+    """Return a path as it can be printed and kept: bytes that are no text as escapes.
+
+    >>> shown("birds/caf\\udce9.png")
+    'birds/caf\\\\xe9.png'
+    """
     return os.fsencode(str(path)).decode("utf-8", "backslashreplace")
 
 
 def hidden(name: str) -> bool:
-    """Whether an entry of this name is nobody's image: ``._x.JPEG``, ``.ipynb_checkpoints``, ``__MACOSX``."""
+    """Tell whether an entry of this name is nobody's image: ``._x.JPEG``, ``.ipynb_checkpoints``, ``__MACOSX``."""
     return name.startswith(".") or name in LEFT_BY_SYSTEMS
 
 
 def class_folders(root: Path, part: str, over: PassedOver | None = None) -> tuple[str, ...]:
-    """Names of the class folders in ``root/part``, sorted; at least 2."""
+    """Return the names of the class folders in ``root/part``, sorted; at least 2."""
     found: list[str] = []
     images = 0
     for entry in entries(root / part):
@@ -91,7 +95,7 @@ def class_folders(root: Path, part: str, over: PassedOver | None = None) -> tupl
 def images_of_classes(
     root: Path, folders: Sequence[str], over: PassedOver | None = None, *, nested: bool = False
 ) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-    """Paths below ``root`` of the images in each of ``folders``, sorted, and the positions of their folders.
+    """Return the sorted paths below ``root`` of the images in ``folders``, and their folders' positions.
 
     Raises:
         DataError: a folder is missing or holds no images, a file is empty, or a link leads nowhere.
@@ -115,7 +119,7 @@ def images_of_classes(
 def listing(
     root: Path, folder: str, over: PassedOver | None = None, *, nested: bool = False
 ) -> Iterator[tuple[str, int]]:
-    """Path below ``root`` and size in bytes of each image in ``root/folder``, sorted by name.
+    """Yield the path below ``root`` and the size in bytes of each image in ``root/folder``, sorted by name.
 
     Args:
         over: counts what is passed over.
@@ -144,7 +148,7 @@ def listing(
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What is in ``folder``, sorted by name; raises :class:`DataError` where it cannot be listed."""
+    """Return the entries of ``folder``, sorted by name; :class:`DataError` where it cannot be listed."""
     try:
         return sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
@@ -152,19 +156,19 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def is_image(name: str) -> bool:
-    """Whether a file of this name is taken for an image."""
+    """Tell whether a file of this name is taken for an image."""
     return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 def leads_nowhere(path: str) -> DataError:
-    """The error about a link to a file that is not there."""
+    """Return the error about a link to a file that is not there."""
     return DataError(f"root: {shown(path)} is a link that leads nowhere; fetch its file, or delete the link")
 
 
 def fingerprint(
     root: Path, folders: Iterable[str], texts: Iterable[str] = (), *, nested: bool = False
 ) -> str:
-    """Hash of the (path, size) listing of the images in ``folders`` and of the content of the ``texts``."""
+    """Return a hash of the images in ``folders``, by (path, size), and of the content of the ``texts``."""
     digest = hashlib.sha256()
     for folder in sorted(folders):
         for path, size in listing(root, folder, nested=nested):

@@ -1,4 +1,4 @@
-"""ImageNet (ILSVRC 2012), or any set of images laid out like it: ``train/<wnid>/*`` and ``val/<wnid>/*``.
+"""Reads ImageNet (ILSVRC 2012), or any set laid out like it: ``train/<wnid>/*`` and ``val/<wnid>/*``.
 
 Classes are the folders of ``train``, sorted. The official validation images are ``test`` here; the
 validation part comes out of train, as with every other set.
@@ -13,7 +13,7 @@ from trainables.data.registry import root
 
 
 def read(data: Data) -> RawData:
-    """Paths and labels; the images are read while training."""
+    """Return paths and labels; the images are read while training."""
     place = root(data)
     over = folders.PassedOver()
     wnids = folders.class_folders(place, "train", over)
@@ -37,7 +37,7 @@ def read(data: Data) -> RawData:
 
 
 def fingerprint(data: Data) -> str:
-    """Hash of the images' paths and sizes."""
+    """Return a hash of the images' paths and sizes."""
     place = root(data)
     parts = [f"{part}/{wnid}" for part in ("train", "val") for wnid in folders.class_folders(place, part)]
     return folders.fingerprint(place, parts)

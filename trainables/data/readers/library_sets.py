@@ -1,4 +1,4 @@
-"""What sets of other libraries have in common: parts with labels, and an image by its number.
+"""Shares what sets of other libraries have in common: parts with labels, and an image by its number.
 
 Small images of one size are shown as they are and stay in memory; others follow ``options.size``, see
 :mod:`trainables.data.readers.sized`. A part for validation, where a set has one beside train and test, is the
@@ -30,7 +30,7 @@ PROBES = 32
 
 @dataclass(frozen=True, slots=True)
 class LibraryPart:
-    """One part of a set.
+    """Holds one part of a set, of which images are read by number.
 
     Attributes:
         labels: [N] int64.
@@ -51,7 +51,7 @@ Parts = Mapping[str, LibraryPart]
 
 
 def raw_of_parts(data: Data, parts: Parts, classes: tuple[str, ...]) -> RawData:
-    """The set as ``data``'s options show it; an image's key is its number over all parts."""
+    """Return the set as ``data``'s options show it; an image's key is its number over all parts."""
     firsts = dict(zip(parts, np.cumsum([0, *map(len, parts.values())])[:-1].tolist(), strict=True))
     labelled = {
         role: Labelled(firsts[role] + np.arange(len(part), dtype=np.int64), part.labels)
@@ -71,7 +71,7 @@ def raw_of_parts(data: Data, parts: Parts, classes: tuple[str, ...]) -> RawData:
 
 
 def image_of(parts: Parts) -> Callable[[Any], Image.Image]:
-    """What gives the image of a number over all parts."""
+    """Return the function that reads the image of a number over all parts."""
     ends = np.cumsum([len(part) for part in parts.values()])
     each = list(parts.values())
 
@@ -83,7 +83,7 @@ def image_of(parts: Parts) -> Callable[[Any], Image.Image]:
 
 
 def natural_size(part: LibraryPart) -> int | None:
-    """The side of the images where they are small, square and all alike, as far as a sample tells."""
+    """Return the images' side, pixels, where a sample has them small, square and all alike; else None."""
     rows = np.unique(np.linspace(0, len(part) - 1, min(PROBES, len(part))).astype(int))
     sizes = {part.image(int(row)).size for row in rows}
     (width, height), *others = sizes
@@ -91,7 +91,7 @@ def natural_size(part: LibraryPart) -> int | None:
 
 
 def fingerprint_of(parts: Parts) -> str:
-    """Hash of the labels and of what stands for the images."""
+    """Return a hash of the labels and of what stands for the images."""
     digest = hashlib.sha256()
     for role, part in parts.items():
         digest.update(f"{role}\0{len(part)}\n".encode() + part.labels.tobytes() + part.content)
@@ -99,7 +99,7 @@ def fingerprint_of(parts: Parts) -> str:
 
 
 def as_rgb(get: Callable[[], Any], what: str) -> Image.Image:
-    """The image that ``get`` gives, in RGB; raises :class:`DataError` that names ``what`` if it cannot be."""
+    """Return the image that ``get`` reads, in RGB; :class:`DataError` names ``what`` where it cannot be."""
     try:
         image = get()
         if not isinstance(image, Image.Image):
@@ -115,7 +115,7 @@ def as_rgb(get: Callable[[], Any], what: str) -> Image.Image:
 
 
 def numbered(labels: Any, what: str) -> NDArray[np.int64]:
-    """Labels as numbers from 0; raises :class:`DataError` where they are none."""
+    """Return labels as numbers from 0; raises :class:`DataError` where they are none."""
     try:
         found = np.asarray([int(label) for label in labels], dtype=np.int64)
     except (TypeError, ValueError) as error:

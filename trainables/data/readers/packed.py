@@ -1,4 +1,4 @@
-"""Any data set of small images in one ``.npz`` file, as ``numpy.savez`` writes it.
+"""Reads any data set of small images from one ``.npz`` file, as ``numpy.savez`` writes it.
 
 ==================================  =========================================================
 ``train_images``, ``test_images``   [N,H,W,3] uint8, all of one size
@@ -29,7 +29,7 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyErr
 
 
 def read(data: Data) -> RawData:
-    """All arrays of the file, checked."""
+    """Return all arrays of the file, checked."""
     path, chosen = root(data), options(data)
     with _archive(path) as archive:
         arrays = {name: _array(path, archive, name) for name in ARRAYS}
@@ -55,7 +55,7 @@ def read(data: Data) -> RawData:
 
 
 def fingerprint(data: Data) -> str:
-    """Hash of the arrays; how the file is compressed does not matter."""
+    """Return a hash of the arrays; how the file is compressed does not matter."""
     path = root(data)
     digest = hashlib.sha256()
     with _archive(path) as archive:
@@ -73,7 +73,7 @@ def fingerprint(data: Data) -> str:
 def channel_statistics(
     images: NDArray[np.uint8],
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Mean and standard deviation of each channel of [N,H,W,3], for pixels in [0, 1]; exact."""
+    """Return mean and standard deviation of each channel of [N,H,W,3], for pixels in [0, 1]; exact."""
     levels = np.arange(256, dtype=np.int64)
     mean, std = [], []
     for channel in range(3):

@@ -1,4 +1,4 @@
-"""Sets of images of any size: shown small and kept in memory, or shown large and read anew in each epoch.
+"""Shows images of any size: small ones kept in memory, or large ones read anew in each epoch.
 
 ``size`` is the side in pixels of what the network sees. Up to 96 pixels every image is resized once, its
 shorter side to ``size`` and the centre kept, and stays in memory; it is trained on with ``padding`` pixels
@@ -36,12 +36,12 @@ RESIDENT_SIDE = 96
 """Pixels of a side up to which images are kept in memory: 28 kB each there."""
 
 RESIDENT_BYTES = 8 * 2**30
-"""What they may take together."""
+"""Bytes that they may take together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Images of a part, by what names them to their reader, with their labels.
+    """Holds the images of a part, by what names them to their reader, with their labels.
 
     Attributes:
         keys: [N], paths or positions.
@@ -53,16 +53,16 @@ class Labelled:
 
     @classmethod
     def joined(cls, parts: Sequence[Labelled]) -> Labelled:
-        """All of ``parts``, one after the other."""
+        """Join ``parts``, one after the other."""
         return cls(np.concatenate([p.keys for p in parts]), np.concatenate([p.labels for p in parts]))
 
     def rows(self, rows: NDArray[np.int64]) -> Labelled:
-        """Those at ``rows``."""
+        """Return the images at ``rows``."""
         return Labelled(self.keys[rows], self.labels[rows])
 
 
 def split_off(whole: Labelled, share: float, seed: int) -> tuple[Labelled, Labelled]:
-    """Train and test part of a set that has none: of each class ``share`` for test, at least one image.
+    """Split a set without a test part: of each class ``share`` is for test, at least one image.
 
     What is drawn hangs on ``seed`` and the class alone.
     """
@@ -84,7 +84,7 @@ def raw_of(
     held_out: NDArray[np.bool_] | None = None,
     remarks: tuple[str, ...] = (),
 ) -> RawData:
-    """The set as ``data``'s options show it.
+    """Return the set as ``data``'s options show it.
 
     Args:
         read_one: the image of a key, RGB.
@@ -127,7 +127,7 @@ def raw_of(
 
 
 def decoded(keys: NDArray[Any], read_one: Callable[[Any], Any], size: int) -> NDArray[np.uint8]:
-    """[N,size,size,3]; decoding lets go of the interpreter's lock, so threads share the work."""
+    """Decode images to [N,size,size,3]; that lets go of the interpreter's lock, so threads share the work."""
     images = np.empty((len(keys), size, size, 3), dtype=np.uint8)
 
     def decode(row: int) -> None:
@@ -140,7 +140,7 @@ def decoded(keys: NDArray[Any], read_one: Callable[[Any], Any], size: int) -> ND
 
 
 def centred(image: Image.Image, size: int) -> Image.Image:
-    """The centre of ``image``, its shorter side resized to ``size``, pixel by pixel as torchvision does it.
+    """Return the centre of ``image``, its shorter side resized to ``size``, to the pixel as torchvision does.
 
     >>> centred(Image.new("RGB", (200, 100)), 32).size
     (32, 32)

@@ -1,4 +1,4 @@
-"""Tiny ImageNet, or a part of its classes: 64 x 64 images, 500 for training and 50 for test a class.
+"""Reads Tiny ImageNet, or a part of its classes: 64 x 64 images, 500 for training and 50 for test a class.
 
 Layout, from tiny-imagenet-200.zip: ``wnids.txt``, ``words.txt`` (wnid, names), ``val/val_annotations.txt``
 (file, wnid, box), ``train/<wnid>/images/*.JPEG`` and ``val/images/*.JPEG``. The official validation images
@@ -28,7 +28,7 @@ ANNOTATIONS = "val/val_annotations.txt"
 
 
 def read(data: Data) -> RawData:
-    """All images, decoded; classes in the order of their WordNet ids."""
+    """Return all images, decoded; classes in the order of their WordNet ids."""
     place = root(data)
     wnids = _wnids(place)
     over = folders.PassedOver()
@@ -48,7 +48,7 @@ def read(data: Data) -> RawData:
 
 
 def fingerprint(data: Data) -> str:
-    """Hash of the lists and of the images' paths and sizes."""
+    """Return a hash of the lists and of the images' paths and sizes."""
     place = root(data)
     return folders.fingerprint(
         place, [*_train_folders(_wnids(place)), "val/images"], ("wnids.txt", ANNOTATIONS)
@@ -69,7 +69,7 @@ def _wnids(place: Path) -> tuple[str, ...]:
 
 
 def _words(place: Path, wnids: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the classes: the first of each in words.txt if that is there, else the WordNet id."""
+    """Return the classes' names: the first of each in words.txt if that is there, else the WordNet id."""
     words: dict[str, str] = {}
     if (place / "words.txt").exists():
         words = {wnid: names.split(",")[0] for wnid, names in table(place / "words.txt", 2)}
@@ -77,7 +77,7 @@ def _words(place: Path, wnids: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _annotated(place: Path, wnids: tuple[str, ...]) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-    """Paths and labels of the official validation images, in the order of the annotations."""
+    """Return paths and labels of the official validation images, in the order of the annotations."""
     label_of = {wnid: label for label, wnid in enumerate(wnids)}
     rows = table(place / ANNOTATIONS, 3)
     for number, (_, wnid, _) in enumerate(rows, 1):
@@ -92,7 +92,7 @@ def _annotated(place: Path, wnids: tuple[str, ...]) -> tuple[NDArray[np.str_], N
 
 
 def _decoded(place: Path, paths: NDArray[np.str_]) -> NDArray[np.uint8]:
-    """[N,64,64,3]; decoding lets go of the interpreter's lock, so threads share the work."""
+    """Decode images to [N,64,64,3]; that lets go of the interpreter's lock, so threads share the work."""
     images = np.empty((len(paths), SIZE, SIZE, 3), dtype=np.uint8)
 
     def decode(row: int) -> None:

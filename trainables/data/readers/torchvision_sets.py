@@ -1,4 +1,4 @@
-"""Any classification set of torchvision by name: ``Data(name="torchvision:Flowers102", root=...)``.
+"""Reads any classification set of torchvision: ``Data(name="torchvision:Flowers102", root=...)``.
 
 ``root`` is the folder torchvision keeps it in; ``options={"download": True}`` lets torchvision fetch it. The
 parts are those of torchvision: ``trainval``, or ``train`` with the validation part held out, and ``test``. A
@@ -34,7 +34,7 @@ VALIDATION = ("val", "valid")
 
 
 def read(data: Data) -> RawData:
-    """Images of all parts, decoded if they are shown small."""
+    """Return the images of all parts, decoded if they are shown small."""
     sets = _sets(data)
     parts = _parts(data, sets)
     count = 1 + max(int(part.labels.max()) for part in parts.values())
@@ -46,17 +46,17 @@ def read(data: Data) -> RawData:
 
 
 def fingerprint(data: Data) -> str:
-    """Hash of the labels with the pixels, or with paths and sizes where images lie in files."""
+    """Return a hash of the labels with the pixels, or with paths and sizes where images lie in files."""
     return library.fingerprint_of(_parts(data, _sets(data)))
 
 
 def opened(data: Data) -> ReadImage:
-    """What reads an image by its number."""
+    """Return the function that reads an image by its number."""
     return library.image_of(_parts(data, _sets(data)))
 
 
 def _sets(data: Data) -> dict[str, Any]:
-    """Torchvision's own objects, by role."""
+    """Return torchvision's own data sets, by role."""
     kind = _kind(data.name)
     known = inspect.signature(kind).parameters
     needed = [
@@ -77,7 +77,7 @@ def _sets(data: Data) -> dict[str, Any]:
 
 
 def _split_sets(data: Data, kind: Any) -> dict[str, Any]:
-    """Those of a set whose parts have names."""
+    """Return torchvision's data sets, by role, of a set whose parts have names."""
     test = _first(data, kind, ("test",))
     both = _first(data, kind, ("trainval",)) if test is not None else None
     train = both if both is not None else _first(data, kind, ("train",))
@@ -91,7 +91,7 @@ def _split_sets(data: Data, kind: Any) -> dict[str, Any]:
 
 
 def _first(data: Data, kind: Any, splits: tuple[str, ...]) -> Any:
-    """The part of the first of these names that there is."""
+    """Return the part of the first of these names that there is."""
     for split in splits:
         try:
             return _made(data, kind, split=split)
@@ -102,7 +102,7 @@ def _first(data: Data, kind: Any, splits: tuple[str, ...]) -> Any:
 
 
 def _kind(name: str) -> Any:
-    """Torchvision's class of that name."""
+    """Return torchvision's class of that name."""
     from torchvision import datasets
 
     entry = name.partition(":")[2]
@@ -139,7 +139,7 @@ def _made(data: Data, kind: Any, **which: Any) -> Any:
 
 
 def _addresses(kind: Any, most: int = 2) -> list[str]:
-    """Where torchvision fetches a set from, as far as its class says."""
+    """Return the addresses torchvision fetches a set from, as far as its class says."""
     found: list[str] = []
 
     def look(value: Any) -> None:
@@ -172,7 +172,7 @@ def _part(data: Data, role: str, one: Any) -> library.LibraryPart:
 
 
 def _labels(name: str, one: Any) -> NDArray[np.int64]:
-    """Labels as the set keeps them where that is what its items say, else those of all items."""
+    """Return labels as the set keeps them where that is what its items say, else those of all items."""
     kept = [getattr(one, attribute, None) for attribute in LABELS]
     kept += [_seconds(getattr(one, attribute, None)) for attribute in PATHS]
     rows = sorted({0, len(one) // 2, len(one) - 1})
@@ -192,7 +192,7 @@ def _seconds(pairs: Any) -> list[Any] | None:
 
 
 def _paths(one: Any) -> list[Path] | None:
-    """Files of the images, where the set keeps them and its items are these files' pictures."""
+    """Return the images' files, where the set keeps them and its items are these files' pictures."""
     for attribute in PATHS:
         kept = getattr(one, attribute, None)
         if not isinstance(kept, list) or len(kept) != len(one):
@@ -206,7 +206,7 @@ def _paths(one: Any) -> list[Path] | None:
 
 
 def _shows(one: Any, first: Path) -> bool:
-    """Whether the first item is the picture in the file; one that is refused is, and says so when read."""
+    """Tell whether the first item is the picture in the file; a refused one is, and says so when read."""
     try:
         return np.array_equal(np.asarray(read_rgb(first)), np.asarray(one[0][0].convert("RGB")))
     except DataError:
@@ -214,7 +214,7 @@ def _shows(one: Any, first: Path) -> bool:
 
 
 def _content(one: Any, paths: list[Path] | None, place: Path) -> bytes:
-    """What stands for the images: their arrays, or paths and sizes, or a sample of them."""
+    """Return what stands for the images: their arrays, or paths and sizes, or a sample of them."""
     if paths is not None:
         lines = [f"{os.path.relpath(path, place)}\0{path.stat().st_size}" for path in paths]
         return os.fsencode("\n".join(lines))
