@@ -1,4 +1,4 @@
-"""All that decides the result of one training run: one frozen dataclass, and its key."""
+"""Holds all that decides the result of one training run, in one frozen dataclass, and its key."""
 
 from trainables.config.serialization import ConfigError
 from trainables.config.trial import (

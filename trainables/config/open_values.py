@@ -1,4 +1,4 @@
-"""Values that a study has still to choose, one for each trial, and the fields that may hold them.
+"""Decides which fields may hold values that a study has still to choose, one for each trial.
 
 A study's ``Training(lr=LogFloat(0.01, 0.2))`` is the class that a trial's configuration has, with a field
 left open. A trial holds no open value: :class:`TrialConfig` refuses one.
@@ -26,12 +26,17 @@ T = TypeVar("T")
 
 
 def only_with(name: str, value: Any) -> Mapping[str, Any]:
-    """Field metadata: the field means something only where field ``name`` has ``value``."""
+    """Return field metadata that says: the field means something only where field ``name`` has ``value``."""
     return {"only_with": (name, value)}
 
 
 def may_be_searched(kind: Any, name: str) -> bool:
-    """Whether field ``name`` of dataclass ``kind`` may hold an open value."""
+    """Tell whether field ``name`` of dataclass ``kind`` may hold an open value.
+
+    >>> from trainables.config.trial import Training
+    >>> may_be_searched(Training, "lr"), may_be_searched(Training, "precision")
+    (True, False)
+    """
     about = {item.name: item.metadata for item in dataclasses.fields(kind)}[name]
     usual = getattr(kind, "searched_by_default", False)
     if usual is None:
@@ -42,7 +47,7 @@ def may_be_searched(kind: Any, name: str) -> bool:
 
 
 def open_fields(value: Any) -> dict[str, OpenValue]:
-    """The fields of a dataclass that are open, by name."""
+    """Return the open fields of a dataclass, by name."""
     held = ((item.name, getattr(value, item.name)) for item in dataclasses.fields(value))
     return {name: found for name, found in held if isinstance(found, OpenValue)}
 

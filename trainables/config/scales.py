@@ -1,4 +1,4 @@
-"""Scale sets: which m x m grids an image's logits are decoupled into (no torch needed).
+"""Checks scale sets: which m x m grids an image's logits are decoupled into (no torch needed).
 
 Symbols: a *scale* m cuts the last feature map into m x m *cells*; the set M of scales gives
 R = sum over m in M of m*m *regions*. M = (1,) is the ordinary, global output.
@@ -15,7 +15,7 @@ __all__ = ["check_scales", "region_count"]
 
 
 def check_scales(scales: Iterable[int]) -> tuple[int, ...]:
-    """`scales` as a tuple in the order given; `ValueError` unless distinct positive ints, at least one."""
+    """Return `scales` as a tuple in their order; `ValueError` unless distinct positive ints, at least one."""
     if isinstance(scales, (str, bytes)) or not isinstance(scales, Iterable):
         raise ValueError(f"scales must be a sequence of ints such as (1, 2, 4), not {scales!r}")
     checked = tuple(scales)
@@ -30,5 +30,5 @@ def check_scales(scales: Iterable[int]) -> tuple[int, ...]:
 
 
 def region_count(scales: Iterable[int]) -> int:
-    """R, the number of regions: the sum of m*m over `scales`."""
+    """Return R, the number of regions: the sum of m*m over `scales`."""
     return sum(scale * scale for scale in scales)

@@ -1,4 +1,4 @@
-"""Strict conversion between frozen dataclasses and plain JSON-like data.
+"""Converts strictly between frozen dataclasses and plain JSON-like data.
 
 One converter serves every configuration of the project. It never guesses: an unknown key, a missing key or
 a value of another type is a :class:`ConfigError` that names the path of the field and, for a misspelt name,
@@ -21,21 +21,28 @@ T = TypeVar("T")
 
 
 class ConfigError(SDDError, ValueError):
-    """Says what is wrong with a configuration; the message starts with the path of the field."""
+    """Says what is wrong with a configuration; the message starts with the path of the field.
+
+    >>> from trainables.config.trial import Training
+    >>> from_plain(Training, {"learning_rate": 0.1})
+    Traceback (most recent call last):
+    ...
+    trainables.config.serialization.ConfigError: learning_rate: unknown field
+    """
 
 
 class OpenValue:
-    """Stands for several values, of which a study chooses one for each trial, see ``open_values``."""
+    """Stands for several values, of which a study chooses one for each trial (``open_values``)."""
 
     __slots__ = ()
 
     def extremes(self) -> tuple[Any, ...]:
-        """The values to check: all of a list, both ends of a range."""
+        """Return the values to check: all of a list, both ends of a range."""
         raise NotImplementedError
 
 
 def to_plain(value: Any) -> Any:
-    """Dataclasses, tuples and mappings as dicts, lists and scalars that JSON can hold; functions by name."""
+    """Return dataclasses, tuples and mappings as what JSON can hold; functions by their name."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -76,13 +83,17 @@ def _required_fields(kind: type) -> tuple[str, ...]:
 
 @functools.cache
 def field_types(kind: type) -> dict[str, Any]:
-    """Resolved type of each field of dataclass ``kind``."""
+    """Return the resolved type of each field of dataclass ``kind``."""
     hints = typing.get_type_hints(kind)
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
 def convert(hint: Any, value: Any, path: str) -> Any:
-    """``value`` as type ``hint``; lists become tuples and whole numbers floats, nothing else is bent."""
+    """Return ``value`` as type ``hint``; lists become tuples and whole numbers floats, nothing else is bent.
+
+    >>> convert(tuple[float, ...], [1, 2.5], "field")
+    (1.0, 2.5)
+    """
     if type(value) is hint and hint in _AS_THEY_ARE:  # most values; a journal has ten thousand trials of them
         return value
     origin, args = _taken_apart(hint)

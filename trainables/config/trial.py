@@ -1,4 +1,4 @@
-"""All that decides the result of one training run.
+"""Holds all that decides the result of one training run.
 
 A trial is a pure function of its :class:`TrialConfig`: two runs of one configuration on one machine give the
 same numbers. Its canonical JSON hashes to :func:`trial_key`, under which checkpoints, records and MLflow runs
@@ -24,13 +24,13 @@ __all__ = ["ConfigError", "Data", "FeatureTerm", "LogitTerm", "Method", "Teacher
 
 Scalar = bool | int | float | str
 LargeImages = Literal["pooled", "released"]
-"""What networks for small images become above 64 pixels a side, see ``trainables.models.build``."""
+"""Form of networks for small images above 64 pixels a side, see ``trainables.models.build``."""
 Pooling = Literal["map", "released"]
-"""What regions are pooled from, see :class:`LogitTerm`."""
+"""Map or cells that regions are pooled from, see :class:`LogitTerm`."""
 RELEASED_GRID = 4
 """Cells a side that the released code pools a map to before it pools regions."""
 MapKind = Literal["activated", "released"]
-"""Which maps feature losses compare, see ``trainables.models.backbone.StageMaps``."""
+"""Kind of maps that feature losses compare, see ``trainables.models.backbone.StageMaps``."""
 NOT_IN_KEY: Mapping[str, Any] = {"in_key": False}
 """Field metadata: the field says where a thing is, not what it is, and stays out of the trial key."""
 SINCE_LATER: Mapping[str, Any] = {"in_key": "unless default"}
@@ -48,7 +48,14 @@ def require(condition: bool, message: str) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 @guarded()
 class Data:
-    """A data set, the part of it that is used, and the part of train that is held out.
+    """Names a data set, the part of it that is used, and the part of train that is held out.
+
+    >>> Data(name="cifar100", classes=10, validation=0.2).classes
+    10
+    >>> Data(name="cifar100", validation=1.5)
+    Traceback (most recent call last):
+    ...
+    trainables.config.serialization.ConfigError: validation: must be in (0, 1)
 
     Attributes:
         name: a data set of ``trainables.data``, such as ``cifar100``, ``folder`` or
@@ -83,7 +90,7 @@ class Data:
 
 
 class DefaultRate(float):
-    """Is the default learning rate, which nobody wrote: a published one may stand in for it.
+    """Marks the default learning rate, which nobody wrote: a published one may stand in for it.
 
     A rate of the same value that somebody did write is kept, see ``study.spec.Pair.student_training``.
 
@@ -95,7 +102,7 @@ class DefaultRate(float):
 @dataclass(frozen=True, slots=True, kw_only=True)
 @guarded(searched=True)
 class Training:
-    """Optimisation: SGD with momentum under a step or cosine schedule.
+    """Holds the settings of optimisation: SGD with momentum under a step or cosine schedule.
 
     Each field is a knob: in a study it may hold a domain, unless it is declared :data:`NOT_SEARCHED`.
 
@@ -155,7 +162,10 @@ class Training:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogitTerm:
-    """alpha * (D_con + beta * D_com), eq. 10 and 11 of the paper, for one base loss.
+    """Describes the logit loss alpha * (D_con + beta * D_com), eq. 10 and 11 of the paper, for one base loss.
+
+    >>> LogitTerm(base="dkd").label, LogitTerm(base="dkd", scales=(1, 2, 4)).label
+    ('DKD', 'SD-DKD')
 
     Attributes:
         base: logit loss, see ``trainables.losses.logit_loss_names``, or a registered one.
@@ -200,12 +210,12 @@ class LogitTerm:
 
     @property
     def decoupled(self) -> bool:
-        """Whether any region beside the whole, or any weight beside 1, takes part."""
+        """True where any region beside the whole, or any weight beside 1, takes part."""
         return self.scales != (1,) or (self.consistent_weight, self.complementary_weight) != (1.0, 1.0)
 
     @property
     def label(self) -> str:
-        """The name tables use: KD, SD-KD, KD+LS (standardised), SD-KD+LSW (by the whole image)."""
+        """Name that tables use: KD, SD-KD, KD+LS (standardised), SD-KD+LSW (by the whole image)."""
         how = "region" if self.standardize == "whole" and not self.decoupled else self.standardize
         standardised = {"no": "", "region": "+LS", "whole": "+LSW"}[how]
         return ("SD-" if self.decoupled else "") + self.base.upper() + standardised
@@ -213,7 +223,10 @@ class LogitTerm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureTerm:
-    """weight * L_feature for one feature loss (fitnet, at, sp, rkd, pkt, crd, reviewkd).
+    """Describes weight * L_feature for one feature loss (fitnet, at, sp, rkd, pkt, crd, reviewkd).
+
+    >>> FeatureTerm(name="at", weight=1000.0).warmup_epochs
+    0
 
     Attributes:
         options: the loss's own parameters.
@@ -232,7 +245,12 @@ class FeatureTerm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """ce_weight * L_CE + logit term + sum of feature terms. Without terms: plain supervised training.
+    """Describes the loss of a run: ce_weight * L_CE + logit term + sum of feature terms.
+
+    Without terms it is plain supervised training.
+
+    >>> Method().label, Method(logit=LogitTerm(), features=(FeatureTerm(name="crd", weight=0.8),)).label
+    ('CE', 'KD+CRD')
 
     Attributes:
         maps: the maps of wide ResNets, MobileNetV2 and ShuffleV2 that feature losses compare: ``released``,
@@ -249,7 +267,7 @@ class Method:
 
     @property
     def label(self) -> str:
-        """The name tables use: CE, KD, SD-KD, SD-KD+LS, FITNET, KD+CRD, ..."""
+        """Name that tables use: CE, KD, SD-KD, SD-KD+LS, FITNET, KD+CRD, ..."""
         parts = [self.logit.label] if self.logit else []
         parts += [term.name.upper() for term in self.features]
         return "+".join(parts) or "CE"
@@ -257,7 +275,11 @@ class Method:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Teacher:
-    """A trained teacher: the network's name and the SHA-256 of its weights, under which they are filed."""
+    """Names a trained teacher: the network's name and the SHA-256 of its weights, under which they are filed.
+
+    >>> Teacher(name="resnet32x4", weights="0" * 64).name
+    'resnet32x4'
+    """
 
     name: str
     weights: str
@@ -312,11 +334,15 @@ class TrialConfig:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TrialConfig:
-        """Strict inverse of :meth:`to_dict`; raises :class:`ConfigError` that names the path of the field."""
+        """Build the configuration from what :meth:`to_dict` gave.
+
+        Raises:
+            ConfigError: a field is wrong; the message begins with its path.
+        """
         return from_plain(cls, data)
 
     def to_dict(self) -> dict[str, Any]:
-        """Nested dicts, lists and scalars."""
+        """Return the configuration as nested dicts, lists and scalars, which JSON can hold."""
         plain: dict[str, Any] = to_plain(self)
         return plain
 
@@ -328,7 +354,7 @@ class TrialConfig:
 
 
 def _keyed(value: Any) -> Any:
-    """Like ``to_plain``, without the fields marked as not in the key, and with 4.0 and 4 the same number."""
+    """Return ``to_plain``'s result without fields that are not in the key; 4.0 and 4 are the same number."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kept = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if _in_key(f, value)}
         return {name: _keyed(item) for name, item in kept.items()}
@@ -340,7 +366,7 @@ def _keyed(value: Any) -> Any:
 
 
 def without_later_fields(value: Any) -> Any:
-    """``value`` as :func:`to_plain` gives it, less the fields of :data:`SINCE_LATER` at their defaults.
+    """Return :func:`to_plain` of ``value``, less the fields of :data:`SINCE_LATER` at their defaults.
 
     Names of searches are hashes of it: a field that is new must not give every search a new name.
     """
@@ -356,7 +382,7 @@ def without_later_fields(value: Any) -> Any:
 
 
 def _changed(item: dataclasses.Field[Any], of: Any) -> bool:
-    """False for a field of :data:`SINCE_LATER` that is at its default."""
+    """Tell whether a field counts: not where one of :data:`SINCE_LATER` is at its default."""
     if item.metadata.get("in_key") != "unless default":
         return True
     factory = item.default_factory

@@ -19,7 +19,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class DataError(ConfigError):
-    """Says why a data set cannot be used as configured; the message starts with the field of ``Data`` to change."""
+    """Says why a data set cannot be used as configured; begins with the field of ``Data`` to change."""
 
 
 @dataclass(frozen=True, slots=True)

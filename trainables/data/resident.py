@@ -49,7 +49,7 @@ class ResidentSplit(Split):
         return len(self._store)
 
     def images(self, index: Tensor, view: Tensor) -> Tensor:
-        """Return the images at raw positions ``index`` [B] in ``view`` [B], as batches show them: [B,3,H,W]."""
+        """Return images [B,3,H,W] at raw positions ``index`` [B] in ``view`` [B], as batches show them."""
         return apply_view(self._store[index], view, self.augmentation, self._mean, self._std)
 
     def _show(self, plan: EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:

@@ -1,4 +1,4 @@
-"""Distillation losses. Importing this package imports no torch, so a space file may use it.
+"""Computes distillation losses. Importing this package imports no torch, so a space file may use it.
 
 Names and options are checked without torch (:mod:`trainables.losses.registry`); what computes is loaded when
 first asked for.

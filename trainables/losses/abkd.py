@@ -1,4 +1,4 @@
-"""Alpha-beta divergence: Wang et al., "ABKD", ICML 2025, arXiv 2505.04560."""
+"""Computes the alpha-beta divergence: Wang et al., "ABKD", ICML 2025, arXiv 2505.04560."""
 
 from __future__ import annotations
 

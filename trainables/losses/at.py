@@ -1,4 +1,4 @@
-"""Attention transfer: Zagoruyko and Komodakis, "Paying More Attention to Attention", ICLR 2017."""
+"""Computes attention transfer: Zagoruyko and Komodakis, "Paying More Attention to Attention", ICLR 2017."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainables.losses.precision import full_precision
 
 
 def attention_transfer(student: Sequence[Tensor], teacher: Sequence[Tensor], power: float = 2.0) -> Tensor:
-    r"""Squared differences between the attention maps of paired stages, summed over stages.
+    r"""Sum the squared differences between the attention maps of paired stages over the stages.
 
     .. math::
         L = \sum_j \frac{1}{B h_j w_j} \sum \Big( \frac{Q_j^S}{\|Q_j^S\|} - \frac{Q_j^T}{\|Q_j^T\|} \Big)^2,
@@ -32,7 +32,7 @@ def attention_transfer(student: Sequence[Tensor], teacher: Sequence[Tensor], pow
 
 
 def _attention(features: Tensor, size: tuple[int, int], power: float) -> Tensor:
-    """[B,C,h,w] -> [B, product of size], each row of length 1."""
+    """Return the attention maps of ``features``: [B,C,h,w] -> [B, product of size], rows of length 1."""
     features = full_precision(features)
     if features.shape[2:] != size:
         features = F.adaptive_avg_pool2d(features, size)
@@ -40,7 +40,7 @@ def _attention(features: Tensor, size: tuple[int, int], power: float) -> Tensor:
 
 
 class AttentionTransfer(FeatureLoss):
-    """:func:`attention_transfer` between all stages after the stem.
+    """Applies :func:`attention_transfer` to all stages after the stem.
 
     Stages are paired in order from the first; a network with more stages than the other keeps its last ones
     unpaired, as in mdistiller.

@@ -1,4 +1,4 @@
-"""The built-in losses: where the code of each is, its options with defaults and ranges; torch-free."""
+"""Lists the built-in losses: where the code of each is, its options, defaults and ranges; torch-free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distributions over some of the classes: what losses need that treat the label, or the top few, apart.
+"""Computes distributions over some classes, for losses that treat the label, or the top few, apart.
 
 Shape legend: N rows, K classes, k of them in a set that each row has of its own.
 """

@@ -1,4 +1,4 @@
-"""Contrastive representation distillation: Tian, Krishnan, Isola, ICLR 2020, arXiv 1910.10699.
+"""Computes contrastive representation distillation: Tian, Krishnan, Isola, ICLR 2020, arXiv 1910.10699.
 
 Shape legend: B images of a batch, N images of the split, D the size of an embedding, k negatives.
 """
@@ -86,7 +86,7 @@ class ContrastiveDistillation(FeatureLoss):
         return loss
 
     def _draw(self, index: Tensor) -> Tensor:
-        """[B,k] places in the split, evenly from all but the anchor's own; the same for one state."""
+        """Draw places in the split [B,k], evenly from all but the anchor's own; the same for one state."""
         generator = torch.Generator(index.device).manual_seed(self._seed * 2**31 + self._draws)
         others = self.bank_student.shape[0] - 1
         drawn = torch.randint(others, (len(index), self.negatives), generator=generator, device=index.device)
@@ -95,7 +95,7 @@ class ContrastiveDistillation(FeatureLoss):
     def _contrast(
         self, anchor: Tensor, bank: Tensor, index: Tensor, drawn: Tensor, negative: Tensor, direction: int
     ) -> Tensor:
-        """The loss of one direction: anchors [B,D] against the other network's stored embeddings [N,D]."""
+        """Return one direction's loss: anchors [B,D] against the other network's stored embeddings [N,D]."""
         chosen = torch.cat((index.unsqueeze(1), drawn), dim=1)
         counted = torch.cat((torch.ones_like(negative[:, :1]), negative), dim=1)
         with without_autocast(anchor):
@@ -111,7 +111,7 @@ class ContrastiveDistillation(FeatureLoss):
         return -(positive.log() + rejected.log().sum(dim=1)).mean()
 
     def _normaliser(self, weight: Tensor, counted: Tensor, direction: int) -> Tensor:
-        """Z of one direction: the stored one, or N times this batch's mean weight if none is stored yet."""
+        """Return one direction's Z: the stored one, or N times this batch's mean weight if none is yet."""
         stored = self.normaliser[direction]
         mean = weight.masked_fill(~counted, 0).sum() / counted.sum()
         value = torch.where(stored > 0, stored, mean * self.bank_student.shape[0]).to(weight.dtype)
@@ -124,9 +124,9 @@ class ContrastiveDistillation(FeatureLoss):
         bank[index] = F.normalize(moved).to(bank.dtype)
 
     def get_extra_state(self) -> Tensor:
-        """The seed of the draws and how many were made."""
+        """Return the seed of the draws and how many were made."""
         return torch.tensor([self._seed, self._draws])
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Goes on with the draws where ``state`` stands."""
+        """Continue the draws where ``state`` left off."""
         self._seed, self._draws = state.tolist()

@@ -1,4 +1,4 @@
-"""DIST: Huang, You, Wang, Qian, Xu, "Knowledge Distillation from a Stronger Teacher", NeurIPS 2022.
+"""Computes DIST: Huang, You, Wang, Qian, Xu, "Knowledge Distillation from a Stronger Teacher", NeurIPS 2022.
 
 arXiv 2205.10536. Shape legend: G groups, each a batch of B images, K classes.
 """

@@ -1,4 +1,4 @@
-"""Decoupled knowledge distillation: Zhao, Cui, Song, Qiu, Liang, CVPR 2022, arXiv 2203.08679."""
+"""Computes decoupled knowledge distillation: Zhao, Cui, Song, Qiu, Liang, CVPR 2022, arXiv 2203.08679."""
 
 from __future__ import annotations
 

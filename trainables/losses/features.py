@@ -1,4 +1,4 @@
-"""What feature losses compare, and feature losses by name.
+"""Defines what feature losses compare, and finds feature losses by name.
 
 Shape legend: B images, C channels, h and w the size of a map.
 """
@@ -16,7 +16,7 @@ from trainables.losses.registry import check_feature_loss, feature_loss_spec
 
 
 class StageOutputs(Protocol):
-    """What a network's ``forward_stages`` returns: see ``trainables.models``."""
+    """Carries what a network's ``forward_stages`` returns (``trainables.models.backbone.StageMaps``)."""
 
     @property
     def maps(self) -> Sequence[Tensor]: ...
@@ -44,7 +44,7 @@ class Features(NamedTuple):
 
     @property
     def final(self) -> Tensor:
-        """The map that is pooled and classified, [B,C,h,w]."""
+        """Map that is pooled and classified, [B,C,h,w]."""
         return self.maps[-1] if self.closing is None else self.closing
 
     @classmethod
@@ -55,7 +55,7 @@ class Features(NamedTuple):
         return cls(maps, tuple(stages.preactivations), final.mean(dim=(2, 3)), closing)
 
     def detached(self) -> Features:
-        """Give the same without gradients."""
+        """Return the same features without gradients."""
         return Features(
             tuple(x.detach() for x in self.maps),
             tuple(x.detach() for x in self.preactivations),
@@ -72,14 +72,14 @@ class FeatureShapes(NamedTuple):
 
     @classmethod
     def of(cls, features: Features) -> FeatureShapes:
-        """Take the shapes of ``features``."""
+        """Return the shapes of ``features``."""
         maps = tuple((x.shape[1], x.shape[2], x.shape[3]) for x in features.maps)
         closing = features.closing
         return cls(maps, None if closing is None else (closing.shape[1], closing.shape[2], closing.shape[3]))
 
     @property
     def final(self) -> tuple[int, int, int]:
-        """Shape of the map that is pooled and classified."""
+        """Shape (C, h, w) of the map that is pooled and classified."""
         return self.maps[-1] if self.closing is None else self.closing
 
     @property
@@ -89,7 +89,7 @@ class FeatureShapes(NamedTuple):
 
 
 class FeatureLoss(nn.Module):
-    """A loss between a student's and a teacher's features, with the layers it may train for that.
+    """Compares a student's features with a teacher's, by layers that it may train for that.
 
     Its parameters are trained with the student and kept apart from it; its buffers belong to the trial's
     checkpoint. In eval mode a call changes no state.
@@ -99,7 +99,7 @@ class FeatureLoss(nn.Module):
     """Whether a step may be recorded as a CUDA graph: nothing is done in Python between kernels."""
 
     def forward(self, student: Features, teacher: Features, target: Tensor, index: Tensor) -> Tensor:
-        """The loss, a scalar in float32 (or float64), without its weight.
+        """Return the loss, a scalar in float32 (or float64), without its weight.
 
         Args:
             student, teacher: features of the same views; no gradient reaches the teacher's.
@@ -109,14 +109,14 @@ class FeatureLoss(nn.Module):
         return self.compare(student, teacher.detached(), target, index)
 
     def compare(self, student: Features, teacher: Features, target: Tensor, index: Tensor) -> Tensor:
-        """The loss itself, for subclasses to fill in."""
+        """Compute the loss; for subclasses to fill in."""
         raise NotImplementedError
 
 
 def feature_loss(
     name: str, student: FeatureShapes, teacher: FeatureShapes, num_samples: int, **options: Any
 ) -> FeatureLoss:
-    """The feature loss ``name`` for a pair of networks and a split of ``num_samples`` images.
+    """Make the feature loss ``name`` for a pair of networks and a split of ``num_samples`` images.
 
     Names, options and published weights: :mod:`trainables.losses.registry`. The weight is left to the caller.
     Layers are initialised from torch's global generator.
@@ -129,7 +129,7 @@ def feature_loss(
 
 
 def need_stages(name: str, needed: int, student: FeatureShapes, teacher: FeatureShapes) -> None:
-    """LossError unless both networks give at least ``needed`` maps."""
+    """Raise :class:`LossError` unless both networks give at least ``needed`` maps."""
     have = min(len(student.maps), len(teacher.maps))
     if have < needed:
         raise LossError(

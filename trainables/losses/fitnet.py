@@ -1,4 +1,4 @@
-"""FitNets: Romero, Ballas, Kahou, Chassang, Gatta, Bengio, "Hints for Thin Deep Nets", ICLR 2015."""
+"""Computes FitNets: Romero, Ballas, Kahou, Chassang, Gatta, Bengio, "Hints for Thin Deep Nets", 2015."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trainables.losses.precision import full_precision
 
 
 class FitNet(FeatureLoss):
-    r"""Mean squared error between the teacher's map of one stage and a regression from the student's.
+    r"""Measures the mean squared error of a regression from the student's map of a stage to the teacher's.
 
     .. math:: L = \frac{1}{B C h w} \| r(f_S) - f_T \|^2
 

@@ -1,4 +1,4 @@
-"""Generalised decoupling: Zheng and Cheng, TNNLS, arXiv 2512.04625, with two and with three sets of classes.
+"""Computes generalised decoupling, of two and three sets of classes: Zheng, Cheng, TNNLS, arXiv 2512.04625.
 
 Shape legend: N rows, K classes, k of them in the teacher's top.
 """

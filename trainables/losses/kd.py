@@ -1,4 +1,4 @@
-"""Knowledge distillation: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015."""
+"""Computes KD: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from torch import Tensor
 
 
 def kl_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """KL(p || q) = sum_k p_k (log p_k - log q_k) over the last dimension, from log-probabilities."""
+    """Return KL(p || q) = sum_k p_k (log p_k - log q_k) over the last dimension, of log-probabilities."""
     return (log_p.exp() * (log_p - log_q)).sum(dim=-1)
 
 
 def kd(student: Tensor, teacher: Tensor, target: Tensor, *, temperature: float = 4.0) -> Tensor:
-    r"""KL divergence of the softened predictions, for each sample.
+    r"""Compute the KL divergence of the softened predictions, for each sample.
 
     .. math:: \ell_n = T^2\, \mathrm{KL}\big(\sigma(t_n / T) \,\|\, \sigma(s_n / T)\big)
 

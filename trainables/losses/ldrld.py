@@ -1,4 +1,4 @@
-"""Local dense relational logit distillation: Xu et al., ICCV 2025, arXiv 2507.15911.
+"""Computes local dense relational logit distillation: Xu et al., ICCV 2025, arXiv 2507.15911.
 
 Shape legend: N rows, K classes, k of them in the student's top, P = k (k - 1) / 2 pairs of these.
 """

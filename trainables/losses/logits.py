@@ -1,4 +1,4 @@
-"""Logit losses by name: the one place where precision, the teacher's gradient and shapes are settled."""
+"""Makes logit losses by name: the one place that settles precision, the teacher's gradient and shapes."""
 
 from __future__ import annotations
 

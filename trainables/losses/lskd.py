@@ -1,4 +1,4 @@
-"""Logit standardisation: Sun, Ren, Li, Wang, Cao, CVPR 2024, arXiv 2403.01427; for any base loss."""
+"""Standardises logits: Sun, Ren, Li, Wang, Cao, CVPR 2024, arXiv 2403.01427; for any base loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Normalised knowledge distillation: Yang, Zeng, Li, Zhang, Yuan, Li, ICCV 2023, arXiv 2303.13005."""
+"""Computes normalised distillation: Yang, Zeng, Li, Zhang, Yuan, Li, ICCV 2023, arXiv 2303.13005."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Normalised logits: Chi et al., "NormKD: Normalized Logits for Knowledge Distillation", arXiv 2308.00520."""
+"""Computes a loss of normalised logits, each prediction softened by its own spread.
+
+Chi et al., "NormKD: Normalized Logits for Knowledge Distillation", arXiv 2308.00520.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One-for-all distillation: Hao et al., NeurIPS 2023, arXiv 2310.19444; the part on logits."""
+"""Computes one-for-all distillation's part on logits: Hao et al., NeurIPS 2023, arXiv 2310.19444."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a loss's option may be, written down without torch so that a space file can be checked anywhere."""
+"""Describes what a loss's option may be, without torch, so that a space file can be checked anywhere."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class LossOption:
 
     @property
     def range(self) -> str:
-        """The allowed values in words."""
+        """Allowed values, in words."""
         if self.choices:
             return "one of " + ", ".join(repr(choice) for choice in self.choices)
         if isinstance(self.default, bool):
@@ -57,7 +57,7 @@ class LossOption:
         return words
 
     def normalised(self, where: str, value: object) -> Value:
-        """``value`` in the option's own kind (an int for a float option becomes a float); else LossError."""
+        """Return ``value`` in the option's kind (an int for a float option as a float); else LossError."""
         result: Value | None = None
         if isinstance(self.default, bool):
             result = value if isinstance(value, bool) else None
@@ -92,7 +92,7 @@ def _positive_ints(value: object) -> tuple[int, ...] | None:
 
 
 def checked(owner: str, table: Mapping[str, LossOption], given: Mapping[str, object]) -> dict[str, Value]:
-    """All options of ``owner``: those ``given``, checked and normalised, and the defaults of the rest."""
+    """Return all options of ``owner``: those ``given``, checked and normalised, and the rest's defaults."""
     for name in given:
         if name not in table:
             known = ", ".join(table) if table else "none, it takes no options"
@@ -104,7 +104,7 @@ def checked(owner: str, table: Mapping[str, LossOption], given: Mapping[str, obj
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> LossError:
-    """The error for a name that is in no table."""
+    """Return the error for a name that is in no table."""
     names = sorted(known)
     return LossError(f"{kind} {name!r} is unknown; known: {', '.join(names)}{_hint(str(name), names)}")
 

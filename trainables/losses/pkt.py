@@ -1,4 +1,4 @@
-"""Probabilistic knowledge transfer: Passalis and Tefas, ECCV 2018, arXiv 1803.10837."""
+"""Computes probabilistic knowledge transfer: Passalis and Tefas, ECCV 2018, arXiv 1803.10837."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EPSILON = 1e-7
 
 
 def neighbour_probabilities(embedding: Tensor) -> Tensor:
-    """[B,C] -> [B,B]: row i is the probability of taking each image as a neighbour of i.
+    """Return, for each image i, the probabilities of each image as its neighbour: [B,C] -> [B,B].
 
     Cosine similarities, shifted to 0..1 and divided by their row's sum (eqs. 4 and 6 of the paper).
     """
@@ -23,7 +23,7 @@ def neighbour_probabilities(embedding: Tensor) -> Tensor:
 
 
 class ProbabilisticTransfer(FeatureLoss):
-    r"""Divergence of the student's neighbourhoods from the teacher's, on pooled features.
+    r"""Measures the divergence of the student's neighbourhoods from the teacher's, on pooled features.
 
     .. math:: L = \frac{1}{B^2} \sum_{ij} p_{ij} \log \frac{p_{ij} + \epsilon}{q_{ij} + \epsilon}
 

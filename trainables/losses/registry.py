@@ -1,4 +1,4 @@
-"""Every loss by name, with its options, their defaults and ranges; torch-free.
+"""Finds every loss by name, with its options, their defaults and ranges; torch-free.
 
 The control plane checks a space file with this table alone; the data plane resolves the same names to
 functions and modules (:mod:`trainables.losses.logits`, :mod:`trainables.losses.features`). A space file adds
@@ -30,19 +30,19 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def logit_loss_names() -> tuple[str, ...]:
-    """The names :func:`trainables.losses.logit_loss` takes: the built-in ones first, then registered ones."""
+    """Return the names :func:`trainables.losses.logit_loss` takes: built-in ones, then registered ones."""
     return tuple(LOGIT_LOSSES)
 
 
 def logit_loss_spec(name: str) -> LossSpec:
-    """The table's row for ``name``; LossError with the known names otherwise."""
+    """Return the table's row for ``name``; LossError with the known names otherwise."""
     if name not in LOGIT_LOSSES:
         raise unknown("logit loss", name, LOGIT_LOSSES)
     return LOGIT_LOSSES[name]
 
 
 def check_logit_loss(name: str, options: Mapping[str, object] | None = None) -> dict[str, Value]:
-    """All options of the logit loss ``name``, defaults filled in; LossError names what is wrong.
+    """Return all options of the logit loss ``name``, defaults filled in; LossError names what is wrong.
 
     >>> check_logit_loss("dkd", {"beta": 6})
     {'alpha': 1.0, 'beta': 6.0, 'temperature': 4.0}
@@ -51,12 +51,12 @@ def check_logit_loss(name: str, options: Mapping[str, object] | None = None) -> 
 
 
 def feature_loss_names() -> tuple[str, ...]:
-    """The names :func:`trainables.losses.feature_loss` takes."""
+    """Return the names :func:`trainables.losses.feature_loss` takes."""
     return tuple(FEATURE_LOSSES)
 
 
 def feature_loss_spec(name: str) -> LossSpec:
-    """The table's row for ``name``, with its published ``default_weight``; LossError for unknown names."""
+    """Return the row for ``name``, with its published ``default_weight``; LossError for unknown names."""
     if name not in FEATURE_LOSSES:
         raise unknown("feature loss", name, FEATURE_LOSSES)
     return FEATURE_LOSSES[name]
@@ -65,7 +65,7 @@ def feature_loss_spec(name: str) -> LossSpec:
 def check_feature_loss(
     name: str, options: Mapping[str, object] | None = None, num_samples: int | None = None
 ) -> dict[str, Value]:
-    """All options of the feature loss ``name``, defaults filled in; LossError names what is wrong.
+    """Return all options of the feature loss ``name``, defaults filled in; LossError names what is wrong.
 
     Given the size of the train set, CRD's number of negatives is checked against it.
 
@@ -83,7 +83,7 @@ def check_feature_loss(
 
 
 def check_scale_decoupled(options: Mapping[str, object] | None = None) -> dict[str, Value]:
-    """The keyword options of :func:`trainables.losses.scale_decoupled`, checked and completed."""
+    """Return the keyword options of :func:`trainables.losses.scale_decoupled`, checked and completed."""
     return checked("scale_decoupled", SCALE_DECOUPLED, options or {})
 
 
@@ -131,7 +131,7 @@ def register_logit_loss(name: str, *, grouped: bool = False) -> Callable[[_F], _
 
 
 def logit_loss_fingerprint(name: str) -> str | None:
-    """None for a built-in loss; for a registered one a hash of its source text.
+    """Return a hash of a registered loss's source text; None for a built-in one.
 
     A trial is a function of its configuration. A name alone does not tell an edited function from the one a
     finished trial was trained with; its fingerprint does. It was taken when the loss was registered.

@@ -1,4 +1,4 @@
-"""Knowledge review: Chen, Liu, Zhao, Jia, "Distilling Knowledge via Knowledge Review", CVPR 2021.
+"""Computes knowledge review: Chen, Liu, Zhao, Jia, "Distilling Knowledge via Knowledge Review", CVPR 2021.
 
 Shape legend: B images, C channels, M channels of the fused maps, h and w the size of a map.
 """
@@ -16,7 +16,7 @@ PYRAMID = (4, 2, 1)
 
 
 def hierarchical_context(student: Tensor, teacher: Tensor) -> Tensor:
-    r"""HCL: squared differences of two maps and of their averages on coarser grids, weighted.
+    r"""Compute HCL: weighted squared differences of two maps and of their averages on coarser grids.
 
     .. math:: L = \frac{\sum_l 2^{-l}\, \mathrm{MSE}(\mathrm{pool}_l(s), \mathrm{pool}_l(t))}{\sum_l 2^{-l}}
 
@@ -33,7 +33,7 @@ def hierarchical_context(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 class AttentionFusion(nn.Module):
-    """ABF: a student's map [B,C,h,w], fused with what all deeper stages gave [B,M,...] (figure 3a)."""
+    """Fuses a student's map [B,C,h,w] with what all deeper stages gave [B,M,...] (ABF, figure 3a)."""
 
     def __init__(
         self, channels: int, fused: int, out_channels: int, size: tuple[int, int], *, deepest: bool
@@ -49,7 +49,7 @@ class AttentionFusion(nn.Module):
         self.attention = None if deepest else nn.Conv2d(2 * fused, 2, 1)
 
     def forward(self, x: Tensor, deeper: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The map to compare with the teacher's [B,C_T,*size], and the fused one for the stage before."""
+        """Return the map to compare with the teacher's [B,C_T,*size], and the one for the stage before."""
         x = self.reduce(x)
         if self.attention is not None and deeper is not None:
             deeper = F.interpolate(deeper, x.shape[2:], mode="nearest").to(x.dtype)
@@ -61,7 +61,7 @@ class AttentionFusion(nn.Module):
 
 
 class KnowledgeReview(FeatureLoss):
-    r"""Every teacher stage is taught to the student's stages up to it, from the deepest to the first.
+    r"""Teaches every teacher stage to the student's stages up to it, from the deepest to the first.
 
     .. math:: L = \sum_j \mathrm{HCL}\big( \mathrm{ABF}_{j}(f^S_j, \mathrm{fused}_{j+1}),\; f^T_j \big)
 

@@ -1,4 +1,4 @@
-"""Relational knowledge distillation: Park, Kim, Lu, Cho, CVPR 2019, arXiv 1904.05068."""
+"""Computes relational knowledge distillation: Park, Kim, Lu, Cho, CVPR 2019, arXiv 1904.05068."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SMALLEST_SQUARED_DISTANCE = 1e-12
 
 
 def distance_relations(embedding: Tensor, squared: bool = False) -> Tensor:
-    """[B,C] -> [B,B]: distances between images, over their mean (eqs. 5 and 6); 0 on the diagonal."""
+    """Return distances between images over their mean (eqs. 5 and 6): [B,C] -> [B,B], 0 on the diagonal."""
     norm = embedding.square().sum(dim=1)
     distance = norm.unsqueeze(1) + norm.unsqueeze(0) - 2 * embedding @ embedding.T
     distance = distance.clamp(min=SMALLEST_SQUARED_DISTANCE)
@@ -25,13 +25,13 @@ def distance_relations(embedding: Tensor, squared: bool = False) -> Tensor:
 
 
 def angle_relations(embedding: Tensor) -> Tensor:
-    """[B,C] -> [B,B,B]: cosine of the angle at image i between the directions from j and k (eq. 8)."""
+    """Return cosines of the angle at image i between those from j and k (eq. 8): [B,C] -> [B,B,B]."""
     direction = F.normalize(embedding.unsqueeze(0) - embedding.unsqueeze(1), dim=2)
     return direction @ direction.transpose(1, 2)
 
 
 class RelationalKD(FeatureLoss):
-    r"""Relations among a batch's pooled features: distances in pairs and angles in triplets.
+    r"""Compares relations among a batch's pooled features: distances in pairs and angles in triplets.
 
     .. math:: L = \lambda_D\, H\big(\psi_D^S, \psi_D^T\big) + \lambda_A\, H\big(\psi_A^S, \psi_A^T\big)
 

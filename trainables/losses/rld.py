@@ -1,4 +1,4 @@
-"""Refined logit distillation: Sun et al., "Knowledge Distillation with Refined Logits", arXiv 2408.07703."""
+"""Computes RLD: Sun et al., "Knowledge Distillation with Refined Logits", arXiv 2408.07703."""
 
 from __future__ import annotations
 

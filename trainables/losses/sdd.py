@@ -1,4 +1,4 @@
-"""Scale decoupled distillation: Wei, Luo, Luo, CVPR 2024, arXiv 2403.13512.
+"""Computes scale decoupled distillation: Wei, Luo, Luo, CVPR 2024, arXiv 2403.13512.
 
 Shape legend: B images, R regions (all cells of all scales), K classes.
 """
@@ -22,7 +22,7 @@ def complementary_regions(
     agreement: str = "released",
     teacher_global: Tensor | None = None,
 ) -> Tensor:
-    """Which regions tell something that the global view does not, by the teacher's predictions.
+    """Tell which regions say something that the global view does not, by the teacher's predictions.
 
     "released": complementary when exactly one of region and global view is right about the label.
     "text": complementary when region and global view name different classes. The two readings differ only

@@ -1,4 +1,4 @@
-"""Similarity-preserving distillation: Tung and Mori, ICCV 2019, arXiv 1907.09682; and on SDD's scales."""
+"""Computes similarity-preserving distillation, also by scale: Tung, Mori, ICCV 2019, arXiv 1907.09682."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainables.models.multiscale import pool_regions
 
 
 def similarity_preserving(student: Tensor, teacher: Tensor) -> Tensor:
-    r"""How far the similarities between a batch's images differ, for each of R sets of features.
+    r"""Measure how far the similarities between a batch's images differ, for each of R sets of features.
 
     .. math:: L_r = \frac{1}{B^2} \| \tilde G_r^S - \tilde G_r^T \|_F^2, \qquad G_r = A_r A_r^\top
 
@@ -35,7 +35,7 @@ def _row_normalised_gram(rows: Tensor) -> Tensor:
 
 
 class SimilarityPreserving(FeatureLoss):
-    """:func:`similarity_preserving` on the whole map of the last stage, flattened (as in mdistiller)."""
+    """Applies :func:`similarity_preserving` to the last stage's whole map, flattened (as in mdistiller)."""
 
     def __init__(self, student: FeatureShapes, teacher: FeatureShapes, num_samples: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class SimilarityPreserving(FeatureLoss):
 
 
 class MultiScaleSimilarity(FeatureLoss):
-    """SP decoupled by scale, "SDD-SP" of SDD's Table A2: each cell of each grid is compared by itself.
+    """Decouples SP by scale, "SDD-SP" of SDD's Table A2: each cell of each grid is compared by itself.
 
     The final map is averaged in each of the R cells of all ``scales`` (eq. 6 of SDD, on features instead of
     logits), :func:`similarity_preserving` compares the batch's images there, and ``reduction`` is taken over

@@ -1,4 +1,4 @@
-"""Swapped teacher logits, a baseline of Sun et al., "Knowledge Distillation with Refined Logits", 2024.
+"""Swaps teacher logits, a baseline of Sun et al., "Knowledge Distillation with Refined Logits", 2024.
 
 arXiv 2408.07703; the exchange goes back to earlier work on correcting wrong teachers.
 """

@@ -1,4 +1,4 @@
-"""Transformed teacher matching: Zheng and Yang, ICLR 2024, arXiv 2402.11148; plain and weighted."""
+"""Computes transformed teacher matching, plain and weighted: Zheng, Yang, ICLR 2024, arXiv 2402.11148."""
 
 from __future__ import annotations
 

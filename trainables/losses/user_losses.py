@@ -1,4 +1,4 @@
-"""Losses of the user's own, on their way from a space file to the processes that train with them."""
+"""Carries losses of the user's own from a space file to the processes that train with them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _now: list[str] = []
 
 
 def registered_sources(names: Iterable[str]) -> tuple[str, ...]:
-    """Give the texts of the files that registered those of the logit losses ``names`` that are not built in.
+    """Return the texts of the files that registered those of the losses ``names`` that are not built in.
 
     Each provides the modules beside it that it imports (:mod:`trainables.losses.user_modules`). They are as
     they were when the losses were registered, whatever has become of the files since.

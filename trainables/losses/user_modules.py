@@ -1,4 +1,4 @@
-"""Modules of the user's own beside a space file: found, imported from there, carried to other processes.
+"""Finds the user's modules beside a space file, imports them from there, carries them to other processes.
 
 A space file may import ``helpers.py`` that lies beside it, or a package. What its text imports, and what that
 imports in turn, is what :func:`beside` finds; exactly that can be imported (:func:`provide`), in the launcher
@@ -26,11 +26,11 @@ _texts: dict[str, str] = {}
 """Texts of the modules that are provided, by path below the space's folder."""
 
 _folder: list[Path] = []
-"""Where they lie, in the process that read them."""
+"""Folder where they lie, in the process that read them."""
 
 
 def beside(file: Path, text: str) -> dict[str, str]:
-    """Texts of the modules beside ``file`` that ``text`` imports, directly or by another, by their path.
+    """Return the texts of the modules beside ``file`` that ``text`` imports, directly or not, by path.
 
     A path is ``helpers.py``, ``losses/__init__.py`` or ``losses/kl.py``.
     """
@@ -45,7 +45,7 @@ def beside(file: Path, text: str) -> dict[str, str]:
 
 
 def imported_texts(text: str, look_up: Callable[[str], str | None]) -> dict[str, str]:
-    """Texts of those modules that ``text`` imports which ``look_up`` finds, and of all that they import.
+    """Return the texts of the modules that ``look_up`` finds of those ``text`` imports, and they import.
 
     >>> imported_texts("import a, os", {"a.py": "from b import c", "b.py": "", "d.py": ""}.get)
     {'a.py': 'from b import c', 'b.py': ''}
@@ -98,7 +98,7 @@ def forget() -> None:
 
 
 def provided(text: str, module: str) -> tuple[str, dict[str, str]]:
-    """What runs a file's code in another process, and the texts of the modules it needs for that.
+    """Return what runs a file's code in another process, and the texts of the modules that this needs.
 
     Args:
         text: the file's.
@@ -109,7 +109,7 @@ def provided(text: str, module: str) -> tuple[str, dict[str, str]]:
 
 
 def carrying(text: str, texts: Mapping[str, str]) -> str:
-    """``text`` with a line for each module it needs, that provides it; the same text where it needs none."""
+    """Return ``text`` with a line for each module it needs, that provides it; as it is if it needs none."""
     if not texts or f"from {__name__} import provide\n" in text:
         return text
     first = 0
@@ -126,7 +126,7 @@ def carrying(text: str, texts: Mapping[str, str]) -> str:
 
 
 class ProvidedModules(MetaPathFinder, Loader):
-    """Imports the modules that are provided."""
+    """Imports the modules that are provided, from their texts."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -156,7 +156,7 @@ def _name(path: str) -> str:
 
 
 def _imports(text: str, package: str) -> Iterator[str]:
-    """Full names that ``text`` imports, at whatever depth; ``from a import b`` may mean a module ``a.b``."""
+    """Yield the full names ``text`` imports, at any depth; ``from a import b`` may mean a module ``a.b``."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):

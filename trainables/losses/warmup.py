@@ -1,4 +1,4 @@
-"""The linear warm-up of the distillation term; torch-free."""
+"""Warms the distillation term up linearly; torch-free."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from trainables.losses.options import LossError
 
 
 def linear_warmup(epoch: int, warmup_epochs: int) -> float:
-    """The factor on the distillation term in ``epoch``, counted from 1: min(epoch / warmup_epochs, 1).
+    """Return the factor on the distillation term in ``epoch``, from 1: min(epoch / warmup_epochs, 1).
 
     This is mdistiller's convention, which the released SDD code keeps: the first epoch of a warm-up of 20
     has weight 1/20, the 20th has 1. A warm-up of 0 or 1 epochs is none.

@@ -1,4 +1,4 @@
-"""Networks by name, each written once; published teacher files load unchanged.
+"""Builds networks by name, each written once; published teacher files load unchanged.
 
 >>> model = build("resnet8x4", num_classes=100)
 >>> model.feature_channels
@@ -25,7 +25,7 @@ __all__ = ["ModelError", "available", "build", "check_name", "names"]
 def build(
     name: str, num_classes: int, *, image_size: int = 32, large_images: LargeImages = "pooled"
 ) -> Backbone:
-    """The network `name` with fresh weights, as published, in training mode.
+    """Build the network `name` with fresh weights, as published, in training mode.
 
     Args:
         name: one of :func:`names`, ``wrn_D_K``, ``torchvision:NAME`` or ``timm:NAME``.

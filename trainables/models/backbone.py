@@ -1,4 +1,4 @@
-"""What every network here offers, and the few pieces that several of them share.
+"""Defines what every network here offers, and the few pieces that several of them share.
 
 Shape suffixes: B images, C channels, h and w a map's size, K classes.
 """
@@ -53,27 +53,27 @@ class StageMaps(NamedTuple):
 
     @property
     def final(self) -> Tensor:
-        """What is pooled and classified."""
+        """Map that is pooled and classified, [B, C, h, w]."""
         return self.maps[-1] if self.closing is None else self.closing
 
 
 class Classifier(Protocol):
-    """A linear layer with K rows, or a wrapper that shows its `weight` [K, C] and `bias` [K]."""
+    """Maps pooled features to logits: a linear layer, or a wrapper that shows one's weight and bias."""
 
     @property
     def weight(self) -> Tensor:
-        """[K, C]."""
+        """Weights of the linear layer, [K, C]."""
 
     @property
     def bias(self) -> Tensor:
-        """[K]."""
+        """Biases of the linear layer, [K]."""
 
     def __call__(self, x: Tensor, /) -> Tensor:
-        """[..., C] -> [..., K]."""
+        """Map pooled features [..., C] to logits [..., K]."""
 
 
 class Backbone(nn.Module):
-    """A classifier that ends in feature map -> global average pooling -> linear.
+    """Classifies images by a network that ends in feature map -> global average pooling -> linear.
 
     A network gives :meth:`forward_stages`, `feature_channels` (C of the last map) and `classifier_key`, the
     name its last layer has in published weight files; the rest follows.
@@ -84,7 +84,7 @@ class Backbone(nn.Module):
 
     @property
     def classifier(self) -> Classifier:
-        """The last layer, [..., C] -> [..., K]: an `nn.Linear`, or a thin wrapper around one."""
+        """Last layer, [..., C] -> [..., K]: an `nn.Linear`, or a thin wrapper around one."""
         return cast(Classifier, self._modules[self.classifier_key])
 
     def forward_stages(self, x: Tensor, kind: MapKind = "released") -> StageMaps:
@@ -98,16 +98,16 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Images [B, 3, H, W] -> the last map before global pooling, [B, C, h, w], after its activation."""
+        """Map images [B, 3, H, W] to the last map before pooling, [B, C, h, w], after its activation."""
         return self.forward_stages(x).final
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images [B, 3, H, W] -> logits [B, K]."""
+        """Map images [B, 3, H, W] to logits [B, K]."""
         return self.classifier(self.forward_features(x).mean(dim=(2, 3)))
 
 
 def conv(cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
-    """A convolution without bias that keeps the map's size but for its stride."""
+    """Make a convolution without bias that keeps the map's size but for its stride."""
     return nn.Conv2d(cin, cout, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
 
 
@@ -133,7 +133,7 @@ def stem_pool(x: Tensor, stem: Stem) -> Tensor:
 
 
 def run_stage(blocks: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, Tensor]:
-    """Blocks that return what comes before their last ReLU, one after the other: (map, preactivation)."""
+    """Run blocks that return what comes before their last ReLU; return the last (map, preactivation)."""
     preactivation = x
     for block in blocks:
         preactivation = block(x)
@@ -142,7 +142,7 @@ def run_stage(blocks: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def he_init(model: nn.Module) -> None:
-    """He's normal initialisation, std sqrt(2 / (k*k*out channels)), of all convolutions; their biases are 0.
+    """Initialise all convolutions as He does: normal, std sqrt(2 / (k*k*out channels)); their biases are 0.
 
     He et al., "Delving Deep into Rectifiers", ICCV 2015.
     """
@@ -154,6 +154,6 @@ def he_init(model: nn.Module) -> None:
 
 
 def small_classifier_init(linear: nn.Linear) -> None:
-    """A classifier that starts near uniform: weights N(0, 0.01^2), bias 0 (VGG, MobileNetV2)."""
+    """Make a classifier start near uniform: weights N(0, 0.01^2), bias 0 (VGG, MobileNetV2)."""
     nn.init.normal_(linear.weight, std=0.01)
     nn.init.zeros_(linear.bias)

@@ -1,4 +1,4 @@
-"""Networks of torchvision and timm, without edits: any that ends in feature map -> average -> linear.
+"""Builds networks of torchvision and timm, without edits: any of feature map -> average -> linear.
 
 A layer norm between the average and the linear layer (ConvNeXt) is kept, as part of a region's classifier.
 Whether a network fits is measured when it is built, on a random image: the average over its map must be what
@@ -28,7 +28,7 @@ CHECKED_SIZE = 64
 
 
 class NormThenLinear:
-    """A layer norm and the linear layer after it, for pooled features: [..., C] -> [..., K]."""
+    """Joins a layer norm and the linear layer after it, for pooled features: [..., C] -> [..., K]."""
 
     commutes_with_pooling = False
 
@@ -37,12 +37,12 @@ class NormThenLinear:
 
     @property
     def weight(self) -> Tensor:
-        """[K, C]."""
+        """Weights of the linear layer, [K, C]."""
         return self.linear.weight
 
     @property
     def bias(self) -> Tensor:
-        """[K]."""
+        """Biases of the linear layer, [K]."""
         return self.linear.bias
 
     def __call__(self, x: Tensor, /) -> Tensor:
@@ -52,7 +52,7 @@ class NormThenLinear:
 
 
 class ExternalBackbone(Backbone):
-    """Another library's network behind this package's interface; its own keys in the state dict.
+    """Wraps another library's network in this package's interface; the state dict keeps the network's keys.
 
     One map in :class:`StageMaps`, the last: where a stage ends is not known here. Dropout in the network's
     head is left out, since the logits of regions and of the whole image must come from the same head.
@@ -68,7 +68,7 @@ class ExternalBackbone(Backbone):
 
     @property
     def classifier(self) -> Classifier:
-        """The network's own linear layer, with the layer norm before it if there is one."""
+        """Linear layer of the network itself, with the layer norm before it if there is one."""
         linear = self.network.get_submodule(self._linear)
         assert isinstance(linear, nn.Linear)
         if self._norm is None:
@@ -85,7 +85,7 @@ class ExternalBackbone(Backbone):
 
 
 def build_external(num_classes: int, image_size: int, *, library: str, entry: str) -> ExternalBackbone:
-    """``torchvision:entry`` or ``timm:entry`` with fresh weights; :class:`ModelError` if it does not fit."""
+    """Build ``torchvision:entry`` or ``timm:entry``, weights fresh; :class:`ModelError` if unfit."""
     name = f"{library}:{entry}"
     if library == "torchvision":
         network = _from_torchvision(name, entry, num_classes)
@@ -112,7 +112,7 @@ def _from_torchvision(name: str, entry: str, num_classes: int) -> nn.Module:
 
 
 def _from_timm(name: str, entry: str, num_classes: int, image_size: int) -> tuple[nn.Module, bool]:
-    """The network, and whether it takes images of one size only."""
+    """Return the network, and whether it takes images of one size only."""
     try:
         import timm
     except ImportError:
@@ -133,7 +133,7 @@ def _from_timm(name: str, entry: str, num_classes: int, image_size: int) -> tupl
 
 
 def _timm_linear(name: str, network: nn.Module) -> str:
-    """The path of a timm network's last linear layer."""
+    """Return the path of a timm network's last linear layer."""
     classifier: object = _method(network, "get_classifier")()
     if not isinstance(classifier, nn.Linear):
         raise unfit(name, f"its classifier is {type(classifier).__name__}, not one linear layer")
@@ -142,7 +142,7 @@ def _timm_linear(name: str, network: nn.Module) -> str:
 
 
 def _method(network: nn.Module, method: str) -> Callable[..., Any]:
-    """A method that torch's types do not know of."""
+    """Return a method that torch's types do not know of."""
     bound: Callable[..., Any] = getattr(network, method)
     return bound
 
@@ -203,13 +203,13 @@ def _recorder(reads: dict[str, tuple[Tensor, Tensor]], path: str) -> Callable[..
 
 
 def _without_prefix(_module: nn.Module, state: dict[str, Tensor], prefix: str, _metadata: object) -> None:
-    """The keys of the wrapped network: without ``network.``."""
+    """Take ``network.`` out of the keys, which leaves those of the wrapped network."""
     for key in [key for key in state if key.startswith(f"{prefix}network.")]:
         state[prefix + key.removeprefix(f"{prefix}network.")] = state.pop(key)
 
 
 def _with_prefix(_module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
-    """The inverse of :func:`_without_prefix`, before loading."""
+    """Put back what :func:`_without_prefix` took out, before loading."""
     for key in [key for key in state if key.startswith(prefix)]:
         state[f"{prefix}network.{key.removeprefix(prefix)}"] = state.pop(key)
 

@@ -1,4 +1,4 @@
-"""MobileNetV2 for small images, and MobileNetV1 for ImageNet, with the keys of published weight files.
+"""Defines MobileNetV2 for small images and MobileNetV1 for ImageNet, by published weight files' keys.
 
 Howard et al., "MobileNets", arXiv 1704.04861. Sandler et al., "MobileNetV2", CVPR 2018. The student which the
 ImageNet tables call "MV2" is MobileNetV1.
@@ -38,7 +38,7 @@ V1_BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 
 
 
 class InvertedResidual(nn.Module):
-    """1x1 convolution that widens, depthwise 3x3, 1x1 that narrows and has no ReLU after it."""
+    """Widens by a 1x1 convolution, then depthwise 3x3, then a 1x1 that narrows and has no ReLU after it."""
 
     def __init__(self, cin: int, cout: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class InvertedResidual(nn.Module):
 
 
 class LinearInSequence(nn.Sequential):
-    """A linear layer under the key ``0``, where published files have it; shows its `weight` and `bias`."""
+    """Keeps a linear layer under the key ``0``, as published files do; shows its `weight` and `bias`."""
 
     commutes_with_pooling = True
 
@@ -65,17 +65,17 @@ class LinearInSequence(nn.Sequential):
 
     @property
     def weight(self) -> Tensor:
-        """[K, C]."""
+        """Weights of the linear layer, [K, C]."""
         return self.get_parameter("0.weight")
 
     @property
     def bias(self) -> Tensor:
-        """[K]."""
+        """Biases of the linear layer, [K]."""
         return self.get_parameter("0.bias")
 
 
 class MobileNetV2(Backbone):
-    """`width` times the channels, 1280 at the end. For 32x32 images a 2x2 map, for 224x224 images 14x14.
+    """Has `width` times the channels, 1280 at the end; a 2x2 map of 32x32 images, 14x14 of 224x224.
 
     In the released form large images meet a 7x7 convolution of stride 2 and 2x2 max pooling first, which
     leaves a 7x7 map. Five maps in :class:`StageMaps`: the stem, then the groups that end at 1/2, 1/4, 1/8 and
@@ -132,7 +132,7 @@ class MobileNetV2(Backbone):
 
 
 class MobileNetV1(Backbone):
-    """Thirteen separable convolutions; for 224x224 images a 7x7 map of 1024 channels.
+    """Stacks thirteen separable convolutions; for 224x224 images a 7x7 map of 1024 channels.
 
     Five maps in :class:`StageMaps`: the stem (1/2 of the image's side), then 1/4, 1/8, 1/16 and 1/32.
     """

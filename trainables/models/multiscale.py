@@ -1,4 +1,4 @@
-r"""Region logits: the output of any pool-then-linear classifier, decoupled over scales.
+r"""Computes region logits: the output of any pool-then-linear classifier, decoupled over scales.
 
 Wei, Luo, Luo, "Scale Decoupled Distillation", CVPR 2024 (arXiv 2403.13512), eqs. 2-7. With the last feature
 map f [C, h, w], the classifier W [K, C] with bias b and the cell n of an m x m grid,
@@ -25,7 +25,7 @@ __all__ = ["pool_regions", "pooling_commutes", "region_logits", "regions_from_ce
 
 
 def region_logits(features: Tensor, classifier: Callable[[Tensor], Tensor], scales: Sequence[int]) -> Tensor:
-    """Logits of every region of every scale.
+    """Compute the logits of every region of every scale.
 
     Args:
         features: last feature map before global pooling, [B, C, h, w].
@@ -46,7 +46,7 @@ def region_logits(features: Tensor, classifier: Callable[[Tensor], Tensor], scal
 
 
 def pool_regions(features: Tensor, scales: Sequence[int]) -> Tensor:
-    """Average of each region: [B, C, h, w] -> [B, R, C], in :func:`region_logits`'s order.
+    """Average each region: [B, C, h, w] -> [B, R, C], in :func:`region_logits`'s order.
 
     Where the finest grid divides the map, the coarser grids which divide it are averaged from its cells:
     equal up to rounding, and the map is read once.
@@ -61,7 +61,7 @@ def pool_regions(features: Tensor, scales: Sequence[int]) -> Tensor:
 
 
 def regions_from_cells(cells: Tensor, scales: Sequence[int]) -> Tensor:
-    """All scales' logits from those of the finest one: [B, m*m, K] -> [B, R, K], m = max(scales).
+    """Compute all scales' logits from those of the finest one: [B, m*m, K] -> [B, R, K], m = max(scales).
 
     Exact (up to rounding) when m divides the map, every scale divides m, and :func:`pooling_commutes`.
     """
@@ -75,7 +75,7 @@ def regions_from_cells(cells: Tensor, scales: Sequence[int]) -> Tensor:
 
 
 def released_regions(regions: Tensor, scales: Sequence[int]) -> Tensor:
-    """Regions as the released code pools them: coarser ones are averages of 4x4 cells, the global one too.
+    """Pool regions as the released code does: coarser ones are averages of 4x4 cells, the global one too.
 
     Where 4 does not divide the map (7x7, 14x14) these cells overlap, and the average of all of them is not
     the average over the map. The logits of the whole image, which cross-entropy and accuracy take, stay
@@ -98,12 +98,12 @@ def released_regions(regions: Tensor, scales: Sequence[int]) -> Tensor:
 
 
 def pooling_commutes(classifier: object) -> bool:
-    """Whether averaging logits equals the logits of the average (false where a norm precedes the linear)."""
+    """Tell whether averaged logits are the average's logits (not where a norm precedes the linear layer)."""
     return bool(getattr(classifier, "commutes_with_pooling", isinstance(classifier, nn.Linear)))
 
 
 def _pool(grid: Tensor, m: int) -> Tensor:
-    """Adaptive average pooling, [B, C, h, w] -> [B, C, m, m], from ops whose gradients are deterministic."""
+    """Pool adaptively by averages, [B, C, h, w] -> [B, C, m, m], with ops of deterministic gradients."""
     height, width = grid.shape[2:]
     if height % m == 0 and width % m == 0:
         return F.avg_pool2d(grid, (height // m, width // m))
@@ -111,7 +111,7 @@ def _pool(grid: Tensor, m: int) -> Tensor:
 
 
 def _cut(grid: Tensor, dim: int, m: int) -> Tensor:
-    """Averages of `m` slices along `dim`: slice i goes from floor(i*size/m) to ceil((i+1)*size/m)."""
+    """Average `m` slices along `dim`: slice i goes from floor(i*size/m) to ceil((i+1)*size/m)."""
     size = grid.shape[dim]
     bounds = [(i * size // m, -(-(i + 1) * size // m)) for i in range(m)]
     return torch.stack([grid.narrow(dim, low, high - low).mean(dim) for low, high in bounds], dim)

@@ -1,4 +1,4 @@
-"""Which networks there are, by name. Imports nothing heavy: a study file is checked in milliseconds.
+"""Lists the networks there are, by name. Imports nothing heavy: a study file is checked in milliseconds.
 
 A name is either in the table below, follows the pattern ``wrn_D_K``, or points to another library as
 ``torchvision:NAME`` or ``timm:NAME``.
@@ -21,7 +21,13 @@ __all__ = ["LIBRARIES", "ModelError", "ModelRecipe", "available", "check_name", 
 
 
 class ModelError(SDDError, ValueError):
-    """Says why a network or a weight file cannot be used."""
+    """Says why a network or a weight file cannot be used; of a misspelt name, which are close.
+
+    >>> check_name("resnet8x5")
+    Traceback (most recent call last):
+    ...
+    trainables.models.names.ModelError: no network 'resnet8x5'
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +88,12 @@ _EXTERNAL = re.compile(r"(torchvision|timm):[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 
 
 def names() -> tuple[str, ...]:
-    """Every name of the table, sorted. ``wrn_D_K``, ``torchvision:NAME`` and ``timm:NAME`` come on top."""
+    """Return every name of the table, sorted. ``wrn_D_K``, ``torchvision:NAME``, ``timm:NAME`` come too."""
     return tuple(sorted(_TABLE, key=str.lower))
 
 
 def resolve(name: str) -> ModelRecipe:
-    """The recipe behind `name`; :class:`ModelError` with the closest names when there is none.
+    """Return the recipe behind `name`; a :class:`ModelError` names the closest where there is none.
 
     For ``torchvision:NAME`` and ``timm:NAME`` only the spelling is checked here: whether the library knows
     the network, and whether it fits, is found out on building.
@@ -112,7 +118,7 @@ def check_name(name: str) -> None:
 
 
 def available(name: str) -> bool:
-    """Whether :func:`check_name` accepts `name`."""
+    """Tell whether :func:`check_name` accepts `name`."""
     try:
         resolve(name)
     except ModelError:

@@ -1,4 +1,4 @@
-"""What a network costs: multiply-adds for one image, and parameters (for studies with two objectives)."""
+"""Measures what a network costs: multiply-adds for one image, and parameters (for a second objective)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["multiply_adds", "parameter_count"]
 
 
 def multiply_adds(model: nn.Module, image_size: int) -> int:
-    """Multiplications with an addition in the convolutions and linear layers, for one image in evaluation.
+    """Count multiply-adds in the convolutions and linear layers, for one image in evaluation.
 
     A convolution costs (output numbers) * (input channels / groups) * (kernel area), a linear layer
     (output numbers) * (input features). Norms, activations and pooling are not counted, as is usual.
@@ -46,12 +46,16 @@ def multiply_adds(model: nn.Module, image_size: int) -> int:
 
 
 def parameter_count(model: nn.Module) -> int:
-    """Numbers in the trained parameters; buffers such as running means are not counted."""
+    """Count the numbers in the trained parameters; buffers such as running means are not counted.
+
+    >>> parameter_count(nn.Linear(8, 10))
+    90
+    """
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _cost_of_one(module: nn.Module) -> int:
-    """Multiply-adds behind one number of the module's output."""
+    """Return the multiply-adds behind one number of the module's output."""
     if isinstance(module, nn.Conv2d):
         return module.in_channels // module.groups * math.prod(module.kernel_size)
     assert isinstance(module, nn.Linear)
@@ -62,7 +66,7 @@ def _cost_of_one(module: nn.Module) -> int:
 def final_map(
     name: str, num_classes: int, image_size: int, large_images: LargeImages = "pooled"
 ) -> tuple[int, int]:
-    """Height and width of the last map of network ``name`` for images of ``image_size`` pixels a side.
+    """Return height and width of the last map of network ``name`` for images of ``image_size`` pixels a side.
 
     Raises:
         ModelError: there is no such network, or it does not fit.

@@ -1,4 +1,4 @@
-"""ResNets for small images: depth 6n + 2, three stages of n basic blocks.
+"""Defines ResNets for small images: depth 6n + 2, three stages of n basic blocks.
 
 He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, section 4.2; the widths and the keys
 of RepDistiller's and mdistiller's weight files. ``resnetDx4`` has 32 channels in its stem, then 4 times more.
@@ -25,7 +25,7 @@ __all__ = ["ResNet"]
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions around a skip; returns the sum before its ReLU."""
+    """Adds two 3x3 convolutions to a skip; returns the sum before its ReLU."""
 
     def __init__(self, cin: int, cout: int, stride: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(Backbone):
-    """`depth` = 6n + 2 layers; stages of 16, 32 and 64 channels times `width`; for 32x32 images an 8x8 map.
+    """Has `depth` = 6n + 2 layers, stages of 16, 32, 64 channels times `width`; an 8x8 map of 32x32 images.
 
     Four maps in :class:`StageMaps`: the stem and the three stages.
     """

@@ -1,4 +1,4 @@
-"""Bottleneck ResNets for small images: four stages, a 3x3 stem, a 4x4 map for 32x32 images.
+"""Defines bottleneck ResNets for small images: four stages, a 3x3 stem, a 4x4 map for 32x32 images.
 
 He et al., "Deep Residual Learning for Image Recognition", CVPR 2016; with blocks (3, 4, 6, 3) it is the
 ``ResNet50`` of the CIFAR-100 tables, under the keys of its published teacher file (``shortcut``, ``linear``).
@@ -30,7 +30,7 @@ EXPANSION = 4
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions around a skip; returns the sum before its ReLU."""
+    """Adds 1x1, 3x3 and 1x1 convolutions to a skip; returns the sum before its ReLU."""
 
     def __init__(self, cin: int, width: int, stride: int) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Bottleneck(nn.Module):
 
 
 class BottleneckResNet(Backbone):
-    """`blocks` a stage; stages of 256, 512, 1024 and 2048 channels. Five maps in :class:`StageMaps`."""
+    """Has `blocks` a stage, stages of 256, 512, 1024 and 2048 channels. Five maps in :class:`StageMaps`."""
 
     classifier_key = "linear"
 

@@ -1,4 +1,4 @@
-"""ShuffleNets for small images: a 1x1 stem, three stages, a 4x4 map for 32x32 images.
+"""Defines ShuffleNets for small images: a 1x1 stem, three stages, a 4x4 map for 32x32 images.
 
 Zhang et al., "ShuffleNet", CVPR 2018 (three groups). Ma et al., "ShuffleNet V2", ECCV 2018 (width 1). Shapes
 and keys are those of RepDistiller's and mdistiller's weight files; convolutions start as torch starts them.
@@ -24,7 +24,7 @@ V2_LAST = 1024
 
 
 class GroupedBottleneck(nn.Module):
-    """V1: grouped 1x1, shuffle, depthwise 3x3, grouped 1x1; returns what comes before the last ReLU.
+    """Applies V1's grouped 1x1, shuffle, depthwise 3x3, grouped 1x1; returns what precedes the last ReLU.
 
     With stride 2 the averaged input is concatenated, otherwise the input is added.
     """
@@ -52,7 +52,7 @@ class GroupedBottleneck(nn.Module):
 
 
 class SplitBlock(nn.Module):
-    """V2: half of the channels pass, the others go through 1x1, depthwise 3x3, 1x1; then a shuffle.
+    """Passes half of the channels on, the others through 1x1, depthwise 3x3, 1x1; then shuffles them (V2).
 
     Returns what comes before the last ReLU. The passing half is never negative, so that ReLU leaves it alone.
     """
@@ -75,7 +75,7 @@ class SplitBlock(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """V2: two branches of stride 2, concatenated and shuffled; returns what comes before the last ReLU."""
+    """Concatenates and shuffles two branches of stride 2 (V2); returns what comes before the last ReLU."""
 
     def __init__(self, cin: int, cout: int) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class DownBlock(nn.Module):
 
 
 class _ShuffleNet(Backbone):
-    """What both versions share: the stem, three stages (`layer1` to `layer3`) and the linear layer's key."""
+    """Shares what both versions have: stem, stages (`layer1` to `layer3`) and the linear layer's key."""
 
     classifier_key = "linear"
     layer1: nn.ModuleList
@@ -122,7 +122,7 @@ class _ShuffleNet(Backbone):
 
 
 class ShuffleNetV1(_ShuffleNet):
-    """Stages of 240, 480 and 960 channels. Four maps in :class:`StageMaps`."""
+    """Has stages of 240, 480 and 960 channels. Four maps in :class:`StageMaps`."""
 
     def __init__(self, num_classes: int, image_size: int = 32, large_images: LargeImages = "pooled") -> None:
         super().__init__(image_size, large_images)
@@ -136,7 +136,7 @@ class ShuffleNetV1(_ShuffleNet):
 
 
 class ShuffleNetV2(_ShuffleNet):
-    """Stages of 116, 232 and 464 channels, then a 1x1 convolution to 1024. Four maps in :class:`StageMaps`.
+    """Has stages of 116, 232, 464 channels, then a 1x1 convolution to 1024. Four maps in :class:`StageMaps`.
 
     The last map is the input of that convolution; of kind ``activated``, its output.
     """

@@ -16,7 +16,7 @@ INNER_WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wr
 """Parts of keys that torch.compile, sharding and activation checkpointing leave, at any depth."""
 
 PARALLEL = "module."
-"""What `DataParallel`, `DistributedDataParallel` and `AveragedModel` put before each key."""
+"""Prefix that `DataParallel`, `DistributedDataParallel` and `AveragedModel` put before each key."""
 
 AVERAGED = "n_averaged"
 """The counter that `AveragedModel` keeps beside the network."""
@@ -29,7 +29,7 @@ _DEPTH = 3
 
 
 def find_state(content: Any) -> dict[str, Tensor]:
-    """The state dict in ``content``: under a usual key, the only one under another, or ``content`` itself.
+    """Return the state dict in ``content``: under a usual key, the only one under another, or itself.
 
     What wrappers leave in the keys is taken out. Of a whole distiller it is the student's.
 
@@ -49,7 +49,7 @@ def find_state(content: Any) -> dict[str, Tensor]:
 
 
 def unwrapped(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """``state`` without what wrappers put into its keys.
+    """Return ``state`` without what wrappers put into its keys.
 
     >>> import torch
     >>> list(unwrapped({"module._orig_mod.fc.weight": torch.ones(1), "n_averaged": torch.ones(())}))
@@ -63,7 +63,7 @@ def unwrapped(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def fitted(state: Mapping[str, Tensor], own: Collection[str]) -> dict[str, Tensor]:
-    """``state`` under the names ``own`` of a network, where all of it lies below one name, such as ``net.``.
+    """Return ``state`` by a network's names ``own``, where all of it lies below one name, such as ``net.``.
 
     >>> import torch
     >>> list(fitted({"net.fc.weight": torch.ones(1)}, ["fc.weight"]))
@@ -79,7 +79,7 @@ def fitted(state: Mapping[str, Tensor], own: Collection[str]) -> dict[str, Tenso
 
 
 def _usual(content: Any) -> Mapping[str, Tensor] | None:
-    """The state dict under one of :data:`WRAPPERS`, or ``content`` where it is one."""
+    """Return the state dict under one of :data:`WRAPPERS`, or ``content`` where it is one."""
     for key in WRAPPERS:
         if isinstance(content, Mapping) and _is_state(content.get(key)):
             state: Mapping[str, Tensor] = content[key]
@@ -88,7 +88,7 @@ def _usual(content: Any) -> Mapping[str, Tensor] | None:
 
 
 def _state_dicts(content: Any, path: str) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
-    """What looks like a network's state dict, by where it lies; names of an optimiser's have no dots."""
+    """Yield what looks like a network's state dict, by its path; names of an optimiser's have no dots."""
     if not isinstance(content, Mapping) or path.count(".") >= _DEPTH:
         return
     for key, value in content.items():
@@ -100,7 +100,7 @@ def _state_dicts(content: Any, path: str) -> Iterator[tuple[str, Mapping[str, Te
 
 
 def _student(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The student's part, where there is one beside others or alone."""
+    """Return the student's part, where there is one beside others or alone."""
     if not any(key.startswith(STUDENT) for key in state):
         return state
     return {key.removeprefix(STUDENT): value for key, value in state.items() if key.startswith(STUDENT)}

@@ -1,4 +1,4 @@
-"""Where a torchvision classifier's feature map ends and its head begins, read off its traced `forward`.
+"""Finds where a torchvision classifier's map ends and its head begins, from its traced `forward`.
 
 torchvision's networks have no common method for it. Only the outermost `forward` (and the container of the
 last linear layer) is traced; every stage stays a module of its own, so it trains as it always does.
@@ -21,7 +21,7 @@ POOLING_CALLS = ("adaptive_avg_pool2d", "mean")
 
 
 def feature_network(name: str, network: nn.Module) -> tuple[fx.GraphModule, str]:
-    """`network` cut at its last feature map, and the path of its linear layer.
+    """Return `network` cut at its last feature map, and the path of its linear layer.
 
     The result's `forward` gives what goes into global pooling. It shares its modules with `network`, the
     head's included, under the same keys.
@@ -54,7 +54,7 @@ class _OutermostTracer(fx.Tracer):
 
 
 def _pooled_node(name: str, network: nn.Module, last: object, linear: str) -> fx.Node:
-    """The node whose value global pooling takes in, found by walking back from the output."""
+    """Find the node whose value global pooling takes in, walking back from the output."""
     if not (isinstance(last, fx.Node) and last.op == "call_module" and last.target == linear):
         raise unfit(name, f"its output comes from {_described(network, last)}, not from a linear layer")
     node: object = last.args[0]
@@ -79,7 +79,7 @@ def _described(network: nn.Module, node: object) -> str:
 
 
 def unfit(name: str, reason: str) -> ModelError:
-    """The error for a network that region logits cannot be computed of."""
+    """Return the error for a network that region logits cannot be computed of."""
     return ModelError(
         f"network {name!r} does not end in feature map -> global average pooling -> linear: {reason}"
     )

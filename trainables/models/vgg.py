@@ -1,4 +1,4 @@
-"""VGG with batch norm and one linear layer: five blocks of 3x3 convolutions, max pooling between them.
+"""Defines VGG with batch norm and one linear layer: five blocks of 3x3 convolutions, max pooling between.
 
 Simonyan, Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR 2015; ``vgg8``
 and the keys are those of RepDistiller's and mdistiller's weight files.
@@ -26,7 +26,7 @@ CONVOLUTIONS = {
 
 
 class VGG(Backbone):
-    """`depth` layers; a 4x4 map of 512 channels for 32x32 images. Five maps in :class:`StageMaps`.
+    """Has `depth` layers; a 4x4 map of 512 channels for 32x32 images. Five maps in :class:`StageMaps`.
 
     Images of 64 pixels are pooled once more, before the last block. So are larger ones (14x14 for 224x224
     images) but in the released form, which pools at 64 pixels alone (28x28).
@@ -65,7 +65,7 @@ class VGG(Backbone):
 
 
 def _block(cin: int, cout: int, convolutions: int) -> nn.Sequential:
-    """Convolutions with norm, and a ReLU between them; the one after the last is left to the caller."""
+    """Make convolutions with norm, a ReLU between them; the one after the last is left to the caller."""
     layers: list[nn.Module] = []
     for index in range(convolutions):
         if index:

@@ -47,7 +47,7 @@ _HARMLESS: list[Any] = [
 
 
 def open_weights(path: Path) -> Any:
-    """What is in a weight file, tensors on the CPU.
+    """Return what is in a weight file, tensors on the CPU.
 
     Raises:
         ModelError: the file is missing, damaged, an archive, a page or a pointer in the place of weights, or
@@ -73,7 +73,7 @@ def open_weights(path: Path) -> Any:
 
 
 def _no_weights(path: Path) -> str | None:
-    """What stands in the place of weights, with the remedy; None where that cannot be told."""
+    """Return what stands in the place of weights, with the remedy; None where that is not clear."""
     with path.open("rb") as file:
         start = file.read(512)
     if start.startswith(b"version https://git-lfs"):
@@ -97,7 +97,7 @@ def _archive(inside: list[str]) -> str:
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
-    """A safetensors file: a header in JSON says where each tensor's bytes lie."""
+    """Read a safetensors file: a header in JSON says where each tensor's bytes lie."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         if length > LONGEST_HEADER:

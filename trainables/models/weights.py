@@ -1,4 +1,4 @@
-"""Weight files: reading published ones safely, naming weights by what they hold, loading them strictly."""
+"""Reads published weight files safely, names weights by what they hold, loads them strictly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["load_into", "load_published", "state_sha256"]
 
 
 def load_published(path: str | Path) -> dict[str, Tensor]:
-    """The state dict of a weight file, on the CPU.
+    """Return the state dict of a weight file, on the CPU.
 
     Reads what RepDistiller and mdistiller write (``{"model": state_dict, ...}``, for instance
     ``ckpt_epoch_240.pth``; of mdistiller's ``best`` and ``latest`` the student), ``{"state_dict": ...}``, the
@@ -39,7 +39,7 @@ def load_published(path: str | Path) -> dict[str, Tensor]:
 
 
 def state_sha256(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 (hex) of a state dict's content: names in sorted order, each with dtype, shape and bytes.
+    """Return the SHA-256 (hex) of a state dict: names in sorted order, each with dtype, shape and bytes.
 
     Equal for equal weights, wherever and in whatever order or memory format they are kept.
 

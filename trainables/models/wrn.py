@@ -1,4 +1,4 @@
-"""Wide ResNets ``wrn_D_K``: depth D = 6n + 4, three stages of n pre-activation blocks, K times wider.
+"""Defines wide ResNets ``wrn_D_K``: depth D = 6n + 4, 3 stages of n pre-activation blocks, K times wider.
 
 Zagoruyko, Komodakis, "Wide Residual Networks", BMVC 2016; keys of RepDistiller's and mdistiller's files.
 """
@@ -15,7 +15,7 @@ __all__ = ["WideResNet"]
 
 
 class PreActivationBlock(nn.Module):
-    """Norm and ReLU come before each 3x3 convolution; the sum at the end stays as it is.
+    """Puts norm and ReLU before each 3x3 convolution; the sum at the end stays as it is.
 
     Where the width changes, the skip takes the activated input through a 1x1 convolution.
     """
@@ -29,7 +29,7 @@ class PreActivationBlock(nn.Module):
         self.convShortcut = conv(cin, cout, 1, stride) if cin != cout else None
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The block's output, and its input after the norm, before and after the ReLU."""
+        """Return the block's output, and its input after the norm, before and after the ReLU."""
         preactivation: Tensor = self.bn1(x)
         active = F.relu(preactivation)
         skip = x if self.convShortcut is None else self.convShortcut(active)
@@ -38,7 +38,7 @@ class PreActivationBlock(nn.Module):
 
 
 class WideStage(nn.Module):
-    """Blocks of one width, under the key ``layer``."""
+    """Chains blocks of one width, under the key ``layer``."""
 
     def __init__(self, cin: int, cout: int, blocks: int, stride: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class WideStage(nn.Module):
         self.layer = nn.ModuleList([PreActivationBlock(cin, cout, stride), *rest])
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The stage's output, and its input after the first norm, before and after the ReLU."""
+        """Return the stage's output, and its input after the first norm, before and after the ReLU."""
         first, *rest = self.layer
         x, preactivation, active = first(x)
         for block in rest:
@@ -55,7 +55,7 @@ class WideStage(nn.Module):
 
 
 class WideResNet(Backbone):
-    """`depth` = 6n + 4 layers; stages of 16, 32 and 64 channels times `width`; for 32x32 images an 8x8 map.
+    """Has `depth` = 6n + 4 layers, stages of 16, 32, 64 channels times `width`; an 8x8 map of 32x32 images.
 
     Four maps in :class:`StageMaps`: the first convolution's output, and the residual stream after each stage,
     which has no norm or ReLU of its own. Its preactivation is what the norm that the next stage (or the head)

@@ -64,7 +64,11 @@ def shown(path: object) -> str:
 
 
 def hidden(name: str) -> bool:
-    """Tell whether an entry of this name is nobody's image: ``._x.JPEG``, ``.ipynb_checkpoints``, ``__MACOSX``."""
+    """Tell whether an entry of this name is nobody's image.
+
+    >>> [hidden(name) for name in ("._x.JPEG", ".ipynb_checkpoints", "__MACOSX", "x.JPEG")]
+    [True, True, True, False]
+    """
     return name.startswith(".") or name in LEFT_BY_SYSTEMS
 
 
