@@ -27,7 +27,7 @@ class ConfigError(SDDError, ValueError):
     >>> from_plain(Training, {"learning_rate": 0.1})
     Traceback (most recent call last):
     ...
-    trainables.config.serialization.ConfigError: learning_rate: unknown field
+    trainables.config.serialization.ConfigError: learning_rate: unknown key; known: ...
     """
 
 

@@ -55,7 +55,7 @@ class Data:
     >>> Data(name="cifar100", validation=1.5)
     Traceback (most recent call last):
     ...
-    trainables.config.serialization.ConfigError: validation: must be in (0, 1)
+    trainables.config.serialization.ConfigError: validation: 1.5 is not between 0 and 1
 
     Attributes:
         name: a data set of ``trainables.data``, such as ``cifar100``, ``folder`` or
@@ -105,6 +105,9 @@ class Training:
     """Holds the settings of optimisation: SGD with momentum under a step or cosine schedule.
 
     Each field is a knob: in a study it may hold a domain, unless it is declared :data:`NOT_SEARCHED`.
+
+    >>> Training(epochs=100, schedule="cosine").lr
+    0.05
 
     Attributes:
         epochs: passes over the training images.

@@ -17,6 +17,12 @@ from trainables.data.split import MakeSplit, Split
 class DataSet:
     """Holds a data set, split, on a device.
 
+    >>> from trainables.data import load
+    >>> data = Data(name="cluttered_digits", options={"scenes": 100, "test": 100}, validation=0.2)
+    >>> digits = load(data, "cpu")
+    >>> len(digits.train), len(digits.validation), len(digits.test), digits.num_classes
+    (80, 20, 100, 10)
+
     Attributes:
         train: what is trained on while choosing; augmented when asked for an epoch.
         validation: the held-out part of the train set, to choose by.

@@ -21,6 +21,9 @@ _ORDER, _VIEWS = 0, 1
 class EpochPlan:
     """Holds one worker's pass over a split.
 
+    >>> evaluation(5, 2, view=0).sizes, training(5, 2, epoch=0, seed=1, views=2).sizes
+    ([2, 2, 1], [2, 2])
+
     Attributes:
         rows: [n] int64, positions in the split, in the order of their use.
         views: [n] int64, view of each of ``rows``; -1 where views are not counted.

@@ -24,6 +24,12 @@ Rows = NDArray[np.int64]
 class SplitIndices:
     """Holds the rows of each part, rising, and the labels of all raw images.
 
+    >>> from trainables.data import load_raw
+    >>> data = Data(name="cluttered_digits", options={"scenes": 100, "test": 100}, validation=0.2, classes=2)
+    >>> parts = split(load_raw(data), data)
+    >>> len(parts.train), len(parts.validation), parts.classes
+    (16, 4, ('zero', 'one'))
+
     Attributes:
         train, validation: rows of the raw train set.
         test: rows of the raw test set.

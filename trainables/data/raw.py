@@ -19,7 +19,15 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class DataError(ConfigError):
-    """Says why a data set cannot be used as configured; begins with the field of ``Data`` to change."""
+    """Says why a data set cannot be used as configured; begins with the field of ``Data`` to change.
+
+    >>> from trainables.config.trial import Data
+    >>> from trainables.data.registry import check
+    >>> check(Data(name="cifar10O"))
+    Traceback (most recent call last):
+    ...
+    trainables.data.raw.DataError: name: unknown data set 'cifar10O'; did you mean 'cifar10'?
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,10 @@ class CropFlipViews:
 
     A view's id is ``offset`` without flips and ``2 * offset + flip`` with them, where ``offset`` is
     ``top * (2 * padding + 1) + left`` in the padded image.
+
+    >>> views = CropFlipViews(padding=4, flip=True)
+    >>> views.count, views.plain
+    (162, 80)
 
     Attributes:
         padding: pixels of zeros on each side before the crop; 0 for no crop.
@@ -54,6 +66,9 @@ class CropFlipViews:
 class StreamedViews:
     """Describes the augmentation of a set that is read from its files in each epoch; views are not counted.
 
+    >>> StreamedViews()
+    StreamedViews(size=224, resize=256, squash=False)
+
     Attributes:
         size: pixels of a side of what the network sees.
         resize: pixels of the shorter side before the centre crop of evaluation.
@@ -69,6 +84,16 @@ class StreamedViews:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RawData:
     """Holds a whole data set. Cheap to pickle and to share: its arrays are read, never written.
+
+    >>> import numpy as np
+    >>> images, labels = np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 0, 1, 1])
+    >>> raw = RawData(
+    ...     train_images=images, train_labels=labels, test_images=images, test_labels=labels,
+    ...     classes=("cat", "dog"), mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2),
+    ...     augmentation=CropFlipViews(padding=1, flip=True),
+    ... )
+    >>> raw.held_out is None, raw.augmentation.count
+    (True, 18)
 
     Attributes:
         train_images, test_images: [N,H,W,3] uint8; for a streamed set [N] keys by which

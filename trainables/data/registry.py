@@ -21,7 +21,11 @@ DATA_VARIABLE = "SDD_DATA"
 
 @dataclass(frozen=True, slots=True)
 class DataOption:
-    """Describes one of ``Data.options``: its default, whose type it has, and its range (inclusive)."""
+    """Describes one of ``Data.options``: its default, whose type it has, and its range (inclusive).
+
+    >>> source("cluttered_digits").options["distractors"]
+    DataOption(default=3, low=0, high=8)
+    """
 
     default: Scalar
     low: float | None = None
@@ -31,6 +35,9 @@ class DataOption:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSource:
     """Describes a data set that can be named.
+
+    >>> source("cifar100").layout
+    ('cifar-100-python/train', 'cifar-100-python/test', 'cifar-100-python/meta')
 
     Attributes:
         module: reader in ``trainables.data``, with ``read(data)`` and ``fingerprint(data)``.

@@ -18,7 +18,14 @@ from trainables.data.split import Batch, MakeSplit, Split, as_tensor
 
 
 class ResidentSplit(Split):
-    """Shows rows of a store of images, [N,H,W,3] uint8 on the device, that splits share."""
+    """Shows rows of a store of images, [N,H,W,3] uint8 on the device, that splits share.
+
+    >>> from trainables.data import load
+    >>> digits = load(Data(name="cluttered_digits", options={"scenes": 100, "test": 100}), "cpu")
+    >>> index = digits.test.index[:2]
+    >>> digits.test.images(index, torch.full((2,), digits.test.plain)).shape
+    torch.Size([2, 3, 32, 32])
+    """
 
     views: int
 

@@ -18,6 +18,13 @@ from trainables.data import epoch_plan as epochs
 class Batch(NamedTuple):
     """Holds the images of one step, on the device.
 
+    >>> from trainables.config.trial import Data
+    >>> from trainables.data import load
+    >>> digits = load(Data(name="cluttered_digits", options={"scenes": 100, "test": 100}), "cpu")
+    >>> batch = next(digits.train.batches(8, epoch=0))
+    >>> batch.images.shape, batch.target.shape
+    (torch.Size([8, 3, 32, 32]), torch.Size([8]))
+
     Attributes:
         images: [B,3,H,W] float32, augmented and normalised.
         target: [B] int64, labels.
@@ -34,6 +41,12 @@ class Batch(NamedTuple):
 
 class Split(ABC):
     """Shows a part of a data set in batches on the device.
+
+    >>> from trainables.config.trial import Data
+    >>> from trainables.data import load
+    >>> digits = load(Data(name="cluttered_digits", options={"scenes": 100, "test": 100}), "cpu")
+    >>> len(digits.test), [len(batch.target) for batch in digits.test.batches(64, epoch=None)]
+    (100, [64, 36])
 
     Attributes:
         labels: [n] int64 on the device, in the order of evaluation.

@@ -44,6 +44,13 @@ class AttentionTransfer(FeatureLoss):
 
     Stages are paired in order from the first; a network with more stages than the other keeps its last ones
     unpaired, as in mdistiller.
+
+    >>> import torch
+    >>> maps = torch.ones(2, 16, 8, 8), torch.ones(2, 32, 4, 4)
+    >>> features = Features(maps, maps, torch.ones(2, 32))
+    >>> shapes = FeatureShapes.of(features)
+    >>> AttentionTransfer(shapes, shapes, 2)(features, features, torch.tensor([0, 1]), torch.arange(2)).item()
+    0.0
     """
 
     def __init__(

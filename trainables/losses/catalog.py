@@ -34,6 +34,9 @@ class RegisteredCode:
 class LossSpec:
     """Describes one named loss: where its code is (``module:name``, or the function itself), what it takes.
 
+    >>> FEATURE_LOSSES["crd"].default_weight, LOGIT_LOSSES["dist"].per_sample
+    (0.8, False)
+
     Attributes:
         default_weight: the published weight of a feature loss beside a cross entropy of weight 1.
         per_sample: the loss is a mean over images; not so where images are compared with each other. A logit

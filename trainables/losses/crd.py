@@ -36,6 +36,11 @@ class ContrastiveDistillation(FeatureLoss):
     State: banks, labels and Z are buffers; the seed of the draws and their number are in ``state_dict`` as
     well, so a resumed trial draws what it would have drawn. One process only: the banks of several processes
     would each see their own share of the images.
+
+    >>> shapes = FeatureShapes(((16, 8, 8), (32, 4, 4)))
+    >>> loss = ContrastiveDistillation(shapes, shapes, 100, dim=8, negatives=16)
+    >>> loss.bank_student.shape
+    torch.Size([100, 8])
     """
 
     capturable = False  # negatives are drawn with a generator seeded for each step

@@ -35,6 +35,12 @@ class Features(NamedTuple):
     preactivations: the same before a stage's last ReLU.
     pooled: [B,C], the average of the final map.
     closing: [B,C,h,w], the final map where layers lie between it and the last stage; else None.
+
+    >>> import torch
+    >>> stem, stage = torch.zeros(2, 16, 8, 8), torch.ones(2, 32, 4, 4)
+    >>> features = Features((stem, stage), (stem, stage), stage.mean(dim=(2, 3)))
+    >>> features.pooled.shape, features.final is stage
+    (torch.Size([2, 32]), True)
     """
 
     maps: tuple[Tensor, ...]
@@ -65,7 +71,12 @@ class Features(NamedTuple):
 
 
 class FeatureShapes(NamedTuple):
-    """Carries (C, h, w) of each map of :class:`Features`, known before the first batch."""
+    """Carries (C, h, w) of each map of :class:`Features`, known before the first batch.
+
+    >>> shapes = FeatureShapes(((16, 8, 8), (32, 4, 4)))
+    >>> shapes.final, shapes.pooled
+    ((32, 4, 4), 32)
+    """
 
     maps: tuple[tuple[int, int, int], ...]
     closing: tuple[int, int, int] | None = None
@@ -93,6 +104,15 @@ class FeatureLoss(nn.Module):
 
     Its parameters are trained with the student and kept apart from it; its buffers belong to the trial's
     checkpoint. In eval mode a call changes no state.
+
+    >>> import torch
+    >>> class PooledDistance(FeatureLoss):
+    ...     def compare(self, student, teacher, target, index):
+    ...         return (student.pooled - teacher.pooled).square().mean()
+    >>> maps = torch.ones(2, 32, 4, 4), torch.zeros(2, 32, 4, 4)
+    >>> student, teacher = (Features((x,), (x,), x.mean(dim=(2, 3))) for x in maps)
+    >>> PooledDistance()(student, teacher, torch.tensor([0, 1]), torch.arange(2)).item()
+    1.0
     """
 
     capturable = True

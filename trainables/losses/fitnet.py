@@ -18,6 +18,11 @@ class FitNet(FeatureLoss):
     the paper; the regressor as in mdistiller). For maps of one size the convolution is 1x1; a student's map
     of twice the size takes a 3x3 of stride 2, of half the size a transposed 4x4 of stride 2; any other is
     averaged (or repeated) to the teacher's size after a 1x1.
+
+    >>> student = FeatureShapes(((16, 32, 32), (16, 32, 32), (32, 16, 16)))
+    >>> teacher = FeatureShapes(((16, 32, 32), (64, 32, 32), (128, 16, 16)))
+    >>> sum(x.numel() for x in FitNet(student, teacher, 100, layer=2).parameters())
+    4480
     """
 
     def __init__(

@@ -13,12 +13,22 @@ Value: TypeAlias = bool | int | float | str | tuple[int, ...]
 
 
 class LossError(SDDError, ValueError):
-    """Says which loss, or option of one, cannot be used, and what is known."""
+    """Says which loss, or option of one, cannot be used, and what is known.
+
+    >>> checked("kd", {"temperature": LossOption(4.0, "T")}, {"temprature": 2.0})
+    Traceback (most recent call last):
+    ...
+    trainables.losses.options.LossError: kd: option 'temprature' is unknown
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class LossOption:
     """Describes one option of a loss. Its kind (bool, int, float, str, tuple of ints) is its default's.
+
+    >>> temperature = LossOption(4.0, "T", low=0.0, above_low=True)
+    >>> temperature.range, temperature.normalised("kd: temperature", 3)
+    ('a finite number greater than 0', 3.0)
 
     Attributes:
         above_low: the bound itself is excluded.

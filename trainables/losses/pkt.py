@@ -29,6 +29,14 @@ class ProbabilisticTransfer(FeatureLoss):
 
     with p, q the :func:`neighbour_probabilities` of teacher and student and epsilon 1e-7 (eq. 8 of the
     paper; the mean over pairs is RepDistiller's and explains the weight of 30000).
+
+    >>> import torch
+    >>> maps = torch.ones(2, 16, 8, 8), torch.ones(2, 32, 4, 4)
+    >>> features = Features(maps, maps, torch.ones(2, 32))
+    >>> shapes = FeatureShapes.of(features)
+    >>> loss = ProbabilisticTransfer(shapes, shapes, 2)
+    >>> loss(features, features, torch.tensor([0, 1]), torch.arange(2)).item()
+    0.0
     """
 
     def __init__(self, student: FeatureShapes, teacher: FeatureShapes, num_samples: int) -> None:

@@ -69,6 +69,10 @@ class KnowledgeReview(FeatureLoss):
     (before it with ``student_preactivations``) and f^T before its ReLU. Networks with different numbers of
     stages are paired from the last one. M is the channels of the student's pooled features, at most
     ``max_channels``. mdistiller warms this term up over 20 epochs.
+
+    >>> shapes = FeatureShapes(((16, 32, 32), (16, 32, 32), (32, 16, 16), (64, 8, 8)))
+    >>> any(parameter.requires_grad for parameter in KnowledgeReview(shapes, shapes, 100).parameters())
+    True
     """
 
     def __init__(

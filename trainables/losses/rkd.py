@@ -38,6 +38,13 @@ class RelationalKD(FeatureLoss):
     with psi the relations of :func:`distance_relations` and :func:`angle_relations` and H the Huber loss,
     averaged over all pairs or triplets (eqs. 5-9 of the paper). The lambdas are the options
     ``distance_weight`` and ``angle_weight``, so the term as a whole has weight 1. Needs two images or more.
+
+    >>> import torch
+    >>> maps = torch.ones(2, 16, 8, 8), torch.ones(2, 32, 4, 4)
+    >>> features = Features(maps, maps, torch.eye(2, 32))
+    >>> shapes = FeatureShapes.of(features)
+    >>> RelationalKD(shapes, shapes, 2)(features, features, torch.tensor([0, 1]), torch.arange(2)).item()
+    0.0
     """
 
     def __init__(

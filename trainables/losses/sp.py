@@ -35,7 +35,16 @@ def _row_normalised_gram(rows: Tensor) -> Tensor:
 
 
 class SimilarityPreserving(FeatureLoss):
-    """Applies :func:`similarity_preserving` to the last stage's whole map, flattened (as in mdistiller)."""
+    """Applies :func:`similarity_preserving` to the last stage's whole map, flattened (as in mdistiller).
+
+    >>> import torch
+    >>> maps = torch.ones(2, 16, 8, 8), torch.ones(2, 32, 4, 4)
+    >>> features = Features(maps, maps, torch.ones(2, 32))
+    >>> shapes = FeatureShapes.of(features)
+    >>> loss = SimilarityPreserving(shapes, shapes, 2)
+    >>> loss(features, features, torch.tensor([0, 1]), torch.arange(2)).item()
+    0.0
+    """
 
     def __init__(self, student: FeatureShapes, teacher: FeatureShapes, num_samples: int) -> None:
         super().__init__()
@@ -52,6 +61,14 @@ class MultiScaleSimilarity(FeatureLoss):
     logits), :func:`similarity_preserving` compares the batch's images there, and ``reduction`` is taken over
     the cells. The scale set (1,) is SP on the pooled features. Cells carry equal weight: features have no
     class that could agree with the global one.
+
+    >>> import torch
+    >>> maps = torch.ones(2, 16, 8, 8), torch.ones(2, 32, 4, 4)
+    >>> features = Features(maps, maps, torch.ones(2, 32))
+    >>> shapes = FeatureShapes.of(features)
+    >>> loss = MultiScaleSimilarity(shapes, shapes, 2, scales=(1, 2))
+    >>> loss(features, features, torch.tensor([0, 1]), torch.arange(2)).item()
+    0.0
     """
 
     def __init__(

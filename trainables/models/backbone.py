@@ -39,6 +39,11 @@ Stem = Literal["small", "pooled", "strided"]
 class StageMaps(NamedTuple):
     """Carries the maps that feature losses compare, and the one that is pooled and classified.
 
+    >>> import torch
+    >>> stem, stage = torch.zeros(2, 16, 8, 8), torch.ones(2, 32, 4, 4)
+    >>> StageMaps((stem, stage), (stem, stage)).final is stage
+    True
+
     Attributes:
         maps: after the stem (index 0) and after each stage: after the stage's last ReLU where it ends in one.
         preactivations: the same before that ReLU. A stage which ends without a ReLU (MobileNetV2's linear
@@ -77,6 +82,18 @@ class Backbone(nn.Module):
 
     A network gives :meth:`forward_stages`, `feature_channels` (C of the last map) and `classifier_key`, the
     name its last layer has in published weight files; the rest follows.
+
+    >>> import torch
+    >>> class OneConvolution(Backbone):
+    ...     feature_channels = 4
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.stem, self.fc = conv(3, 4, 3), nn.Linear(4, 10)
+    ...     def forward_stages(self, x, kind="released"):
+    ...         before = self.stem(x)
+    ...         return StageMaps((F.relu(before),), (before,))
+    >>> OneConvolution()(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 10])
     """
 
     feature_channels: int

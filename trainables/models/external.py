@@ -28,7 +28,11 @@ CHECKED_SIZE = 64
 
 
 class NormThenLinear:
-    """Joins a layer norm and the linear layer after it, for pooled features: [..., C] -> [..., K]."""
+    """Joins a layer norm and the linear layer after it, for pooled features: [..., C] -> [..., K].
+
+    >>> NormThenLinear(nn.LayerNorm(8), nn.Linear(8, 10))(torch.zeros(2, 5, 8)).shape
+    torch.Size([2, 5, 10])
+    """
 
     commutes_with_pooling = False
 

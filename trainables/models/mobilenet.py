@@ -81,6 +81,9 @@ class MobileNetV2(Backbone):
     leaves a 7x7 map. Five maps in :class:`StageMaps`: the stem, then the groups that end at 1/2, 1/4, 1/8 and
     1/16 of the image's side (released, of large images: half of that). All but the first are linear
     bottlenecks; of kind ``activated``, the last is after the closing 1x1 convolution, and else its input.
+
+    >>> MobileNetV2(10).classifier.weight.shape
+    torch.Size([10, 1280])
     """
 
     classifier_key = "classifier"
@@ -135,6 +138,9 @@ class MobileNetV1(Backbone):
     """Stacks thirteen separable convolutions; for 224x224 images a 7x7 map of 1024 channels.
 
     Five maps in :class:`StageMaps`: the stem (1/2 of the image's side), then 1/4, 1/8, 1/16 and 1/32.
+
+    >>> MobileNetV1(10).feature_channels
+    1024
     """
 
     def __init__(self, num_classes: int, image_size: int = 224) -> None:

@@ -26,13 +26,17 @@ class ModelError(SDDError, ValueError):
     >>> check_name("resnet8x5")
     Traceback (most recent call last):
     ...
-    trainables.models.names.ModelError: no network 'resnet8x5'
+    trainables.models.names.ModelError: unknown network 'resnet8x5'; did you mean ...
     """
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRecipe:
     """Says how to build one network: ``trainables.models.<module>.<factory>(**options)``.
+
+    >>> recipe = resolve("wrn_16_2")
+    >>> recipe.module, recipe.factory, recipe.options
+    ('wrn', 'WideResNet', {'depth': 16, 'width': 2})
 
     Attributes:
         for_small_images: whether it is a network for 32x32 images, which takes large ones in one of two forms

@@ -47,6 +47,10 @@ class ResNet(Backbone):
     """Has `depth` = 6n + 2 layers, stages of 16, 32, 64 channels times `width`; an 8x8 map of 32x32 images.
 
     Four maps in :class:`StageMaps`: the stem and the three stages.
+
+    >>> network = ResNet(10, depth=8)
+    >>> network.feature_channels, network.classifier.weight.shape
+    (64, torch.Size([10, 64]))
     """
 
     def __init__(

@@ -53,7 +53,11 @@ class Bottleneck(nn.Module):
 
 
 class BottleneckResNet(Backbone):
-    """Has `blocks` a stage, stages of 256, 512, 1024 and 2048 channels. Five maps in :class:`StageMaps`."""
+    """Has `blocks` a stage, stages of 256, 512, 1024 and 2048 channels. Five maps in :class:`StageMaps`.
+
+    >>> BottleneckResNet(10, blocks=(1, 1, 1, 1)).feature_channels
+    2048
+    """
 
     classifier_key = "linear"
 

@@ -122,7 +122,11 @@ class _ShuffleNet(Backbone):
 
 
 class ShuffleNetV1(_ShuffleNet):
-    """Has stages of 240, 480 and 960 channels. Four maps in :class:`StageMaps`."""
+    """Has stages of 240, 480 and 960 channels. Four maps in :class:`StageMaps`.
+
+    >>> ShuffleNetV1(10).classifier.weight.shape
+    torch.Size([10, 960])
+    """
 
     def __init__(self, num_classes: int, image_size: int = 32, large_images: LargeImages = "pooled") -> None:
         super().__init__(image_size, large_images)
@@ -139,6 +143,9 @@ class ShuffleNetV2(_ShuffleNet):
     """Has stages of 116, 232, 464 channels, then a 1x1 convolution to 1024. Four maps in :class:`StageMaps`.
 
     The last map is the input of that convolution; of kind ``activated``, its output.
+
+    >>> ShuffleNetV2(10).classifier.weight.shape
+    torch.Size([10, 1024])
     """
 
     def __init__(self, num_classes: int, image_size: int = 32, large_images: LargeImages = "pooled") -> None:

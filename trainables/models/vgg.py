@@ -30,6 +30,9 @@ class VGG(Backbone):
 
     Images of 64 pixels are pooled once more, before the last block. So are larger ones (14x14 for 224x224
     images) but in the released form, which pools at 64 pixels alone (28x28).
+
+    >>> VGG(10, depth=8).classifier.weight.shape
+    torch.Size([10, 512])
     """
 
     classifier_key = "classifier"

@@ -60,6 +60,10 @@ class WideResNet(Backbone):
     Four maps in :class:`StageMaps`: the first convolution's output, and the residual stream after each stage,
     which has no norm or ReLU of its own. Its preactivation is what the norm that the next stage (or the head)
     begins with makes of it; of kind ``activated``, maps are after the ReLU behind that norm.
+
+    >>> network = WideResNet(10, depth=10, width=2)
+    >>> network.feature_channels, network.classifier.weight.shape
+    (128, torch.Size([10, 128]))
     """
 
     def __init__(

@@ -23,7 +23,12 @@ LEFT_BY_SYSTEMS = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volum
 
 
 class PassedOver:
-    """Counts the entries that are no images of the set, by kind."""
+    """Counts the entries that are no images of the set, by kind.
+
+    >>> over = PassedOver()
+    >>> over.remarks()
+    ()
+    """
 
     def __init__(self) -> None:
         self.kinds: Counter[str] = Counter()

@@ -43,6 +43,10 @@ RESIDENT_BYTES = 8 * 2**30
 class Labelled:
     """Holds the images of a part, by what names them to their reader, with their labels.
 
+    >>> part = Labelled(np.array(["a.png", "b.png"]), np.array([0, 1]))
+    >>> Labelled.joined([part, part.rows(np.array([0]))]).labels.tolist()
+    [0, 1, 0]
+
     Attributes:
         keys: [N], paths or positions.
         labels: [N] int64, positions in the classes.
