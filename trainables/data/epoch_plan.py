@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trainables.data.partition import shuffled
 
 _ORDER, _VIEWS = 0, 1
-"""What is drawn, as a part of the seed."""
+"""Parts of the seed that say what is drawn."""
 
 
 @dataclass(frozen=True, slots=True)

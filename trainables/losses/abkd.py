@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 SMALL = 1e-3
-"""A parameter nearer to 0 is treated as one that may be 0."""
+"""Size below which a parameter is treated as one that may be 0."""
 
 
 def abkd(

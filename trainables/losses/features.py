@@ -116,7 +116,7 @@ class FeatureLoss(nn.Module):
     """
 
     capturable = True
-    """Whether a step may be recorded as a CUDA graph: nothing is done in Python between kernels."""
+    """True where a step may be recorded as a CUDA graph: nothing is done in Python between kernels."""
 
     def forward(self, student: Features, teacher: Features, target: Tensor, index: Tensor) -> Tensor:
         """Return the loss, a scalar in float32 (or float64), without its weight.

@@ -22,7 +22,7 @@ AVERAGED = "n_averaged"
 """The counter that `AveragedModel` keeps beside the network."""
 
 STUDENT = "student."
-"""Where mdistiller's ``best`` and ``latest`` have the student of a whole distiller."""
+"""Prefix of the student's keys in mdistiller's ``best`` and ``latest``, which hold a whole distiller."""
 
 _DEPTH = 3
 """Mappings in mappings that are looked through."""

@@ -39,7 +39,7 @@ LARGE, SMALL = (19.0, 23.0), (8.0, 11.0)
 """Sides of the labelled digit and of the others, pixels, drawn uniformly."""
 
 CONTRAST = (0.2, 0.5)
-"""How much lighter a digit's ink is than the background in each colour channel, drawn uniformly."""
+"""Lightness of a digit's ink above the background's in each colour channel, drawn uniformly."""
 
 NOISE = 0.06
 """Largest deviation of a pixel's channel, of a triangular distribution."""

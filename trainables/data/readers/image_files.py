@@ -12,13 +12,13 @@ from trainables.data.raw import DataError
 from trainables.data.readers.image_folders import shown
 
 MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
-"""What becomes 8-bit RGB without a choice to be made; an alpha channel is dropped, as torchvision does."""
+"""Modes that become 8-bit RGB without a choice to be made; an alpha channel is dropped, as torchvision does."""
 
 _SIXTEEN_BITS = re.compile(r";16[BLNS]?\b")
-"""In what Pillow says of how a file's pixels are packed; it would keep the upper 8 bits without a word."""
+"""Pattern of packings with 16 bits a channel, of which Pillow would keep the upper 8 without a word."""
 
 _PACKED_IN_SIXTEEN = re.compile(r"BGR;1[56]")
-"""5 bits a channel, which fit."""
+"""Pattern of packings with 5 bits a channel, which fit."""
 
 
 def read_rgb(path: Path) -> Image.Image:

@@ -26,8 +26,9 @@ class PassedOver:
     """Counts the entries that are no images of the set, by kind.
 
     >>> over = PassedOver()
+    >>> over.add("birds/notes.txt")
     >>> over.remarks()
-    ()
+    ('passed over 1 entry that is no image of the set: 1 .txt file (such as birds/notes.txt)',)
     """
 
     def __init__(self) -> None:

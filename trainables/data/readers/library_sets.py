@@ -47,7 +47,7 @@ class LibraryPart:
 
 
 Parts = Mapping[str, LibraryPart]
-"""By role, in the order of the raw positions."""
+"""Parts of a set by role, in the order of the raw positions."""
 
 
 def raw_of_parts(data: Data, parts: Parts, classes: tuple[str, ...]) -> RawData:

@@ -68,7 +68,7 @@ class Labelled:
 def split_off(whole: Labelled, share: float, seed: int) -> tuple[Labelled, Labelled]:
     """Split a set without a test part: of each class ``share`` is for test, at least one image.
 
-    What is drawn hangs on ``seed`` and the class alone.
+    What is drawn depends on ``seed`` and the class alone.
     """
     test = np.zeros(len(whole.labels), dtype=bool)
     for label, rows in rows_by_class(whole.labels, int(whole.labels.max(initial=-1)) + 1).items():

@@ -27,10 +27,10 @@ from trainables.errors import one_line, suggestion
 
 LABELS = ("targets", "labels", "_labels", "y")
 PATHS = ("_image_files", "_images", "images", "_samples", "samples", "imgs")
-"""Where torchvision's sets keep labels, and paths or (path, label)."""
+"""Attributes in which torchvision's sets keep labels, and paths or (path, label)."""
 
 VALIDATION = ("val", "valid")
-"""What torchvision calls the validation part."""
+"""Names that torchvision has for the validation part."""
 
 
 def read(data: Data) -> RawData:
