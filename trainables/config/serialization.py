@@ -89,7 +89,7 @@ def field_types(kind: type) -> dict[str, Any]:
 
 
 def convert(hint: Any, value: Any, path: str) -> Any:
-    """Return ``value`` as type ``hint``; lists become tuples and whole numbers floats, nothing else is converted.
+    """Return ``value`` as type ``hint``; lists become tuples, whole numbers floats, nothing else changes.
 
     >>> convert(tuple[float, ...], [1, 2.5], "field")
     (1.0, 2.5)

@@ -32,7 +32,7 @@ LARGE_IMAGE = 65
 """Pixels a side from which a network for small images takes another stem."""
 
 Stem = Literal["small", "pooled", "strided"]
-"""Beginning of a network for small images: as published for 32x32 images; by a 7x7 convolution of stride 2 and
+"""Start of a network for small images: as published for 32x32 images; by a 7x7 convolution of stride 2 and
 3x3 max pooling of stride 2; or by that convolution alone, as SDD's code has it for CUB-200."""
 
 

@@ -43,7 +43,7 @@ _HARMLESS: list[Any] = [
     (numpy.float64(0).__reduce__()[0], "numpy.core.multiarray.scalar"),
     (numpy.float64(0).__reduce__()[0], "numpy._core.multiarray.scalar"),
 ]
-"""Types that published files hold beside tensors: the run's options, and a learning rate that numpy computed."""
+"""Types that published files hold beside tensors: the run's options, and a rate that numpy computed."""
 
 
 def open_weights(path: Path) -> Any:

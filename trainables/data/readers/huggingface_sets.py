@@ -1,4 +1,4 @@
-"""Reads sets of Hugging Face's ``datasets``: ``Data(name="huggingface:NAME", root=...)``; pip install it.
+"""Reads sets of Hugging Face's ``datasets``, to be installed: ``Data(name="huggingface:NAME", root=...)``.
 
 ``root/NAME`` is a folder that ``save_to_disk`` wrote. With ``options={"download": True}`` the set is fetched
 by its name where it is not there, into ``root``. It has one column of images and one of class labels.

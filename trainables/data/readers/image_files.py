@@ -12,7 +12,7 @@ from trainables.data.raw import DataError
 from trainables.data.readers.image_folders import shown
 
 MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
-"""Modes that become 8-bit RGB without a choice to be made; an alpha channel is dropped, as torchvision does."""
+"""Modes that become 8-bit RGB without a choice to make; an alpha channel is dropped, as torchvision does."""
 
 _SIXTEEN_BITS = re.compile(r";16[BLNS]?\b")
 """Pattern of packings with 16 bits a channel, of which Pillow would keep the upper 8 without a word."""

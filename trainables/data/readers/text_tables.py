@@ -13,7 +13,7 @@ from trainables.data.readers.image_folders import shown
 def table(path: Path, columns: int | None = None) -> list[list[str]]:
     """Return the words of each line of a text file, in ``columns`` columns (the last takes the line's rest).
 
-    Blank lines and blanks around a line are left out; a byte order mark is heeded; bytes that are no UTF-8 are
+    Blank lines and blanks around lines are left out; a byte order mark is heeded; bytes that are no UTF-8 are
     kept as the file system keeps them in names.
 
     Raises:
