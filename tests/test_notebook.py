@@ -24,6 +24,7 @@ def test_the_changelog_and_the_readme_lead_to_it() -> None:
         assert "(docs/notebook.ipynb)" in (ROOT / page).read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_every_cell_runs(tmp_path: Path) -> None:
     script = tmp_path / "notebook.py"
@@ -34,7 +35,7 @@ def test_every_cell_runs(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         env={**environment, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         check=False,
     )

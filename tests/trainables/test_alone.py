@@ -20,7 +20,7 @@ import torch
 import trainables
 
 for module in pkgutil.walk_packages(trainables.__path__, "trainables."):
-    if module.name not in ("trainables.ray_worker.trainable", "trainables.ray_worker.worker_group"):
+    if not module.name.startswith("trainables.ray_worker."):
         importlib.import_module(module.name)
 
 from trainables.config import Data, LogitTerm, Method, Teacher, Training, TrialConfig
