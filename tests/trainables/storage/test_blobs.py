@@ -167,7 +167,7 @@ def test_a_late_writer_loses_no_epoch(url: str) -> None:
     late.storage.write(f"{late.name}/student-{'b' * 16}.pt", b"student late")  # finishing, cut off again
     assert here.checkpoints() == []
     assert here.result() == record
-    assert here.student.read_bytes() == b"student here"
+    assert here.student().read_bytes() == b"student here"
 
 
 def test_teachers_are_filed_and_known_again(url: str) -> None:
