@@ -18,7 +18,7 @@ def hand_on(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]
     once, for type checkers and for the interpreter, and a room can be imported without torch, Ray or pandas:
 
         if TYPE_CHECKING:
-            from study.journal.journal import Journal as Journal
+            from trainables.storage.run_store import RunStore as RunStore
         else:
             __getattr__, __dir__, __all__ = hand_on(__name__)
 
