@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.object_server import object_server
+from trainables.losses.catalog import LOGIT_LOSSES
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -22,3 +23,12 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of an S3 server that runs for as long as the tests do."""
     with object_server(tmp_path_factory.mktemp("s3") / "server.log") as environment:
         yield environment
+
+
+@pytest.fixture(autouse=True)
+def _registered_losses_as_they_were() -> Iterator[None]:
+    """Take away what a test, or an example in a docstring, registers, so that no other test meets it."""
+    before = dict(LOGIT_LOSSES)
+    yield
+    LOGIT_LOSSES.clear()
+    LOGIT_LOSSES.update(before)

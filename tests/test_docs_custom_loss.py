@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from study.plan.plan import Plan
 from study.plan.resolve import resolve
 from trainables.data import prepare
 from trainables.engine.runtime import Runtime
-from trainables.losses.catalog import LOGIT_LOSSES
 from trainables.models import build
 from trainables.storage.run_store import RunStore
 from trainables.teacher.importing import file_teacher
@@ -25,13 +23,12 @@ PAGE = Path(__file__).parents[1] / "docs" / "custom_loss.md"
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Iterator[Plan]:
+def plan(tmp_path: Path) -> Plan:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     file = tmp_path / "my_loss.py"
     file.write_text(code)
     small = ["data.options={'scenes': 100, 'test': 100}", "training.epochs=1", "training.precision=float32"]
-    yield resolve(load_space(file, small))
-    LOGIT_LOSSES.pop("logit_mse", None)
+    return resolve(load_space(file, small))
 
 
 def test_the_pages_loss_is_searched_and_decoupled(plan: Plan) -> None:

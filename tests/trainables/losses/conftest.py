@@ -10,7 +10,6 @@ then global average).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-
-from trainables.losses.catalog import LOGIT_LOSSES
 
 
 class Reference:
@@ -47,15 +44,6 @@ def gradient(loss: Tensor, x: Tensor) -> Tensor:
 @pytest.fixture(scope="session")
 def reference() -> Reference:
     return Reference(Path(__file__).parents[2] / "data" / "losses.npz")
-
-
-@pytest.fixture(autouse=True)
-def _registry_as_it_was() -> Iterator[None]:
-    """No test's registered loss is seen by another test."""
-    before = dict(LOGIT_LOSSES)
-    yield
-    LOGIT_LOSSES.clear()
-    LOGIT_LOSSES.update(before)
 
 
 @pytest.fixture

@@ -46,7 +46,6 @@ def space(tmp_path: Path) -> Iterator[Path]:
     file.write_text(SPACE)
     exec(compiled(read_source(file), str(file)), {"__name__": "own", "__file__": str(file)})
     yield file
-    LOGIT_LOSSES.pop("travels", None)
     user_losses._now.clear()
 
 
