@@ -9,7 +9,7 @@ from typing import Any
 from study.commands.common import add_results, answer, user_path
 from study.errors import DONE, UserError
 from study.workspace.locations import Locations, add_store
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.teacher.importing import CLASSES, IMAGE_SIZE, import_teacher
 
 EPILOG = """

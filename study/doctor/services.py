@@ -13,7 +13,7 @@ from study.doctor.findings import DoctorContext, Finding, borrowed, roomy, typed
 from study.errors import UserError, one_line
 
 if TYPE_CHECKING:
-    from trainables.config.trial import Data
+    from trainables.config.data import Data
     from trainables.data.raw import RawData
 
 PROBE = "sdd-study-doctor"

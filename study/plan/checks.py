@@ -12,7 +12,7 @@ from study.spec.search import COSTS
 from study.spec.study import Pair, StudySpec
 from study.spec.training import changed, corners
 from trainables.config.serialization import ConfigError
-from trainables.config.trial import Training
+from trainables.config.training import Training
 from trainables.distributed.checks import check_shared
 from trainables.losses import check_feature_loss
 

@@ -16,15 +16,11 @@ from study.spec.published import PaperCase
 from study.spec.sampler_factory import SamplerFactory
 from study.spec.study import Pair, StudySpec
 from study.spec.training import changed, closed
-from trainables.config.trial import (
-    Data,
-    LargeImages,
-    Method,
-    Teacher,
-    Training,
-    TrialConfig,
-    without_later_fields,
-)
+from trainables.config.data import Data
+from trainables.config.key import without_later_fields
+from trainables.config.method import Method
+from trainables.config.training import Training
+from trainables.config.trial import LargeImages, Teacher, TrialConfig
 from trainables.data.raw import RawData, StreamedViews
 from trainables.data.registry import source
 from trainables.models.names import resolve

@@ -19,7 +19,7 @@ from trainables.storage.files import to_json
 if TYPE_CHECKING:
     from study.spec.study import StudySpec
     from study.workspace.folder import StudyFolder
-    from trainables.config.trial import Training
+    from trainables.config.training import Training
     from trainables.engine.device import Precision
 
 

@@ -13,7 +13,8 @@ from study.spec.known_answers import KnownAnswers
 from study.spec.settings import settings_of
 from study.spec.study import Pair
 from study.spec.training import TRAINING_KNOBS, changed, closed_value
-from trainables.config.trial import Data, Training
+from trainables.config.data import Data
+from trainables.config.training import Training
 
 Condition = tuple[str, tuple[Any, ...]]
 """A name in the search, and the values of it with which something else is asked for."""

@@ -19,7 +19,7 @@ Role = Literal["", "paper", "best", "baseline", "given"]
 class PlannedTrial:
     """Holds the configuration of one trial and where in the study it belongs.
 
-    >>> from trainables.config.trial import Data
+    >>> from trainables.config.data import Data
     >>> config = TrialConfig(data=Data(name="cifar100"), student="resnet8")
     >>> planned = PlannedTrial(config, "teachers", "resnet8", "CE")
     >>> planned.stage, planned.key == config.trial_key

@@ -20,8 +20,9 @@ from study.spec.knobs import ABSENT, Knob
 from study.spec.settings import KNOBS, settings_of
 from study.spec.study import Confirm
 from study.spec.training import TRAINING_KNOBS, published_value
+from trainables.config.key import without_later_fields
 from trainables.config.serialization import ConfigError
-from trainables.config.trial import TrialConfig, without_later_fields
+from trainables.config.trial import TrialConfig
 from trainables.losses import check_logit_loss
 
 COLUMN_KNOBS = sorted((row for row in KNOBS if row.column), key=lambda row: row.column)

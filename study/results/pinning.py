@@ -22,7 +22,8 @@ from study.spec.source_code import WIDTH, _classes, without_study, written
 from study.spec.study import Confirm, Pair, Resources, Search, StudySpec
 from study.workspace.folder import StudyFolder
 from trainables.config.serialization import ConfigError
-from trainables.config.trial import Teacher, Training, TrialConfig
+from trainables.config.training import Training
+from trainables.config.trial import Teacher, TrialConfig
 from trainables.losses.user_losses import run_sources
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from study.spec.search import ASHA, HyperBand, Median
-from trainables.config.trial import Training
+from trainables.config.training import Training
 
 
 class StoppingRule(Protocol):

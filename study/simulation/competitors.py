@@ -23,7 +23,7 @@ from trainables.errors import suggestion
 class Draw:
     """Holds what one replay begins with.
 
-    >>> from trainables.config.trial import Training
+    >>> from trainables.config.training import Training
     >>> training = Training(epochs=2, milestones=(), schedule="cosine", precision="float32")
     >>> curves = CurveSet("quickstart", np.zeros((3, 2)), training)
     >>> Draw(curves, there=[2, 0, 1], trials=2, random=np.random.default_rng(0)).order

@@ -12,7 +12,7 @@ import numpy as np
 
 from study.errors import UserError
 from study.journal.curves import Floats
-from trainables.config.trial import Training
+from trainables.config.training import Training
 
 CURVE, KNOB = "_by_epoch", "knob."
 """End of the name of a column with a curve, and beginning of one with the value of a searched knob."""

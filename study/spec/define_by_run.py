@@ -30,8 +30,7 @@ from study.spec.known_answers import KnownAnswers
 from study.spec.published import ANY_CASE, PaperCase
 from study.spec.settings import settings_of
 from study.spec.training import TRAINING_KNOBS, published_value
-from trainables.config.serialization import ConfigError, to_plain
-from trainables.config.trial import require
+from trainables.config.serialization import ConfigError, require, to_plain
 
 MOST_CORNERS = 500
 """Corners of a space that are looked at."""

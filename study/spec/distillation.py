@@ -13,9 +13,10 @@ from study.spec.features import Added
 from study.spec.knobs import declared, knob
 from study.spec.published import ANY_CASE, PaperCase
 from study.spec.training import checked_changes, closed_value
+from trainables.config.key import SINCE_LATER
+from trainables.config.method import LogitTerm, Method
 from trainables.config.open_values import guarded
-from trainables.config.serialization import ConfigError
-from trainables.config.trial import SINCE_LATER, LogitTerm, Method, require
+from trainables.config.serialization import ConfigError, require
 from trainables.losses import check_logit_loss, feature_loss_spec, logit_loss_fingerprint
 from trainables.models.names import resolve
 

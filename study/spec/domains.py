@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from trainables.config.serialization import OpenValue
-from trainables.config.trial import require
+from trainables.config.serialization import OpenValue, require
 
 
 class OptunaTrial(Protocol):

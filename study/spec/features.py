@@ -11,8 +11,9 @@ from typing import Any
 from study.spec.domains import Domain, extremes, options_of
 from study.spec.published import ANY_CASE, PaperCase
 from study.spec.published_features import feature_loss
+from trainables.config.method import FeatureTerm
 from trainables.config.open_values import guarded
-from trainables.config.trial import FeatureTerm, require
+from trainables.config.serialization import require
 from trainables.losses import feature_loss_spec
 
 OWN = ("weight", "warmup_epochs")

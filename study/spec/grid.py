@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from study.spec.domains import OptunaTrial
-from trainables.config.trial import require
+from trainables.config.serialization import require
 
 NEEDS_FINITE = "a grid needs finite domains; write Float(low, high, step=...) or a Choice"
 

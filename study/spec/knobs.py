@@ -15,9 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from trainables.config.data import Data
+from trainables.config.key import SINCE_LATER
+from trainables.config.method import LogitTerm, Method
 from trainables.config.open_values import may_be_searched
 from trainables.config.serialization import ConfigError, convert, field_types
-from trainables.config.trial import SINCE_LATER, Data, LogitTerm, Method, Training
+from trainables.config.training import Training
 
 HOLDERS: Mapping[type, tuple[str, ...]] = {
     Method: ("method",),

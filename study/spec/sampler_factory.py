@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.spec.function_source import source_hash
-from trainables.config.trial import require
+from trainables.config.serialization import require
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from study.spec.sampler_factory import SamplerFactory
 from trainables.config.open_values import guarded
-from trainables.config.trial import require
+from trainables.config.serialization import require
 from trainables.errors import suggestion
 
 

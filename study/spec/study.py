@@ -23,8 +23,10 @@ from study.spec.features import Added
 from study.spec.methods import DKD, KD, NKD, PAPER_METHODS, SDD, Feature, Supervised, plain
 from study.spec.search import ASHA, Budget, HyperBand, Median, Search
 from study.spec.training import changed
+from trainables.config.data import Data
 from trainables.config.open_values import guarded, open_fields
-from trainables.config.trial import Data, DefaultRate, Training, require
+from trainables.config.serialization import require
+from trainables.config.training import DefaultRate, Training
 
 __all__ = [
     "ASHA",

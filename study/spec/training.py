@@ -14,9 +14,10 @@ from study.spec import published as paper
 from study.spec.domains import is_domain, value_in
 from study.spec.knobs import Knob, fields_of
 from study.spec.published import ANY_CASE, PaperCase
+from trainables.config.data import Data
 from trainables.config.open_values import check_searched, open_fields
 from trainables.config.serialization import ConfigError, convert
-from trainables.config.trial import Data, Training
+from trainables.config.training import Training
 from trainables.errors import suggestion
 
 TRAINING_KNOBS: Mapping[str, Knob] = {row.name: row for kind in (Training, Data) for row in fields_of(kind)}

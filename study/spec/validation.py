@@ -14,9 +14,11 @@ from study.spec.grid import NEEDS_FINITE, check_finite
 from study.spec.study import StudySpec
 from study.spec.training import TRAINING_KNOBS, changed
 from trainables import data
+from trainables.config.data import Data
+from trainables.config.method import FeatureTerm
 from trainables.config.open_values import open_fields
 from trainables.config.serialization import ConfigError, convert, field_types
-from trainables.config.trial import Data, FeatureTerm, Training
+from trainables.config.training import Training
 from trainables.losses import check_feature_loss, check_logit_loss
 from trainables.models.names import check_name
 

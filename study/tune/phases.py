@@ -29,7 +29,8 @@ class TrialSource(Protocol):
 class TrialList:
     """Gives trials that are known beforehand; each trains all its epochs.
 
-    >>> from trainables.config.trial import Data, TrialConfig
+    >>> from trainables.config.data import Data
+    >>> from trainables.config.trial import TrialConfig
     >>> config = TrialConfig(data=Data(name="cifar100"), student="resnet8x4")
     >>> trials = TrialList([PlannedTrial(config, "confirm", "resnet32x4-resnet8x4", "CE")])
     >>> trials.ask("first").method, trials.ask("second")

@@ -33,7 +33,7 @@ def only_with(name: str, value: Any) -> Mapping[str, Any]:
 def may_be_searched(kind: Any, name: str) -> bool:
     """Tell whether field ``name`` of dataclass ``kind`` may hold an open value.
 
-    >>> from trainables.config.trial import Training
+    >>> from trainables.config.training import Training
     >>> may_be_searched(Training, "lr"), may_be_searched(Training, "precision")
     (True, False)
     """

@@ -18,17 +18,25 @@ from typing import Any, Literal, TypeVar, Union
 from trainables.errors import SDDError, suggestion
 
 T = TypeVar("T")
+Scalar = bool | int | float | str
+"""A value of an option, of a loss or of a data set."""
 
 
 class ConfigError(SDDError, ValueError):
     """Says what is wrong with a configuration; the message starts with the path of the field.
 
-    >>> from trainables.config.trial import Training
+    >>> from trainables.config import Training
     >>> from_plain(Training, {"learning_rate": 0.1})
     Traceback (most recent call last):
     ...
     trainables.config.serialization.ConfigError: learning_rate: unknown key; known: ...
     """
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise :class:`ConfigError` with ``message`` (``field: what is wrong``) unless ``condition`` holds."""
+    if not condition:
+        raise ConfigError(message)
 
 
 class OpenValue:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, cast
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.raw import DataError, RawData
 from trainables.data.registry import check, check_classes, names, root, source
 from trainables.lazy import hand_on

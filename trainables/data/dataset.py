@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.partition import split
 from trainables.data.raw import CropFlipViews, RawData
 from trainables.data.split import MakeSplit, Split

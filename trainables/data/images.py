@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from PIL import Image
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.readers.image_files import read_below
 from trainables.data.registry import root, source
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.images import ReadImage, image_reader
 from trainables.data.raw import DataError, RawData, StreamedViews
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.raw import DataError, RawData
 from trainables.data.registry import check_classes
 

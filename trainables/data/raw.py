@@ -21,7 +21,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class DataError(ConfigError):
     """Says why a data set cannot be used as configured; begins with the field of ``Data`` to change.
 
-    >>> from trainables.config.trial import Data
+    >>> from trainables.config.data import Data
     >>> from trainables.data.registry import check
     >>> check(Data(name="cifar10O"))
     Traceback (most recent call last):

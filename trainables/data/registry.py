@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainables.config.trial import Data, LargeImages, Scalar
+from trainables.config.data import Data
+from trainables.config.serialization import Scalar
+from trainables.config.trial import LargeImages
 from trainables.data.raw import DataError
 from trainables.errors import suggestion
 

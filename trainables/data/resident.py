@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.augment import apply_view
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.partition import SplitIndices

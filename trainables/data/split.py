@@ -18,7 +18,7 @@ from trainables.data import epoch_plan as epochs
 class Batch(NamedTuple):
     """Holds the images of one step, on the device.
 
-    >>> from trainables.config.trial import Data
+    >>> from trainables.config.data import Data
     >>> from trainables.data import load
     >>> digits = load(Data(name="cluttered_digits", options={"scenes": 100, "test": 100}), "cpu")
     >>> batch = next(digits.train.batches(8, epoch=0))
@@ -42,7 +42,7 @@ class Batch(NamedTuple):
 class Split(ABC):
     """Shows a part of a data set in batches on the device.
 
-    >>> from trainables.config.trial import Data
+    >>> from trainables.config.data import Data
     >>> from trainables.data import load
     >>> digits = load(Data(name="cluttered_digits", options={"scenes": 100, "test": 100}), "cpu")
     >>> len(digits.test), [len(batch.target) for batch in digits.test.batches(64, epoch=None)]

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.transforms import functional
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.augment import normalise_planes
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.images import ReadImage, image_reader

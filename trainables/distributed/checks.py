@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trainables.config.trial import Training, require
+from trainables.config.serialization import require
+from trainables.config.training import Training
 from trainables.losses.registry import feature_loss_spec, logit_loss_spec
 
 

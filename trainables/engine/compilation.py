@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from trainables.config.trial import Training, TrialConfig
+from trainables.config.training import Training
+from trainables.config.trial import TrialConfig
 from trainables.data.dataset import DataSet
 from trainables.engine.criterion import Criterion
 from trainables.engine.device import autocast

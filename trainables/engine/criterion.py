@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.config.trial import LogitTerm, Method
+from trainables.config.method import LogitTerm, Method
 from trainables.engine.head import HeadOutputs
 from trainables.losses import linear_warmup, logit_loss, scale_decoupled
 from trainables.losses.features import FeatureShapes, feature_loss

@@ -13,7 +13,7 @@ from trainables.config.serialization import ConfigError
 if TYPE_CHECKING:
     import torch
 
-    from trainables.config.trial import Training
+    from trainables.config.training import Training
 
 Precision = Literal["float32", "bf16"]
 """What the precision ``auto`` may come to."""

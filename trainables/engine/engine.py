@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from trainables.config.trial import Training
+from trainables.config.training import Training
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.split import Batch, Split
 from trainables.distributed.batch_norm import batch_statistics
@@ -68,7 +68,7 @@ class Engine:
         eager: the same, uncompiled.
 
     Example:
-        >>> from trainables.config.trial import Method
+        >>> from trainables.config.method import Method
         >>> from trainables.models import build
         >>> student = MultiScaleHead(build("resnet8", 10))
         >>> engine = Engine(student, None, Criterion(Method()), Training(), Runtime(torch.device("cpu")))

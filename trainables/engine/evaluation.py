@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.config.trial import Training, TrialConfig
+from trainables.config.training import Training
+from trainables.config.trial import TrialConfig
 from trainables.data.dataset import DataSet
 from trainables.data.split import Batch
 from trainables.distributed.process_group import SINGLE_PROCESS, ProcessGroup

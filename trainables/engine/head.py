@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from trainables.config.method import RELEASED_GRID, MapKind, Pooling
 from trainables.config.scales import region_count
-from trainables.config.trial import RELEASED_GRID, MapKind, Pooling
 from trainables.losses.features import Features, FeatureShapes
 from trainables.losses.precision import full_precision, without_autocast
 from trainables.models.multiscale import region_logits, released_regions

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.sgd import sgd
 
-from trainables.config.trial import Training
+from trainables.config.training import Training
 
 
 def learning_rate(training: Training, epochs_done: float) -> float:

@@ -11,7 +11,8 @@ from typing import ClassVar, Literal, NamedTuple, Protocol, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.config.trial import LargeImages, MapKind
+from trainables.config.method import MapKind
+from trainables.config.trial import LargeImages
 
 __all__ = [
     "LARGE_IMAGE",

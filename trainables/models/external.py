@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.config.trial import MapKind
+from trainables.config.method import MapKind
 from trainables.errors import one_line, suggestion
 from trainables.models.backbone import Backbone, Classifier, StageMaps
 from trainables.models.names import ModelError

@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.config.method import RELEASED_GRID
 from trainables.config.scales import check_scales, region_count
-from trainables.config.trial import RELEASED_GRID
 
 __all__ = ["pool_regions", "pooling_commutes", "region_logits", "regions_from_cells", "released_regions"]
 

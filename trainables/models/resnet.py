@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.config.trial import LargeImages, MapKind
+from trainables.config.method import MapKind
+from trainables.config.trial import LargeImages
 from trainables.models.backbone import (
     Backbone,
     StageMaps,

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.config.trial import LargeImages, MapKind
+from trainables.config.method import MapKind
+from trainables.config.trial import LargeImages
 from trainables.models.backbone import (
     Backbone,
     StageMaps,

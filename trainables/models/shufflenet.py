@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.config.trial import LargeImages, MapKind
+from trainables.config.method import MapKind
+from trainables.config.trial import LargeImages
 from trainables.models.backbone import Backbone, StageMaps, conv, run_stage, stem_conv, stem_for, stem_pool
 
 __all__ = ["ShuffleNetV1", "ShuffleNetV2"]

@@ -25,7 +25,8 @@ from ray.exceptions import RayError, RayTaskError
 from ray.train import ScalingConfig
 from ray.train.torch import TorchTrainer
 
-from trainables.config.trial import Data, TrialConfig
+from trainables.config.data import Data
+from trainables.config.trial import TrialConfig
 from trainables.data import RawData, prepare
 from trainables.data.dataset import DataSet
 from trainables.distributed.process_group import SINGLE_PROCESS, DistributedGroup, ProcessGroup, peer_lost

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from trainables.config.trial import Pooling, Training
+from trainables.config.method import Pooling
+from trainables.config.training import Training
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.resident import ResidentSplit
 from trainables.data.split import Batch, Split

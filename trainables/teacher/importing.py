@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainables.config.trial import Data, LargeImages, Teacher, Training
+from trainables.config.data import Data
+from trainables.config.training import Training
+from trainables.config.trial import LargeImages, Teacher
 from trainables.data.registry import source
 from trainables.storage.run_store import RunStore
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from trainables.config.trial import Training
+from trainables.config.training import Training
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.split import Batch, Split
 from trainables.engine.compilation import compile_frozen, try_compile

@@ -15,7 +15,7 @@ import pandas as pd
 
 from study.results.seed_groups import SeedGroup, canonical, paper_scales
 from study.spec import published as settings
-from trainables.config.trial import Training
+from trainables.config.training import Training
 
 TITLES = {
     "1": "CIFAR-100, teachers and students of different architectures",

@@ -63,7 +63,7 @@ def test_a_new_knob_costs_one_line(tmp_path: Path) -> None:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     for name, before, line in (
         ("study/spec/distillation.py", "    features: tuple[Added, ...] = ()\n", LINE),
-        ("trainables/config/trial.py", "    warmup_epochs: int = 0\n", USED),
+        ("trainables/config/method.py", "    warmup_epochs: int = 0\n", USED),
     ):
         file = tmp_path / name
         text = file.read_text()

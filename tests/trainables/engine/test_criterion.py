@@ -7,7 +7,7 @@ from torch.nn import functional
 import trainables.models as models
 from tests.trainables.trials import CRD, SD_DKD
 from trainables.config import ConfigError, FeatureTerm, LogitTerm, Method
-from trainables.config.trial import MapKind
+from trainables.config.method import MapKind
 from trainables.engine.criterion import Criterion
 from trainables.engine.head import HeadOutputs, MultiScaleHead, feature_shapes
 from trainables.losses import logit_loss, scale_decoupled

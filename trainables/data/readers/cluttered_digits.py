@@ -24,7 +24,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.partition import rows_by_class, shuffled
 from trainables.data.raw import CropFlipViews, RawData
 from trainables.data.registry import options

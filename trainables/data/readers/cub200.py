@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.raw import IMAGENET_MEAN, IMAGENET_STD, DataError, RawData, StreamedViews
 from trainables.data.readers import image_folders as folders
 from trainables.data.readers.text_tables import table

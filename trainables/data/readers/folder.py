@@ -17,7 +17,7 @@ from typing import cast
 
 import numpy as np
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.raw import DataError, RawData
 from trainables.data.readers import image_folders as folders
 from trainables.data.readers.image_files import read_below

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.images import ReadImage
 from trainables.data.raw import DataError, RawData
 from trainables.data.readers import library_sets as library

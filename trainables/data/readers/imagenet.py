@@ -6,7 +6,7 @@ validation part comes out of train, as with every other set.
 
 from __future__ import annotations
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.raw import IMAGENET_MEAN, IMAGENET_STD, DataError, RawData, StreamedViews
 from trainables.data.readers import image_folders as folders
 from trainables.data.registry import root

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.raw import DataError, RawData
 from trainables.data.readers.image_files import unreadable
 from trainables.data.readers.sized import RESIDENT_SIDE, Labelled, raw_of, split_off

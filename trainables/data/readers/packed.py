@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.raw import CropFlipViews, DataError, RawData
 from trainables.data.registry import options, root
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.partition import rows_by_class, shuffled
 from trainables.data.raw import (
     IMAGENET_MEAN,

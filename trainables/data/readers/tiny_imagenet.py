@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.raw import CropFlipViews, DataError, RawData
 from trainables.data.readers import image_folders as folders
 from trainables.data.readers.image_files import read_rgb

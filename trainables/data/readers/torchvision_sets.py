@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainables.config.trial import Data
+from trainables.config.data import Data
 from trainables.data.images import ReadImage
 from trainables.data.raw import DataError, RawData
 from trainables.data.readers import library_sets as library
