@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from study.plan.user_sampler import check_user_sampler
-from study.spec.domains import options_of
+from study.spec.domains import extremes, options_of
 from study.spec.sampler_factory import SamplerFactory
 from study.spec.search import COSTS
 from study.spec.study import Pair, StudySpec
@@ -25,6 +25,7 @@ def check_fits(plan: Plan) -> None:
     check_objective(plan)
     if isinstance(plan.spec.search.sampler, SamplerFactory):
         check_user_sampler(plan.spec.search.sampler, len(plan.spec.search.objectives))
+    check_augmentation(plan)
     check_counts(plan)
     check_limits(plan)
     check_weights(plan)
@@ -36,6 +37,23 @@ def check_objective(plan: Plan) -> None:
     """Refuse a metric that is not measured on so few classes."""
     if plan.spec.search.maximize == "val/top5" and plan.num_classes < 6:
         raise ConfigError(f"search.maximize: val/top5 needs six classes, the data have {plan.num_classes}")
+
+
+def check_augmentation(plan: Plan) -> None:
+    """Refuse an augmentation that the study's images cannot have."""
+    from trainables.data.raw import check_strength
+
+    methods = [variant.training for method in plan.spec.methods for variant in method.variants()]
+    for place, changes in (
+        ("data", {}),
+        *((f"methods.{i}.training", each) for i, each in enumerate(methods)),
+    ):
+        data = changed(plan.spec.data, changes)
+        for strength in extremes(data.augment_strength):
+            try:
+                check_strength(plan.raw.augmentation, strength)
+            except ConfigError as error:
+                raise ConfigError(f"{place}.{error}") from None
 
 
 def check_limits(plan: Plan) -> None:

@@ -15,7 +15,7 @@ from study.spec.domains import is_domain, value_in
 from study.spec.knobs import Knob, fields_of
 from study.spec.published import ANY_CASE, PaperCase
 from trainables.config.data import Data
-from trainables.config.open_values import check_searched, open_fields
+from trainables.config.open_values import check_searched, open_fields, with_values
 from trainables.config.serialization import ConfigError, convert
 from trainables.config.training import Training
 from trainables.errors import suggestion
@@ -55,7 +55,7 @@ def corners(training: Training) -> Iterator[Training]:
     yield closed(training)
     for name, domain in open_fields(training).items():
         for extreme in domain.extremes():
-            yield dataclasses.replace(closed(training), **{name: extreme})
+            yield with_values(closed(training), {name: extreme})
 
 
 def published_value(name: str, case: PaperCase = ANY_CASE) -> Any:
@@ -71,7 +71,7 @@ def published_value(name: str, case: PaperCase = ANY_CASE) -> Any:
 def closed(part: Part, case: PaperCase = ANY_CASE) -> Part:
     """Return ``part`` with each domain at the paper's value, or half-way where that lies outside of it."""
     values = {name: closed_value(name, domain, case) for name, domain in open_fields(part).items()}
-    return dataclasses.replace(part, **values) if values else part
+    return with_values(part, values) if values else part
 
 
 def closed_value(name: str, value: Any, case: PaperCase = ANY_CASE) -> Any:

@@ -60,18 +60,29 @@ def check_training(spec: StudySpec) -> None:
             for variant in method.variants():
                 with at(f"methods.{index}.training."):
                     parts = (changed(own, variant.training), changed(spec.data, variant.training))
-                fields = {name: value for part in parts for name, value in open_fields(part).items()}
-                for name, domain in fields.items():
+                check_smoothing(variant, parts[0], f"methods.{index}")
+                fields = [(part, *field) for part in parts for field in open_fields(part).items()]
+                for part, name, domain in fields:
                     place = "data" if TRAINING_KNOBS[name].holder is Data else "training"
                     place = f"pairs.{number}.training" if name in pair.training else place
                     place = f"methods.{index}.training" if name in variant.training else place
-                    _check_open(spec, f"{place}.{name}", name, domain, parts[0])
+                    _check_open(spec, f"{place}.{name}", name, domain, part)
 
 
-def _check_open(spec: StudySpec, place: str, name: str, domain: Any, training: Training) -> None:
+def check_smoothing(method: Distillation, training: Training, place: str) -> None:
+    """Raise :class:`ConfigError` where labels are smoothed for a method without their cross-entropy."""
+    weights = extremes(method.ce_weight)
+    if not any(weight is None or weight > 0 for weight in weights) and training.label_smoothing != 0:
+        raise ConfigError(
+            f"{place}.ce_weight: 0 leaves nothing of training.label_smoothing={training.label_smoothing}; "
+            "say label_smoothing=0 in this method's training"
+        )
+
+
+def _check_open(spec: StudySpec, place: str, name: str, domain: Any, part: Training | Data) -> None:
     """Raise :class:`ConfigError` where a domain of the training means nothing in this study."""
     needs = TRAINING_KNOBS[name].only_with
-    if needs is not None and needs[1] not in extremes(getattr(training, needs[0])):
+    if needs is not None and needs[1] not in extremes(getattr(part, needs[0])):
         raise ConfigError(f"{place}: means something only where {needs[0]} is {needs[1]!r}; give one value")
     if name == "epochs" and spec.search.stop is not None:
         raise ConfigError(

@@ -62,6 +62,7 @@ def best_students(plan: Plan, runs: RunFrames) -> list[BestStudent]:
             "seed": str(first["seed"]),
             "chosen_by": chosen_by,
             "test/top1": f"{first['test/top1']:.2f}",
+            **config.training.weights_of,
         }
         found.append(
             BestStudent(pair, first["trial_key"], _about(plan, config), tags, _example(plan, config))

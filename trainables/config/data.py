@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from trainables.config.key import NOT_IN_KEY
-from trainables.config.open_values import SEARCHED, guarded
+from trainables.config.key import NOT_IN_KEY, SINCE_LATER
+from trainables.config.open_values import SEARCHED, check_meaning, guarded, only_with
 from trainables.config.serialization import Scalar, require
+
+MOST_STRENGTH = 2.0
+"""Most that ``Data.augment_strength`` may be: crops move twice as far as usual."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,9 @@ class Data:
         augment: ``standard`` augmentation of the data set, or ``none``.
         options: parameters of a generated data set, such as the number of scenes.
         fingerprint: hash of the content, filled in when a study is resolved.
+        augment_strength: how far ``standard`` augmentation goes: 1 as usual, 0 not at all, in between crops
+            that move, or shrink, by that share and as many fewer flips. Above 1, up to 2, crops of images
+            that are kept in memory move further; flips stay at a half.
     """
 
     name: str
@@ -45,10 +51,18 @@ class Data:
     augment: Literal["standard", "none"] = field(default="standard", metadata=SEARCHED)
     options: Mapping[str, Scalar] = field(default_factory=dict)
     fingerprint: str | None = None
+    augment_strength: float = field(
+        default=1.0, metadata={**SEARCHED, **SINCE_LATER, **only_with("augment", "standard")}
+    )
 
     def __post_init__(self) -> None:
         require(0 < self.validation < 1, f"validation: {self.validation} is not between 0 and 1")
         require(0 < self.fraction <= 1, f"fraction: {self.fraction} is not in (0, 1]")
+        strength = self.augment_strength
+        require(
+            0 <= strength <= MOST_STRENGTH, f"augment_strength: {strength} is not in [0, {MOST_STRENGTH:g}]"
+        )
+        check_meaning(self, "augment")
         if isinstance(self.classes, int):
             require(self.classes >= 2, f"classes: {self.classes} is fewer than 2 classes")
         elif self.classes is not None:

@@ -30,6 +30,41 @@ def only_with(name: str, value: Any) -> Mapping[str, Any]:
     return {"only_with": (name, value)}
 
 
+def check_meaning(value: Any, name: str) -> None:
+    """Raise :class:`ConfigError` for a field set to something where field ``name`` makes it mean nothing.
+
+    Which fields those are says their :func:`only_with`.
+    """
+    for item in dataclasses.fields(value):
+        needs = item.metadata.get("only_with", ("", None))
+        if (
+            needs[0] == name
+            and getattr(value, name) != needs[1]
+            and getattr(value, item.name) != item.default
+        ):
+            raise ConfigError(
+                f"{item.name}: {getattr(value, item.name)} means nothing where {name} is "
+                f"{getattr(value, name)!r}, only with {needs[1]!r}; leave it out"
+            )
+
+
+def with_values(of: T, values: Mapping[str, Any]) -> T:
+    """Return dataclass ``of`` with ``values`` in its open fields; the default where one means nothing.
+
+    >>> from trainables.config.training import Training
+    >>> with_values(Training(lr=0.001, optimizer="adamw"), {"momentum": 0.5}).momentum
+    0.9
+    """
+    about: Any = {item.name: item for item in dataclasses.fields(of)}  # type: ignore[arg-type]
+    found = dict(values)
+    for name in values:
+        needs = about[name].metadata.get("only_with")
+        if needs is not None and values.get(needs[0], getattr(of, needs[0])) != needs[1]:
+            found[name] = about[name].default
+    made: T = dataclasses.replace(of, **found)  # type: ignore[type-var]
+    return made
+
+
 def may_be_searched(kind: Any, name: str) -> bool:
     """Tell whether field ``name`` of dataclass ``kind`` may hold an open value.
 
@@ -95,11 +130,17 @@ def _check_open(value: Any, opened: Mapping[str, OpenValue]) -> None:
         convert(hints[name], found, name)
     ends = {name: found.extremes() for name, found in opened.items()}
     first = {name: found[0] for name, found in ends.items()}
+    needs: dict[str, tuple[str, Any]] = {
+        item.name: item.metadata["only_with"]
+        for item in dataclasses.fields(value)
+        if item.metadata.get("only_with", ("",))[0] in ends
+    }
     for name, extremes in ends.items():
+        where = dict([needs[name]]) if name in needs else {}
         for extreme in extremes:
-            dataclasses.replace(value, **{**first, name: extreme})
+            with_values(value, {**first, **where, name: extreme})
     for corner in islice(product(*ends.values()), MOST_CORNERS):
-        dataclasses.replace(value, **dict(zip(ends, corner, strict=True)))
+        with_values(value, dict(zip(ends, corner, strict=True)))
 
 
 def check_searched(kind: Any, name: str) -> None:

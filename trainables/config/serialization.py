@@ -148,6 +148,10 @@ def _taken_apart(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _convert_union(args: tuple[Any, ...], value: Any, path: str) -> Any:
+    if isinstance(value, OpenValue) and not any(isinstance(a, type) and isinstance(value, a) for a in args):
+        for extreme in value.extremes():  # each may be of another of the types: a number, or None
+            _convert_union(args, extreme, path)
+        return value
     errors = []
     for arg in args:
         if arg is type(None):

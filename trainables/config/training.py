@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from trainables.config.key import NAMED_SEARCHES, SINCE_LATER
-from trainables.config.open_values import NOT_SEARCHED, guarded, only_with
+from trainables.config.open_values import NOT_SEARCHED, check_meaning, guarded, only_with
 from trainables.config.serialization import require
 
 
@@ -23,7 +23,7 @@ class DefaultRate(float):
 @dataclass(frozen=True, slots=True, kw_only=True)
 @guarded(searched=True)
 class Training:
-    """Holds the settings of optimisation: SGD with momentum under a step or cosine schedule.
+    """Holds the settings of optimisation: SGD with momentum, or AdamW, under a step or cosine schedule.
 
     Each field is a knob: in a study it may hold a domain, unless it is declared :data:`NOT_SEARCHED`.
 
@@ -33,7 +33,10 @@ class Training:
     Attributes:
         epochs: passes over the training images.
         batch_size: images a step; the last batch of an epoch may be smaller.
-        lr: learning rate at the start.
+        lr: learning rate at the start. AdamW needs one that is written, 0.001 or so; the default is SGD's.
+        momentum, nesterov: of SGD alone.
+        weight_decay: SGD adds ``weight_decay * weight`` to the gradient, AdamW takes that share of the weight
+            times the learning rate off by itself, so that values near 0.01 to 0.1 are usual with it.
         schedule: ``step`` multiplies by ``lr_decay`` at each of ``milestones`` (epochs done);
             ``cosine`` anneals to zero over ``epochs``.
         lr_warmup_epochs: the learning rate rises linearly to ``lr`` over this many epochs.
@@ -46,14 +49,22 @@ class Training:
             leaves it. SDD's runs have 40.
         drop_last: leave out the last batch of an epoch where it is smaller than the others, as SDD's runs on
             CUB-200 do.
+        optimizer: ``sgd``, or ``adamw``; see ``trainables.engine.optimizer``.
+        adam_beta1, adam_beta2: how much of the means of gradients, and of their squares, stays in a step.
+        adam_eps: what is added to the root of the mean square.
+        label_smoothing: the cross-entropy of the labels, and of no distillation term, is of targets of which
+            this share is spread evenly over all classes. What is measured is never smoothed.
+        ema_decay: measure, checkpoint and file a moving average of the student's weights, of which this share
+            stays in a step, in place of the weights after the last one; None averages nothing. See
+            ``trainables.engine.weight_average``.
     """
 
     epochs: int = 240
     batch_size: int = 64
     lr: float = DefaultRate(0.05)
-    momentum: float = 0.9
+    momentum: float = field(default=0.9, metadata=only_with("optimizer", "sgd"))
     weight_decay: float = 5e-4
-    nesterov: bool = False
+    nesterov: bool = field(default=False, metadata=only_with("optimizer", "sgd"))
     schedule: Literal["step", "cosine"] = "step"
     milestones: tuple[int, ...] = field(default=(150, 180, 210), metadata=only_with("schedule", "step"))
     lr_decay: float = field(default=0.1, metadata=only_with("schedule", "step"))
@@ -62,6 +73,12 @@ class Training:
     batch_norm_parts: int = field(default=1, metadata={**SINCE_LATER, **NAMED_SEARCHES})
     clip_norm: float | None = field(default=None, metadata=SINCE_LATER)
     drop_last: bool = field(default=False, metadata=SINCE_LATER)
+    optimizer: Literal["sgd", "adamw"] = field(default="sgd", metadata=SINCE_LATER)
+    adam_beta1: float = field(default=0.9, metadata={**SINCE_LATER, **only_with("optimizer", "adamw")})
+    adam_beta2: float = field(default=0.999, metadata={**SINCE_LATER, **only_with("optimizer", "adamw")})
+    adam_eps: float = field(default=1e-8, metadata={**SINCE_LATER, **only_with("optimizer", "adamw")})
+    label_smoothing: float = field(default=0.0, metadata=SINCE_LATER)
+    ema_decay: float | None = field(default=None, metadata=SINCE_LATER)
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, f"epochs: {self.epochs} is fewer than 1")
@@ -77,8 +94,32 @@ class Training:
         )
         clip = self.clip_norm
         require(clip is None or clip > 0, f"clip_norm: {clip} is not above 0; None clips nothing")
+        check_meaning(self, "optimizer")
+        require(
+            self.optimizer == "sgd" or not isinstance(self.lr, DefaultRate),
+            f"lr: missing; the default of {self.lr} is SGD's, name one for {self.optimizer} (0.001 is usual)",
+        )
+        for name in ("adam_beta1", "adam_beta2"):
+            require(0 <= getattr(self, name) < 1, f"{name}: {getattr(self, name)} is not in [0, 1)")
+        require(self.adam_eps > 0, f"adam_eps: {self.adam_eps} is not above 0")
+        share, decay = self.label_smoothing, self.ema_decay
+        require(0 <= share < 1, f"label_smoothing: {share} is not in [0, 1)")
+        require(
+            decay is None or 0 < decay < 1,
+            f"ema_decay: {decay} is not between 0 and 1; None averages nothing",
+        )
         parts = self.batch_norm_parts
         require(
             parts == 1 or (parts > 1 and self.batch_size % parts == 0 and self.batch_size >= 2 * parts),
             f"batch_norm_parts: {parts} parts of a batch of {self.batch_size} are not equal, of 2 or more",
         )
+
+    @property
+    def weights_of(self) -> dict[str, str]:
+        """Which weights are measured and filed, for records and tags; empty for those after the last step.
+
+        >>> Training(ema_decay=0.99).weights_of
+        {'weights_of': 'moving average, decay 0.99'}
+        """
+        decay = self.ema_decay
+        return {} if decay is None else {"weights_of": f"moving average, decay {decay:g}"}

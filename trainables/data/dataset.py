@@ -9,7 +9,7 @@ import torch
 
 from trainables.config.data import Data
 from trainables.data.partition import split
-from trainables.data.raw import CropFlipViews, RawData
+from trainables.data.raw import CropFlipViews, RawData, check_strength
 from trainables.data.split import MakeSplit, Split
 
 
@@ -51,6 +51,7 @@ def build(raw: RawData, data: Data, device: torch.device | str, workers: int | N
 
     train: MakeSplit
     test: MakeSplit
+    check_strength(raw.augmentation, data.augment_strength)
     parts = split(raw, data)
     device = torch.device(device)
     if isinstance(raw.augmentation, CropFlipViews):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.partition import shuffled
+from trainables.data.raw import CropFlipViews
 
 _ORDER, _VIEWS = 0, 1
 """Parts of the seed that say what is drawn."""
@@ -52,12 +53,12 @@ def training(
     *,
     epoch: int,
     seed: int,
-    views: int | None,
+    views: int | CropFlipViews | None,
     parts: int = 1,
     drop_last: bool = False,
     worker: tuple[int, int] = (0, 1),
 ) -> EpochPlan:
-    """Plan a pass over all images shuffled, each in a random view (-1 if ``views`` is None).
+    """Plan a pass over all images shuffled, each in a random one of ``views`` (-1 if None).
 
     Batch normalisation cannot take a single image: of the last batch, what would leave its ``parts`` unequal
     or with one image each is dropped; with ``drop_last`` all of it, if it is not the only one. Workers share
@@ -71,7 +72,7 @@ def training(
         drawn = np.full(size, -1, dtype=np.int64)
     else:
         rng = np.random.Generator(np.random.PCG64((seed, epoch, _VIEWS)))
-        drawn = (rng.random(size) * views).astype(np.int64)
+        drawn = _drawn(rng, size, views)
     batches = [
         _share(order[start : min(start + batch_size, whole)], worker) for start in range(0, whole, batch_size)
     ]
@@ -88,6 +89,17 @@ def trained(size: int, batch_size: int, parts: int = 1, drop_last: bool = False)
         return size - size % batch_size
     rest = size % batch_size // parts * parts
     return size - size % batch_size + (rest if rest >= 2 * parts else 0)
+
+
+def _drawn(rng: np.random.Generator, size: int, views: int | CropFlipViews) -> NDArray[np.int64]:
+    """Draw a view for each of ``size`` images: d = round(reach * u) pixels each way, u uniform in [-1, 1)."""
+    if isinstance(views, int) or views.reach is None:
+        count = views if isinstance(views, int) else views.count
+        return (rng.random(size) * count).astype(np.int64)
+    moves = np.floor(views.reach * (2 * rng.random((2, size)) - 1) + 0.5).astype(np.int64)
+    top, left = moves + views.padding
+    offset: NDArray[np.int64] = top * (2 * views.padding + 1) + left
+    return 2 * offset + (rng.random(size) < views.flipped) if views.flip else offset
 
 
 def _share(rows: NDArray[np.int64], worker: tuple[int, int]) -> NDArray[np.int64]:

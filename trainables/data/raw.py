@@ -45,11 +45,31 @@ class CropFlipViews:
 
     Attributes:
         padding: pixels of zeros on each side before the crop; 0 for no crop.
-        flip: whether half of the images are mirrored.
+        flip: whether images are mirrored.
+        reach: most pixels, and half a one, that a crop moves each way; None where all views are as likely.
+        flipped: share of the images that are mirrored, where there is a ``reach``.
     """
 
     padding: int
     flip: bool
+    reach: float | None = None
+    flipped: float = 0.5
+
+    def at_strength(self, strength: float) -> CropFlipViews:
+        """Return the augmentation whose crops move ``strength`` times as far.
+
+        Below 1 the views are the same, so that what a teacher said of them serves all strengths.
+
+        >>> CropFlipViews(padding=4, flip=True).at_strength(0.5)
+        CropFlipViews(padding=4, flip=True, reach=2.25, flipped=0.25)
+        >>> CropFlipViews(padding=4, flip=True).at_strength(2).padding
+        9
+        """
+        if strength == 1:
+            return self
+        reach = strength * (self.padding + 0.5) if self.padding else 0.0
+        padding = max(self.padding, -int((0.5 - reach) // 1))
+        return CropFlipViews(padding, self.flip, reach, min(strength, 1.0) / 2)
 
     @property
     def count(self) -> int:
@@ -79,6 +99,22 @@ class StreamedViews:
     size: int = 224
     resize: int = 256
     squash: bool = False
+
+
+def check_strength(augmentation: CropFlipViews | StreamedViews, strength: float) -> None:
+    """Raise :class:`DataError` where ``augmentation`` cannot be that strong, or is nothing to strengthen.
+
+    >>> check_strength(StreamedViews(), 1.5)
+    Traceback (most recent call last):
+    ...
+    trainables.data.raw.DataError: augment_strength: 1.5 is above 1, the most for images read from files
+    """
+    if isinstance(augmentation, StreamedViews) and strength > 1:
+        raise DataError(f"augment_strength: {strength:g} is above 1, the most for images read from files")
+    if isinstance(augmentation, CropFlipViews) and augmentation.count == 1 and strength != 1:
+        raise DataError(
+            f"augment_strength: {strength:g} means nothing, these data are neither cropped nor flipped"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -28,6 +28,7 @@ class ResidentSplit(Split):
     """
 
     views: int
+    augmentation: CropFlipViews
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ def resident_parts(
     """Return the makers of splits of the train and of the test set, from rows."""
     assert isinstance(raw.augmentation, CropFlipViews)
     none = CropFlipViews(padding=0, flip=False)
-    augmentation = raw.augmentation if data.augment == "standard" else none
+    augmentation = raw.augmentation.at_strength(data.augment_strength) if data.augment == "standard" else none
     mean, std = torch.tensor(raw.mean, device=device), torch.tensor(raw.std, device=device)
     train, test = as_tensor(raw.train_images, device), as_tensor(raw.test_images, device)
 

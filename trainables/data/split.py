@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainables.data import epoch_plan as epochs
+from trainables.data.raw import CropFlipViews
 
 
 class Batch(NamedTuple):
@@ -52,9 +53,11 @@ class Split(ABC):
         labels: [n] int64 on the device, in the order of evaluation.
         index: [n] int64 on the device, positions in the raw set.
         views: number of different augmented views of an image; None if they are not counted.
+        augmentation: how views are drawn; None where they are not counted, or each is as likely.
     """
 
     views: int | None
+    augmentation: CropFlipViews | None = None
     plain: int
     """View id of the image as it is; -1 where views are not counted."""
 
@@ -124,7 +127,7 @@ class Split(ABC):
             batch_size,
             epoch=epoch,
             seed=seed,
-            views=self.views,
+            views=self.augmentation or self.views,
             parts=parts,
             drop_last=drop_last,
             worker=worker,

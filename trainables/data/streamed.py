@@ -32,13 +32,18 @@ Transform = Callable[[Image.Image], Image.Image]
 
 MOST_WORKERS = 8
 
+LEAST_AREA = 0.08
+"""Smallest share of an image that a crop of standard augmentation shows (Szegedy et al., 2015)."""
+
 
 class ImageFiles(Dataset[Tensor]):
     """Decodes images [3,size,size] uint8, by :data:`Item`; this is what worker processes hold."""
 
-    def __init__(self, read: ReadImage, keys: NDArray[Any], streaming: StreamedViews) -> None:
+    def __init__(
+        self, read: ReadImage, keys: NDArray[Any], streaming: StreamedViews, strength: float = 1.0
+    ) -> None:
         self.read, self.keys = read, keys
-        self.evaluation, self.training = evaluation(streaming), training(streaming)
+        self.evaluation, self.training = evaluation(streaming), training(streaming, strength)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -63,13 +68,22 @@ def evaluation(streaming: StreamedViews) -> Transform:
     return compose
 
 
-def training(streaming: StreamedViews) -> Transform:
-    """Return the random crop and flip of training; it draws from torch's global generator."""
+def training(streaming: StreamedViews, strength: float = 1.0) -> Transform:
+    """Return the random crop and flip of training; it draws from torch's global generator.
+
+    Args:
+        strength: below 1, crops are cut from that share of the margin, or are of 1 - 0.92 * strength of the
+            image or more and so much nearer to its aspect, and as many fewer are flipped.
+    """
+    size, flip = streaming.size, transforms.RandomHorizontalFlip(strength / 2)
     if streaming.squash:
-        crop = [_resize(streaming), transforms.RandomCrop(streaming.size)]
+        within = size + round(strength * (streaming.resize - size))
+        crop = [_resize(streaming), transforms.CenterCrop(within), transforms.RandomCrop(size)]
     else:
-        crop = [transforms.RandomResizedCrop(streaming.size)]
-    compose: Transform = transforms.Compose([*crop, transforms.RandomHorizontalFlip()])
+        least, stretch = 1 - strength * (1 - LEAST_AREA), (4 / 3) ** strength
+        area = (LEAST_AREA if strength == 1 else least, 1.0)
+        crop = [transforms.RandomResizedCrop(size, scale=area, ratio=(1 / stretch, stretch))]
+    compose: Transform = transforms.Compose([*crop, flip])
     return compose
 
 
@@ -138,7 +152,7 @@ def streamed_parts(
     read, streaming = image_reader(data), raw.augmentation
     count = min(torch.get_num_threads(), MOST_WORKERS) if workers is None else workers
     mean, std = torch.tensor(raw.mean, device=device), torch.tensor(raw.std, device=device)
-    train = ImageFiles(read, raw.train_images, streaming)
+    train = ImageFiles(read, raw.train_images, streaming, data.augment_strength)
     test = ImageFiles(read, raw.test_images, streaming)
     augmented = data.augment == "standard"
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from trainables.engine.engine import Engine as Engine
     from trainables.engine.head import MultiScaleHead as MultiScaleHead
     from trainables.engine.optimizer import SGD as SGD
+    from trainables.engine.optimizer import AdamW as AdamW
     from trainables.engine.process_cache import ProcessCache as ProcessCache
     from trainables.engine.runtime import CachePolicy as CachePolicy
     from trainables.engine.runtime import Runtime as Runtime

@@ -263,6 +263,7 @@ def step_signature(config: TrialConfig, data: DataSet, device: torch.device) -> 
         loss = [term.base, term.code, fixed, term.scales, term.reduction, term.agreement, term.standardize]
         loss.append(term.pooling)
     shapes = [data.image_size, data.num_classes, training.batch_size, training.precision, str(device)]
+    loss.append(training.label_smoothing > 0)
     maps = config.method.maps if config.method.features else None
     network = [config.student, config.large_images]
     return repr([*network, *shapes, config.teacher is not None, loss, maps])

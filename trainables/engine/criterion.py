@@ -43,6 +43,7 @@ class Criterion(nn.Module):
         student: FeatureShapes | None = None,
         teacher: FeatureShapes | None = None,
         images: Tensor | None = None,
+        label_smoothing: float = 0.0,
     ) -> None:
         """Build the base loss and the feature losses that ``method`` names.
 
@@ -50,6 +51,7 @@ class Criterion(nn.Module):
             student, teacher: shapes of the networks' maps, which feature losses need.
             images: [N] positions in the raw train set of the images that are trained on; feature losses need
                 them too.
+            label_smoothing: s of the cross-entropy (1 - s) * L_CE + s * (mean over classes of -log p).
         """
         super().__init__()
         images = torch.empty(0, dtype=torch.int64) if images is None else images.cpu()
@@ -57,6 +59,7 @@ class Criterion(nn.Module):
         places[images] = torch.arange(len(images))
         self.register_buffer("_places", places, persistent=False)
         self.method = method
+        self.label_smoothing = label_smoothing
         self.base = None
         if method.logit is not None:
             check_registered_code(method.logit.base, method.logit.code)
@@ -76,6 +79,8 @@ class Criterion(nn.Module):
     def weights(self, epoch: int) -> dict[str, float]:
         """Return all weights in ``epoch``, counted from 1, warm-up included."""
         weights = {"ce": self.method.ce_weight}
+        if self.label_smoothing:
+            weights["smoothing"] = self.label_smoothing
         term = self.method.logit
         if term is not None:
             weights["logit"] = term.alpha * linear_warmup(epoch, term.warmup_epochs)
@@ -103,7 +108,14 @@ class Criterion(nn.Module):
             index: position of each image in the raw train set [B].
             weights: as :meth:`weights` gives them, or as scalars on the device.
         """
-        terms = {"ce": weights["ce"] * functional.cross_entropy(full_precision(student.logits), target)}
+        logits = full_precision(student.logits)
+        labelled = functional.cross_entropy(logits, target)
+        if (
+            "smoothing" in weights
+        ):  # its share is a number on the device, which compiled steps do not build in
+            uniform = -functional.log_softmax(logits, dim=1).mean()
+            labelled = (1 - weights["smoothing"]) * labelled + weights["smoothing"] * uniform
+        terms = {"ce": weights["ce"] * labelled}
         if teacher is None:
             return terms
         if self.method.logit is not None:

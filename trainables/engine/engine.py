@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -16,8 +17,10 @@ from trainables.engine.criterion import Criterion
 from trainables.engine.device import autocast
 from trainables.engine.evaluation import MetricTotals
 from trainables.engine.head import HeadOutputs, MultiScaleHead
-from trainables.engine.optimizer import SGD, learning_rate
+from trainables.engine.optimizer import make_optimizer
 from trainables.engine.runtime import Runtime
+from trainables.engine.schedule import learning_rate
+from trainables.engine.weight_average import WeightAverage
 
 
 class TeacherOutputs(Protocol):
@@ -66,6 +69,7 @@ class Engine:
         runtime: its device, and the processes that share each batch.
         compiled: the compiled forward pass and loss, of the modules of ``student``; None to run eager.
         eager: the same, uncompiled.
+        average: the moving average of the student's weights, where the training has one.
 
     Example:
         >>> from trainables.config.method import Method
@@ -94,7 +98,9 @@ class Engine:
         self.teacher = teacher
         self.criterion = criterion.to(runtime.device)
         self.eager = runtime.group.data_parallel(ForwardAndLoss(student, self.criterion, training, runtime))
-        self.optimizer = SGD([*self.student.parameters(), *self.criterion.parameters()], training)
+        self.optimizer = make_optimizer([*self.student.parameters(), *self.criterion.parameters()], training)
+        decay = training.ema_decay
+        self.average = None if decay is None else WeightAverage(student.network, decay)
 
     def train_epoch(self, split: Split, epoch: int, seed: int) -> dict[str, float]:
         """Train one epoch, counted from 1; return means of the loss and its terms, and top-1 in percent."""
@@ -118,6 +124,8 @@ class Engine:
             )
         if parts > 1:
             group.average_buffers(self.eager)
+            if self.average is not None:
+                self.average.share(group)
         return totals.means(group)
 
     def step(self, batch: Batch, epoch: int, total: int | None = None) -> tuple[dict[str, Tensor], Tensor]:
@@ -138,4 +146,10 @@ class Engine:
         scaled = self.runtime.group.scale_loss(loss, len(images), total or len(images))
         scaled.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update()
         return terms, logits
+
+    def measured_weights(self) -> AbstractContextManager[None]:
+        """Return a context in which the student has the weights to measure and file: those of the average."""
+        return nullcontext() if self.average is None else self.average.applied()

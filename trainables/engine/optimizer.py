@@ -1,11 +1,11 @@
-"""Updates weights by SGD with momentum, over torch's functional form, which leaves ``torch._dynamo`` alone.
+"""Updates weights by SGD or AdamW, over torch's own kernels, which leaves ``torch._dynamo`` alone.
 
-``torch.optim.SGD`` imports it, which costs every new process of a trial 2 to 4 seconds.
+``torch.optim`` imports it with its first optimiser, which costs every new process of a trial 2 to 4 seconds.
 """
 
 from __future__ import annotations
 
-import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,21 +16,9 @@ from torch.optim.sgd import sgd
 from trainables.config.training import Training
 
 
-def learning_rate(training: Training, epochs_done: float) -> float:
-    """Return the learning rate after ``epochs_done`` epochs (fractions within an epoch count).
-
-    Step: lr * lr_decay^(milestones passed). Cosine: lr * (1 + cos(pi * epochs_done / epochs)) / 2. During the
-    warm-up either is multiplied by (epochs_done + 1) / (lr_warmup_epochs + 1).
-
-    >>> learning_rate(Training(lr=1.0, milestones=(150, 180)), epochs_done=150)
-    0.1
-    """
-    lr = training.lr
-    if training.schedule == "cosine":
-        lr *= (1 + math.cos(math.pi * min(epochs_done / training.epochs, 1.0))) / 2
-    else:
-        lr *= training.lr_decay ** sum(epochs_done >= milestone for milestone in training.milestones)
-    return lr * min((epochs_done + 1) / (training.lr_warmup_epochs + 1), 1.0)
+def make_optimizer(parameters: Iterable[nn.Parameter], training: Training) -> Optimizer:
+    """Return the optimiser that ``training`` names, for ``parameters``."""
+    return OPTIMIZERS[training.optimizer](parameters, training)
 
 
 def clip(gradients: Sequence[Tensor], norm: float) -> None:
@@ -44,15 +32,52 @@ def clip(gradients: Sequence[Tensor], norm: float) -> None:
     torch._foreach_mul_(list(gradients), (norm / (total + 1e-6)).clamp(max=1.0))
 
 
-class SGD:
-    """Moves weights against their gradients, by the numbers and kernels of ``torch.optim.SGD(fused=True)``.
-
-    With the gradient g of a weight w and its momentum v, which begins as the first g:
-    g <- g * min(1, clip_norm / (norm of all gradients + 1e-6)) where the training has a ``clip_norm``;
-    g <- g + weight_decay * w;  v <- momentum * v + g;  w <- w - lr * (g + momentum * v if nesterov else v).
+class Optimizer(ABC):
+    """Moves weights by their gradients g, which are clipped first where the training has a ``clip_norm``:
+    g <- g * min(1, clip_norm / (norm of all gradients + 1e-6)).
 
     Attributes:
         lr: learning rate of the next step.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], training: Training) -> None:
+        self.lr: float = training.lr
+        self._clip_norm = training.clip_norm
+        self._parameters = list(parameters)
+
+    def zero_grad(self) -> None:
+        """Drop all gradients."""
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move each parameter that has a gradient."""
+        moved = [place for place, parameter in enumerate(self._parameters) if parameter.grad is not None]
+        gradients = [grad for place in moved if (grad := self._parameters[place].grad) is not None]
+        if self._clip_norm is not None:
+            clip(gradients, self._clip_norm)
+        if moved:
+            self._move(moved, gradients)
+
+    @abstractmethod
+    def _move(self, places: list[int], gradients: list[Tensor]) -> None:
+        """Move the parameters at ``places`` by their ``gradients``."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a later step depends on, beside the parameters and the learning rate."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from :meth:`state_dict`; its tensors are copied to where the parameters are."""
+
+
+class SGD(Optimizer):
+    """Moves weights against their gradients, by the numbers and kernels of ``torch.optim.SGD(fused=True)``.
+
+    With the gradient g of a weight w, clipped, and its momentum v, which begins as the first g:
+    g <- g + weight_decay * w;  v <- momentum * v + g;  w <- w - lr * (g + momentum * v if nesterov else v).
 
     Example:
         >>> weight = nn.Parameter(torch.ones(1))
@@ -64,9 +89,7 @@ class SGD:
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], training: Training) -> None:
-        self.lr: float = training.lr
-        self._clip_norm = training.clip_norm
-        self._parameters = list(parameters)
+        super().__init__(parameters, training)
         self._momenta: list[Tensor | None] = [None] * len(self._parameters)
         self._settings: dict[str, Any] = {
             "momentum": training.momentum,
@@ -74,21 +97,10 @@ class SGD:
             "nesterov": training.nesterov,
         }
 
-    def zero_grad(self) -> None:
-        """Drop all gradients."""
-        for parameter in self._parameters:
-            parameter.grad = None
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """Move each parameter that has a gradient."""
-        moved = [place for place, parameter in enumerate(self._parameters) if parameter.grad is not None]
-        momenta = [self._momenta[place] for place in moved]
-        gradients = [grad for place in moved if (grad := self._parameters[place].grad) is not None]
-        if self._clip_norm is not None:
-            clip(gradients, self._clip_norm)
+    def _move(self, places: list[int], gradients: list[Tensor]) -> None:
+        momenta = [self._momenta[place] for place in places]
         sgd(
-            [self._parameters[place] for place in moved],
+            [self._parameters[place] for place in places],
             gradients,
             momenta,
             fused=True,
@@ -97,11 +109,11 @@ class SGD:
             maximize=False,
             **self._settings,
         )
-        for place, momentum in zip(moved, momenta, strict=True):
+        for place, momentum in zip(places, momenta, strict=True):
             self._momenta[place] = momentum
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a later step depends on, beside the parameters and the learning rate."""
+        """Return the momentum of each parameter; None for one that was never moved."""
         return {"momenta": list(self._momenta)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -111,3 +123,62 @@ class SGD:
             momentum if momentum is None else momentum.to(parameter, copy=True)
             for momentum, parameter in pairs
         ]
+
+
+class AdamW(Optimizer):
+    """Moves weights by means of their gradients, by the numbers of ``torch.optim.AdamW(fused=True)``.
+
+    With the gradient g of a weight w, clipped, in its step t, and m = v = 0 before the first:
+    w <- w * (1 - lr * weight_decay);  m <- beta1 * m + (1 - beta1) * g;  v <- beta2 * v + (1 - beta2) * g^2;
+    w <- w - lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps).
+    Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019. As with SGD here, every
+    parameter decays, biases and those of norms too.
+
+    Example:
+        >>> weight = nn.Parameter(torch.ones(1))
+        >>> optimizer = AdamW([weight], Training(optimizer="adamw", lr=0.5, weight_decay=0.0))
+        >>> weight.grad = torch.full((1,), 3.0)
+        >>> optimizer.step()
+        >>> round(weight.item(), 4)
+        0.5
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], training: Training) -> None:
+        super().__init__(parameters, training)
+        self._means, self._squares = (
+            [
+                torch.zeros_like(parameter, memory_format=torch.preserve_format)
+                for parameter in self._parameters
+            ]
+            for _ in range(2)
+        )
+        self._steps = [
+            torch.zeros((), dtype=torch.float32, device=parameter.device) for parameter in self._parameters
+        ]
+        self._settings: dict[str, Any] = {
+            "beta1": training.adam_beta1,
+            "beta2": training.adam_beta2,
+            "eps": training.adam_eps,
+            "weight_decay": training.weight_decay,
+        }
+
+    def _move(self, places: list[int], gradients: list[Tensor]) -> None:
+        columns = (self._parameters, self._means, self._squares, self._steps)
+        weights, means, squares, steps = ([column[place] for place in places] for column in columns)
+        torch._foreach_add_(steps, 1)
+        about = {"lr": self.lr, "amsgrad": False, "maximize": False, **self._settings}
+        torch._fused_adamw_(weights, gradients, means, squares, [], steps, **about)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the means of gradients and of their squares, and the number of steps, of each parameter."""
+        return {"means": list(self._means), "squares": list(self._squares), "steps": list(self._steps)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from :meth:`state_dict`; its tensors are copied to where the parameters are."""
+        for name, own in (("means", self._means), ("squares", self._squares), ("steps", self._steps)):
+            for mine, kept in zip(own, state[name], strict=True):
+                mine.copy_(kept)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adamw": AdamW}
+"""By their names in ``Training.optimizer``."""

@@ -80,7 +80,7 @@ def _train(inputs: TrialInputs, folder: RunFolder, engine: Engine, report: Repor
     history = _restore(engine, state) if state is not None else []
     result: dict[str, Any] = {}
     if len(history) == training.epochs and group.is_leader:
-        result = finish(config, folder, engine.student.network, history, data)
+        result = _finish(engine, inputs, folder, history)
     for done in history:
         report(done)
     split = data.train if config.fit == "train" else data.all
@@ -93,16 +93,22 @@ def _train(inputs: TrialInputs, folder: RunFolder, engine: Engine, report: Repor
         times.trained(split.steps(training.batch_size, parts=parts, drop_last=drop_last))
         if not math.isfinite(metrics["train/loss"]):
             raise NonFiniteLoss(f"the loss is {metrics['train/loss']} in epoch {epoch}")
-        metrics |= evaluate_due(config, engine.student.network, data, epoch, runtime)
+        with engine.measured_weights():
+            metrics |= evaluate_due(config, engine.student.network, data, epoch, runtime)
         _check_finite(metrics, "after the epoch's last steps the student has no numbers left")
         metrics |= times.evaluated()
         history.append(metrics)
         if epoch < training.epochs and group.is_leader:
             checkpoint.save(folder, epoch, _state(engine, history))
         elif group.is_leader:  # before the report: a scheduler may end the trial in it
-            result = finish(config, folder, engine.student.network, history, data)
+            result = _finish(engine, inputs, folder, history)
         report(metrics)
     return result
+
+
+def _finish(engine: Engine, inputs: TrialInputs, folder: RunFolder, history: list[Metrics]) -> dict[str, Any]:
+    with engine.measured_weights():
+        return finish(inputs.config, folder, engine.student.network, history, inputs.data)
 
 
 def _evaluate_given(
@@ -133,10 +139,12 @@ def _check_finite(metrics: Metrics, why: str) -> None:
 
 
 def _state(engine: Engine, history: list[Metrics]) -> dict[str, Any]:
+    averaged = {} if engine.average is None else {"average": engine.average.state_dict()}
     return {
         "student": engine.student.network.state_dict(),
         "criterion": engine.criterion.state_dict(),
         "optimizer": engine.optimizer.state_dict(),
+        **averaged,
         "history": history,
     }
 
@@ -145,4 +153,6 @@ def _restore(engine: Engine, state: Mapping[str, Any]) -> list[Metrics]:
     engine.student.network.load_state_dict(state["student"])
     engine.criterion.load_state_dict(state["criterion"])
     engine.optimizer.load_state_dict(state["optimizer"])
+    if engine.average is not None:
+        engine.average.load_state_dict(state["average"])
     return list(state["history"])

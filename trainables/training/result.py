@@ -21,13 +21,14 @@ from trainables.storage.run_store import RunFolder
 def finish(
     config: TrialConfig, folder: RunFolder, student: nn.Module, history: list[Metrics], data: DataSet
 ) -> dict[str, Any]:
-    """File the student, and the trial record that makes the trial finished; return the record."""
+    """File the student as it is, and the trial record that makes the trial finished; return the record."""
     weights = {name: value.detach().cpu().contiguous() for name, value in student.state_dict().items()}
     about = {
         "name": config.student,
         "num_classes": data.num_classes,
         "image_size": max(data.image_size),
         "large_images": config.large_images,
+        **config.training.weights_of,
     }
     buffer = io.BytesIO()
     torch.save({"model": weights, **about}, buffer)

@@ -107,6 +107,30 @@ def test_what_means_nothing_is_not_asked_for_and_has_its_usual_value() -> None:
     assert (step.training.milestones, step.training.lr_decay) == ((3, 6), 0.3)
 
 
+def test_each_optimiser_is_asked_for_its_own_fields() -> None:
+    training = Training(
+        optimizer=Choice("sgd", "adamw"),
+        lr=LogFloat(0.001, 0.2),
+        momentum=Float(0.5, 0.95),
+        adam_beta1=Float(0.7, 0.8),
+        label_smoothing=Float(0, 0.2),
+        ema_decay=Choice(None, 0.99),
+    )
+    made = plan(training=training)
+    space = made.search_spaces[0]
+    assert names(space) == ["lr", "optimizer", "label_smoothing", "ema_decay", "momentum", "adam_beta1"]
+    point = {"lr": 0.01, "label_smoothing": 0.1, "ema_decay": "0.99", "momentum": 0.6, "adam_beta1": 0.75}
+    sgd, adamw = (trial(made, space, {**point, "optimizer": name}).training for name in ("sgd", "adamw"))
+    assert (sgd.momentum, sgd.adam_beta1) == (0.6, 0.9)
+    assert (adamw.momentum, adamw.adam_beta1) == (0.9, 0.75)
+    assert (adamw.label_smoothing, adamw.ema_decay) == (0.1, 0.99)
+    teacher = made.teacher_trial(PAIR).config.training
+    assert (teacher.optimizer, teacher.adam_beta1, teacher.ema_decay) == ("sgd", 0.9, None)
+    assert space.paper_point(PAIR) == {
+        "lr": 0.05, "optimizer": "sgd", "label_smoothing": 0.0, "ema_decay": "None", "momentum": 0.9
+    }  # fmt: skip
+
+
 def test_a_pair_may_be_trained_otherwise_than_the_others() -> None:
     pairs = (
         Pair("resnet20", "resnet8", training={"lr": LogFloat(0.001, 0.01)}),
@@ -186,6 +210,28 @@ def test_augmentation_is_searched() -> None:
     assert made.teacher_trial(PAIR).config.data.augment == "standard"
 
 
+def test_the_strength_of_augmentation_is_searched_where_there_is_one() -> None:
+    data = Data(name="cluttered_digits", augment=Choice("standard", "none"), augment_strength=Float(0, 2))
+    made = plan(data=data)
+    (space,) = made.search_spaces
+    assert trial(made, space, {"augment": "standard", "augment_strength": 0.3}).data.augment_strength == 0.3
+    assert trial(made, space, {"augment": "none"}).data.augment_strength == 1.0
+    assert made.teacher_trial(PAIR).config.data.augment_strength == 1.0
+
+
+def test_smoothing_is_refused_for_a_method_without_cross_entropy() -> None:
+    bare = SDD(ce_weight=0.0)
+    for share in (0.1, Float(0, 0.2)):
+        with pytest.raises(
+            ConfigError, match=r"methods.0.ce_weight: 0 leaves nothing of training.label_smoo"
+        ):
+            plan(methods=(bare,), training=Training(label_smoothing=share))  # type: ignore[arg-type]
+    plan(
+        methods=(SDD(ce_weight=0.0, training={"label_smoothing": 0.0}),),
+        training=Training(label_smoothing=0.1),
+    )
+
+
 def test_a_teacher_and_the_papers_point_have_the_papers_value_where_it_is_inside() -> None:
     inside = plan(training=Training(lr=LogFloat(0.01, 0.2)))
     outside = plan(training=Training(lr=LogFloat(0.0001, 0.01)))
@@ -210,6 +256,11 @@ def trained(**training: Any) -> dict[str, Any]:
         (trained(epochs=Int(1, 2)), "pairs.0.training.epochs: cannot be searched under early stopping"),
         ({"methods": (KD(training={"lr": Float(0, 1)}),)}, "methods.0.training.lr: 0.0 is not above 0"),
         ({"methods": (KD(training={"epochs": Int(1, 2)}),)}, "methods.0.training.epochs: cannot be sea"),
+        (
+            {"training": Training(optimizer="adamw", lr=0.001, momentum=Float(0.5, 0.9))},
+            "training.momentum: means something only where optimizer is 'sgd'",
+        ),
+        ({"methods": (KD(training={"optimizer": "adamw"}),)}, "methods.0.training.lr: missing"),
         (
             {"training": Training(schedule="cosine", milestones=Choice((1,), (2,)))},
             "training.milestones: means something only where schedule is 'step'",

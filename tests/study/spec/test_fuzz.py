@@ -67,7 +67,9 @@ PATHS += [
 ]
 PATHS += ["methods.1.features", "data.options.scenes", "data.classes"]
 TRAINED = ["training.", "pairs.0.training.", "methods.1.training.", "data."]
-OPEN_PATHS = [f"{place}{name}" for place in TRAINED for name in (*field_types(Training), "augment")]
+OPEN_PATHS = [
+    f"{place}{name}" for place in TRAINED for name in (*field_types(Training), "augment", "augment_strength")
+]
 PATHS += OPEN_PATHS
 NUMBERS = st.one_of(st.integers(), st.integers(-2, 5), st.floats(), st.floats(0, 1))
 SCALARS = st.one_of(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from trainables.data.epoch_plan import evaluation, trained, training
+from trainables.data.raw import CropFlipViews
 
 
 def test_evaluation_is_in_order_and_whole() -> None:
@@ -77,3 +78,39 @@ def test_a_smaller_last_batch_is_left_out_where_asked(size: int, sizes: list[int
     plan = training(size, 8, epoch=0, seed=0, views=None, drop_last=True)
     assert plan.sizes == sizes
     assert trained(size, 8, drop_last=True) == sum(sizes)
+
+
+def moves(strength: float) -> tuple[np.ndarray, np.ndarray]:
+    """How far crops moved, [2, n] pixels, and which images were mirrored."""
+    views = CropFlipViews(padding=4, flip=True).at_strength(strength)
+    drawn = training(20_000, 100, epoch=1, seed=0, views=views).views
+    assert drawn.min() >= 0
+    assert drawn.max() < views.count
+    offset, side = drawn // 2, 2 * views.padding + 1
+    return np.stack((offset // side, offset % side)) - views.padding, drawn % 2 == 1
+
+
+def test_the_usual_strength_draws_the_usual_views() -> None:
+    views = CropFlipViews(padding=4, flip=True)
+    usual = training(50, 8, epoch=3, seed=7, views=162).views
+    assert np.array_equal(training(50, 8, epoch=3, seed=7, views=views.at_strength(1.0)).views, usual)
+    assert not np.array_equal(training(50, 8, epoch=3, seed=7, views=views.at_strength(0.9)).views, usual)
+
+
+@pytest.mark.parametrize(("strength", "most", "mirrored"), [(0.5, 2, 0.25), (0.9, 4, 0.45), (2.0, 9, 0.5)])
+def test_strength_is_how_far_crops_move_and_how_often_images_are_mirrored(
+    strength: float, most: int, mirrored: float
+) -> None:
+    moved, flips = moves(strength)
+    uniform = np.arange(-4, 5)
+    assert np.abs(moved).max() == most
+    for way in moved:
+        assert way.std() == pytest.approx(strength * uniform.std(), rel=0.05)
+        assert way.mean() == pytest.approx(0.0, abs=0.1)
+    assert flips.mean() == pytest.approx(mirrored, abs=0.015)
+
+
+def test_no_strength_shows_the_image_itself() -> None:
+    moved, flips = moves(0.0)
+    assert not moved.any()
+    assert not flips.any()

@@ -37,6 +37,8 @@ FEATURES = Method(
 )
 STEADY = {"lr": 1e-3, "epochs": 1}
 """A rate at which roundings do not grow."""
+AVERAGED = {"epochs": 2, "optimizer": "adamw", "adam_eps": 1e-3, "label_smoothing": 0.1, "ema_decay": 0.8}
+"""What else a training may have; AdamW's steps are of one size however small a gradient is, but for eps."""
 
 
 def trials(store: RunStore) -> dict[str, TrialConfig]:
@@ -48,6 +50,7 @@ def trials(store: RunStore) -> dict[str, TrialConfig]:
         "distilled": distilled,
         "features": tiny(FEATURES, teacher=teacher, training=STEADY),
         "parts": tiny(Method(logit=SD_DKD), teacher=teacher, training=parts),
+        "averaged": tiny(Method(logit=SD_DKD), teacher=teacher, training={**parts, **AVERAGED}),
     }
 
 
@@ -57,14 +60,14 @@ class Seen:
 
     Attributes:
         curves: reports of each trial.
-        resumed: reports of the distilled trial, gone on with after one epoch, and the epochs it trained.
+        resumed: reports of two trials, gone on with after one epoch, and the epochs that were trained.
         failed: what became of a trial whose loss is not finite.
         refused: what became of a trial whose feature loss compares images.
         normalised: outputs and gradients of :func:`normalise`.
     """
 
     curves: dict[str, list[Metrics]]
-    resumed: list[Metrics]
+    resumed: dict[str, list[Metrics]]
     trained: list[int]
     failed: str
     refused: str
@@ -111,8 +114,10 @@ def member(rank: int, size: int, folder: str, answers: Any) -> None:
     Engine.train_epoch = counted  # type: ignore[method-assign]
     other = RunStore(Path(folder) / "resumed")
     trials(other)
-    Run(configs["distilled"], other, data, group=group, stop_after=1)
-    resumed = Run(configs["distilled"], other, data, group=group).reports
+    resumed = {}
+    for name in ("distilled", "averaged"):
+        Run(configs[name], other, data, group=group, stop_after=1)
+        resumed[name] = Run(configs[name], other, data, group=group).reports
     failed = refused = ""
     try:
         Run(tiny(training={"lr": 1e20}), store, data, group=group)
@@ -146,7 +151,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Seen], RunStore
     return [seen[0], seen[1]], RunStore(folder / "store")
 
 
-@pytest.mark.parametrize("name", ["distilled", "features", "parts"])
+@pytest.mark.parametrize("name", ["distilled", "features", "parts", "averaged"])
 def test_two_processes_see_the_curve_of_one(
     pair: tuple[list[Seen], RunStore], store: RunStore, digits: DataSet, name: str
 ) -> None:
@@ -173,8 +178,9 @@ def test_all_members_report_the_same_and_the_leader_files_it(pair: tuple[list[Se
 
 def test_a_group_goes_on_from_a_checkpoint_to_the_last_bit(pair: tuple[list[Seen], RunStore]) -> None:
     for seen in pair[0]:
-        assert seen.trained[:3] == [1, 2, 3]
-        assert numbers(seen.resumed) == numbers(seen.curves["distilled"])
+        assert seen.trained[:5] == [1, 2, 3, 1, 2]
+        for name, curve in seen.resumed.items():
+            assert numbers(curve) == numbers(seen.curves[name])
 
 
 def test_what_fails_fails_for_all(pair: tuple[list[Seen], RunStore]) -> None:

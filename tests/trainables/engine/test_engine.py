@@ -10,8 +10,8 @@ from trainables.config import Training
 from trainables.data.dataset import DataSet
 from trainables.engine.device import autocast
 from trainables.engine.evaluation import MetricTotals, evaluate
-from trainables.engine.optimizer import learning_rate
 from trainables.engine.runtime import Runtime
+from trainables.engine.schedule import learning_rate
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

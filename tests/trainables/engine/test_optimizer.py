@@ -11,21 +11,22 @@ import torch
 from torch import nn
 
 from trainables.config import ConfigError, Data, Training, TrialConfig
-from trainables.engine.optimizer import SGD
+from trainables.engine.optimizer import SGD, AdamW, Optimizer, make_optimizer
 
 USES = """
 import sys
 import torch
 from torch import nn
 from trainables.config import Training
-from trainables.engine.optimizer import SGD
+from trainables.engine.optimizer import make_optimizer
 
 network = nn.Linear(3, 2)
-optimizer = SGD(network.parameters(), Training(epochs=1, milestones=()))
-network(torch.ones(4, 3)).sum().backward()
-optimizer.step()
-optimizer.zero_grad()
-optimizer.load_state_dict(optimizer.state_dict())
+for name in ("sgd", "adamw"):
+    optimizer = make_optimizer(network.parameters(), Training(optimizer=name, lr=0.01))
+    network(torch.ones(4, 3)).sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    optimizer.load_state_dict(optimizer.state_dict())
 assert "torch._dynamo" not in sys.modules
 """
 
@@ -57,6 +58,32 @@ def test_moves_weights_as_torch_does(momentum: float, nesterov: bool) -> None:
             moving.step()
             moving.zero_grad()
             assert all(parameter.grad is None for parameter in student.parameters())
+        for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            assert torch.equal(mine, other)
+
+
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.8, 0.95)])
+@pytest.mark.parametrize("decay", [0.0, 0.05])
+def test_adamw_moves_weights_as_torch_does(betas: tuple[float, float], decay: float) -> None:
+    training = Training(
+        optimizer="adamw",
+        lr=0.01,
+        weight_decay=decay,
+        adam_beta1=betas[0],
+        adam_beta2=betas[1],
+        adam_eps=1e-6,
+    )
+    ours, theirs = network(), network()
+    optimizer = AdamW(ours.parameters(), training)
+    reference = torch.optim.AdamW(
+        theirs.parameters(), lr=0.01, weight_decay=decay, betas=betas, eps=1e-6, fused=True
+    )
+    for step in range(6):
+        optimizer.lr = reference.param_groups[0]["lr"] = 0.01 / (step + 1)
+        for student, moving in ((ours, optimizer), (theirs, reference)):
+            backward(student, step)
+            moving.step()
+            moving.zero_grad()
         for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
             assert torch.equal(mine, other)
 
@@ -98,16 +125,16 @@ def test_a_norm_of_nought_is_refused_and_none_stays_out_of_the_key() -> None:
         assert TrialConfig(data=data, student="vgg8", training=training).trial_key not in keys
 
 
-def test_goes_on_from_a_saved_state() -> None:
-    training = Training(epochs=1, milestones=(), lr=0.1)
+@pytest.mark.parametrize("training", [Training(lr=0.1), Training(optimizer="adamw", lr=0.01)])
+def test_goes_on_from_a_saved_state(training: Training) -> None:
     whole = network()
-    optimizer = SGD(whole.parameters(), training)
+    optimizer: Optimizer = make_optimizer(whole.parameters(), training)
     for step in range(3):
         backward(whole, step)
         optimizer.step()
         optimizer.zero_grad()
     rest, state = copy.deepcopy(whole), copy.deepcopy(optimizer.state_dict())
-    resumed = SGD(rest.parameters(), training)
+    resumed = make_optimizer(rest.parameters(), training)
     resumed.load_state_dict(state)
     for student, moving in ((whole, optimizer), (rest, resumed)):
         backward(student, 3)
@@ -116,10 +143,11 @@ def test_goes_on_from_a_saved_state() -> None:
         assert torch.equal(mine, other)
 
 
-def test_a_parameter_without_a_gradient_stays() -> None:
+@pytest.mark.parametrize("training", [Training(lr=0.1), Training(optimizer="adamw", lr=0.1)])
+def test_a_parameter_without_a_gradient_stays(training: Training) -> None:
     student = network()
     before = student[2].weight.clone()
-    optimizer = SGD(student.parameters(), Training(epochs=1, milestones=(), lr=0.1))
+    optimizer = make_optimizer(student.parameters(), training)
     student[0](torch.ones(2, 5)).sum().backward()
     optimizer.step()
     assert torch.equal(student[2].weight, before)
