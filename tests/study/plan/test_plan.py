@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 
 from study.loading import load_space
+from study.plan.checks import check_augmentation
 from study.plan.plan import Plan
 from study.plan.resolve import resolve
 from trainables.config import ConfigError, Teacher
+from trainables.data.raw import CropFlipViews, StreamedViews
 
 Write = Callable[..., Path]
 TEACHER = Teacher(name="resnet8", weights="0" * 64)
@@ -130,6 +133,31 @@ def test_each_pair_gets_an_arm_of_its_own_where_asked(space: Write) -> None:
 def test_what_does_not_fit_is_refused_with_the_field(space: Write, overrides: list[str], part: str) -> None:
     with pytest.raises((ConfigError, Exception), match=part):
         plan(space(), *overrides)
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "strength", "complaint"),
+    [
+        (
+            StreamedViews(),
+            "Float(0, 1.5)",
+            r"data.augment_strength: 1.5 is above 1, the most for images read",
+        ),
+        (
+            CropFlipViews(0, False),
+            "Float(0, 1)",
+            r"data.augment_strength: 0 means nothing, these data are nei",
+        ),
+    ],
+)
+def test_a_strength_that_the_images_cannot_have_is_refused(
+    space: Write, augmentation: CropFlipViews | StreamedViews, strength: str, complaint: str
+) -> None:
+    made = plan(space(), f"data.augment_strength={strength}")
+    other = dataclasses.replace(made, raw=dataclasses.replace(made.raw, augmentation=augmentation))
+    with pytest.raises(ConfigError, match=complaint):
+        check_augmentation(other)
+    check_augmentation(made)
 
 
 def test_a_damaged_data_file_is_named(space: Write, tmp_path: Path) -> None:
