@@ -9,6 +9,7 @@ are 4 % smaller, but it takes means as normal with a spread that is known, which
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -51,22 +52,26 @@ def verdicts(found: Sequence[SeedGroup], seeds: int | None = None) -> list[Verdi
     Args:
         seeds: leave out higher ones, as at an earlier look; None takes all.
     """
-    students = [item for item in found if item.method != "teacher" and item.by_seed(seeds)]
-    bases = {(*_kind(item), canonical(item.method), bool(item.tuning)): item for item in reversed(students)}
+    seen = [(item, item.by_seed(seeds)) for item in found if item.method != "teacher"]
+    students = [(item, scores) for item, scores in seen if scores]
+    bases, groups = {}, defaultdict(list)
+    for item, scores in reversed(students):
+        bases[(*_kind(item), canonical(item.method), bool(item.tuning))] = item, scores
+        groups[_kind(item)].append(list(scores.values()))
     compared = []
-    for item in students:
+    for item, scores in students:
         what = (*_kind(item), base_method(item.method) or "")
         tuned = bool(item.tuning)  # the tuned is compared with the tuned, where there is one
         plain = bases.get((*what, tuned), bases.get((*what, not tuned)))
         if plain is not None:
-            compared.append((item, plain))
-    least = [least_p(item.by_seed(), base.by_seed(), _looks(item), seeds) for item, base in compared]
+            compared.append((item, scores, *plain))
+    least = [least_p(ours, theirs, _looks(item), seeds) for item, ours, _, theirs in compared]
     corrected = iter(holm([p for p in least if p is not None]))
+    spreads = {kind: pooled_std(alike) for kind, alike in groups.items()}
     made = []
-    for (item, base), p in zip(compared, least, strict=True):
-        ours, theirs = item.by_seed(seeds), base.by_seed(seeds)
+    for (item, ours, base, theirs), p in zip(compared, least, strict=True):
         both = sorted(ours.keys() & theirs.keys())
-        spread = pooled_std([list(i.by_seed(seeds).values()) for i in students if _kind(i) == _kind(item)])
+        spread = spreads[_kind(item)]
         over = gain(list(ours.values()), list(theirs.values()))
         assert over is not None  # both have a run
         made.append(
