@@ -27,6 +27,7 @@ from study.plan.expected import ExpectedTrials
 from study.plan.plan import STAGES, Plan
 from study.plan.study_file import StudyFile
 from study.search.enqueue import searches
+from study.search.objectives import Objectives
 from study.stages.pipeline import run_stages
 from study.stages.report import StudyReport, log_ends, log_where, print_summary, write_study_report
 from study.stages.stage import StageContext
@@ -84,7 +85,8 @@ class Session:
         self._stack.enter_context(listening(folder.stop_request))
         self._log.keep_in(folder.path / "launch.log")
         log.debug(f"launched as {shlex.join(sys.orig_argv)} on {platform.node()}, process {os.getpid()}")
-        file = StudyFile.of(plan.spec, plan.user_code, searches(plan))
+        costs = Objectives.of(plan).costs
+        file = StudyFile.of(plan.spec, plan.user_code, searches(plan), costs)
         file.write(folder)
         places.remember(folder.path)
         if plan.auto is not None:

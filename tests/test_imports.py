@@ -25,7 +25,7 @@ STUDY: dict[str, set[str]] = {
     "plan": {"spec", "workspace", "loading"},
     "journal": {"plan", "spec"},
     "search": {"journal", "plan", "spec"},
-    "results": {"journal", "plan", "spec", "workspace"},
+    "results": {"search", "journal", "plan", "spec", "workspace"},
     "compute": {"spec"},
     "tune": {"compute", "journal", "plan"},
     "report": {"results", "journal", "spec", "workspace"},

@@ -22,7 +22,8 @@ examples:
   sdd-study report --study quickstart --out report
   sdd-study report --study pairs --study ablation --out report --protocol last --protocol best-test
 
-JSON: {"folder", "files": [PATH], "configurations": rows of tables/summary.csv}
+JSON: {"folder", "files": [PATH], "configurations": rows of tables/summary.csv, "rungs": how rungs ranked what
+finished, a sentence each}
 """
 
 PROTOCOLS = ("last", "validation", "best-test")
@@ -68,13 +69,15 @@ def run(args: argparse.Namespace) -> int:
         )
     about = {
         "folder": str(args.out),
+        "rungs": report.rungs,
         "files": [str(path) for path in report.files],
         "configurations": report.table.to_dict("records"),
     }
+    wrote = f"{args.out}: {len(report.files)} files, {len(report.table)} confirmed configurations"
     answer(
         args,
         about,
-        lambda: f"{args.out}: {len(report.files)} files, {len(report.table)} confirmed configurations",
+        lambda: "\n".join([wrote, *report.rungs]),
     )
     return DONE
 

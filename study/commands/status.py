@@ -123,6 +123,11 @@ def came_out(folder: StudyFolder, now: StudyStatus) -> list[str]:
         if rows := shown(pd.read_csv(file, dtype=texts, keep_default_na=True)):
             table = columns([HEAD, *rows], right=tuple(range(HEAD.index("test top-1, %"), len(HEAD))))
             found = [f"test top-1 of confirmed configurations\n{table}"]
+    rungs = folder.path / "tables" / "rungs.csv"
+    if rungs.exists():
+        from study.results.rung_ranking import read_rungs, sentences
+
+        found += ["\n".join(sentences(read_rungs(rungs)))]
     ends = [f"{label} ended: {reason}" for label, reason in StudyFile.read(folder).ended.items()]
     ways = [f"{what:22} {where}" for what, where in folder.ways_in]
     return [*found, "\n".join([*ends, *ways])]

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from study.errors import UserError
+from study.spec.rungs import Rung, judged
 from study.spec.search import Budget, Search
 from study.spec.study import Confirm, Pair, Resources, StudySpec
+from study.spec.training import closed
 from study.workspace.folder import StudyFolder
 from trainables.config.serialization import ConfigError, field_types, from_plain, to_plain
 from trainables.storage.files import read_json, write_json
@@ -30,6 +32,8 @@ class StudyFile:
     Attributes:
         fields: of the spec, in plain data; empty where there is no such file.
         code: source files that register losses of the user's own.
+        rungs: where trials of the searches are compared; in the file ``[epoch, since]`` each.
+        costs: what the student of each pair costs, where that is an objective or limited.
         searches: what may be enqueued by hand, as :func:`study.search.enqueue.read_searches` takes it.
         ended: why each search is at its end, by its label, once it is.
         metric: what the search maximises.
@@ -45,11 +49,21 @@ class StudyFile:
     confirm: Confirm | None = None
     resources: Resources = field(default_factory=Resources)
     pairs: Mapping[str, Pair] = field(default_factory=dict)
+    rungs: tuple[Rung, ...] = ()
+    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, spec: StudySpec, code: tuple[str, ...], searches: list[dict[str, Any]]) -> StudyFile:
+    def of(
+        cls,
+        spec: StudySpec,
+        code: tuple[str, ...],
+        searches: list[dict[str, Any]],
+        costs: Mapping[str, Mapping[str, float]],
+    ) -> StudyFile:
         """Make the file of a study that is launched now."""
-        return cls._from_plain({**to_plain(spec), "code": list(code), "searches": searches})
+        placed = [[rung.epoch, rung.since] for rung in judged(spec.search.stop, closed(spec.training))]
+        own = {"code": list(code), "searches": searches, "rungs": placed, "costs": to_plain(costs)}
+        return cls._from_plain({**to_plain(spec), **own})
 
     @classmethod
     def read(cls, folder: StudyFolder) -> StudyFile:
@@ -66,7 +80,7 @@ class StudyFile:
 
     @classmethod
     def _from_plain(cls, data: Mapping[str, Any]) -> StudyFile:
-        own = ("code", "searches", "ended")
+        own = ("code", "searches", "ended", "rungs", "costs")
         pairs = [
             _known(Pair, {**pair, "teacher": teacher})
             for pair in data.get("pairs", [])
@@ -82,13 +96,29 @@ class StudyFile:
             confirm=_known(Confirm, data["confirm"]) if "confirm" in data else None,
             resources=_known(Resources, data.get("resources", {})),
             pairs={pair.label: pair for pair in pairs},
+            rungs=tuple(Rung(epoch, since) for epoch, since in data.get("rungs", ())),
+            costs=data.get("costs", {}),
         )
 
     @property
     def plain(self) -> dict[str, Any]:
         """Content of the file, in plain data."""
-        more = {"ended": dict(self.ended)} if self.ended else {}
+        placed = [[rung.epoch, rung.since] for rung in self.rungs]
+        more = {"rungs": placed, "costs": to_plain(self.costs), "ended": dict(self.ended)}
+        more = {name: value for name, value in more.items() if value}
         return {**self.fields, "code": list(self.code), "searches": list(self.searches), **more}
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """``Search.subject_to`` of the study."""
+        found: Mapping[str, float] = self.fields.get("search", {}).get("subject_to", {})
+        return found
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """Names of what the searches go for: the maximised metric, then what is minimised."""
+        down = self.fields.get("search", {}).get("minimize") or ()
+        return (self.metric, *((down,) if isinstance(down, str) else down))
 
     def write(self, folder: StudyFolder) -> None:
         """Write the file into ``folder``."""

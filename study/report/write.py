@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
@@ -15,15 +15,17 @@ from study.report.figures.page_charts import page_charts
 from study.report.figures.study import study_figures
 from study.report.render.html_page import page, plain_table
 from study.report.render.latex import latex
-from study.report.render.text import markdown, tidy, wide
+from study.report.render.text import frame_markdown, markdown, tidy, wide
 from study.report.tables.grids import TableGrid, paper_grids, study_grid
 from study.report.tables.league import league_grids
 from study.report.tables.summary import HEAD, notes, shown, summary
 from study.report.tables.summary import markdown as summary_markdown
 from study.results.csv_files import write_csvs
 from study.results.frames import RunFrames, from_records, gather
+from study.results.front import hypervolume_frame, limits_frame
 from study.results.importance import importances
-from study.results.loaded_study import LoadedStudy
+from study.results.loaded_study import LoadedStudy, SearchGoals
+from study.results.rung_ranking import rung_rankings, rungs_frame, sentences
 from study.results.seed_groups import confirmed
 from study.spec.study import Confirm
 from study.workspace.folder import StudyFolder
@@ -35,23 +37,31 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Holds what was written; ``table`` is the summary."""
+    """Holds what was written.
+
+    Attributes:
+        table: the summary.
+        rungs: how the rungs of the searches ranked what finished, a sentence each.
+    """
 
     table: pd.DataFrame
     files: list[Path]
+    rungs: list[str] = field(default_factory=list)
 
 
-def write_report(folder: StudyFolder, records: dict[str, TrialRecord], metric: str, asked: Confirm) -> Report:
+def write_report(
+    folder: StudyFolder, records: dict[str, TrialRecord], asked: Confirm, goals: SearchGoals
+) -> Report:
     """Write a study's report, its last stage: all it leaves behind to be read.
 
     Args:
-        metric: what the search maximised.
         asked: what the stage confirm asked for.
+        goals: what the searches went for.
     """
     files = write_csvs(folder, records)
-    runs = from_records(folder.name, records.values(), asked, metric)
+    runs = from_records(folder.name, records.values(), asked, goals.objectives.metric, goals)
     report = write_tables(runs, folder.path, store=folder.store)
-    return Report(report.table, files + report.files)
+    return Report(report.table, files + report.files, report.rungs)
 
 
 def report_studies(
@@ -75,7 +85,7 @@ def report_studies(
     check_finished(runs, [source.study for source in sources])
     files = [_write(out / "trials.csv", runs.trials.to_csv(index=False))]
     report = write_tables(runs, out, protocols, everything=True, store=store, say=say)
-    return Report(report.table, files + report.files)
+    return Report(report.table, files + report.files, report.rungs)
 
 
 def check_finished(runs: RunFrames, studies: Sequence[str]) -> None:
@@ -117,7 +127,16 @@ def write_tables(
     for grid in grids:
         files += [_write(tables / f"{grid.name}{ending}", render(grid)) for ending, render in FORMATS.items()]
     summary_html = plain_table(HEAD, shown(table)) if len(table) else ""
-    summary_html += "".join(f"<p>{escape(note)}</p>" for note in notes(table))
+    rungs = rung_rankings(runs)
+    for name, frame in (("rungs", rungs_frame(rungs)), ("limits", limits_frame(runs))):
+        if len(frame):
+            files.append(_write(tables / f"{name}.csv", frame.to_csv(index=False)))
+            files.append(_write(tables / f"{name}.md", frame_markdown(frame)))
+    grown = hypervolume_frame(runs)
+    if len(grown):
+        files.append(_write(tables / "hypervolume.csv", grown.to_csv(index=False)))
+    said = [*notes(table), *sentences(rungs)]
+    summary_html += "".join(f"<p>{escape(note)}</p>" for note in said)
     charts = page_charts(runs, table)
     title = f"Report on {', '.join(dict.fromkeys(runs.trials['study']))}"
     files.append(_write(out / "report.html", page(title, grids, charts, summary_html)))
@@ -126,7 +145,7 @@ def write_tables(
         from study.report.figures.networks import network_figures
 
         files += network_figures(runs, store, out / "figures", say)
-    return Report(table, files)
+    return Report(table, files, sentences(rungs))
 
 
 FORMATS: dict[str, Callable[[TableGrid], str]] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from study.journal.journal import read_outline
 from study.journal.metrics_reader import read_curves
 from study.plan.study_file import StudyFile
-from study.results.loaded_study import LoadedStudy, all_names
+from study.results.loaded_study import LoadedStudy, SearchGoals, all_names
 from study.workspace.folder import find_study
 
 
@@ -20,11 +20,13 @@ def read_folder(results: Path, study: str) -> LoadedStudy:
     folder = find_study(results, study)
     file = StudyFile.read(folder)
     records = read_outline(folder.journal).records
-    curves = read_curves(folder.journal, list(records), all_names(file.metric))
+    goals = SearchGoals.of(file)
+    curves = read_curves(folder.journal, list(records), all_names(file.metric, *goals.metrics))
     return LoadedStudy.of_curves(
         study,
         list(records.values()),
         curves,
         file.confirm,
         file.metric,
+        goals,
     )

@@ -6,14 +6,14 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from study.journal.curves import LearningCurves
 from study.journal.record import TrialRecord
-from study.results.loaded_study import WANTED, LoadedStudy, all_names
+from study.results.loaded_study import UNKNOWN_GOALS, WANTED, LoadedStudy, SearchGoals, all_names
 from study.spec import published as paper
 from study.spec.domains import label
 from study.spec.knobs import ABSENT, Knob
@@ -87,12 +87,14 @@ class RunFrames:
         configs: their configurations, in the same order.
         curves: their metrics epoch by epoch, in the same order.
         metric: what the search maximised.
+        goals: what the searches of each study went for, by the study's name.
     """
 
     trials: pd.DataFrame
     configs: list[dict[str, Any]]
     curves: LearningCurves
     metric: str = WANTED[0]
+    goals: Mapping[str, SearchGoals] = field(default_factory=dict)
 
     @property
     def counted(self) -> pd.DataFrame:
@@ -110,16 +112,22 @@ def gather(sources: Sequence[LoadedStudy]) -> RunFrames:
         [record.config for source in sources for record in source.records],
         LearningCurves.concatenate([source.curves for source in sources]),
         sources[0].metric,
+        {source.study: source.goals for source in sources},
     )
 
 
 def from_records(
-    study: str, records: Iterable[TrialRecord], asked: Confirm | None = None, metric: str = WANTED[0]
+    study: str,
+    records: Iterable[TrialRecord],
+    asked: Confirm | None = None,
+    metric: str = WANTED[0],
+    goals: SearchGoals = UNKNOWN_GOALS,
 ) -> RunFrames:
     """Return the trials of one study from its journal in memory."""
     kept = list(records)
-    curves = LearningCurves.from_histories(all_names(metric), [record.history for record in kept])
-    return gather([LoadedStudy.of_curves(study, kept, curves, asked, metric)])
+    names = all_names(metric, *goals.metrics)
+    curves = LearningCurves.from_histories(names, [record.history for record in kept])
+    return gather([LoadedStudy.of_curves(study, kept, curves, asked, metric, goals)])
 
 
 def trials_frame(study: str, records: Iterable[TrialRecord]) -> pd.DataFrame:
@@ -235,6 +243,8 @@ def data_label(data: Mapping[str, Any]) -> str:
         parts.append(f"{100 * fraction:g}% of train")
     if data.get("augment", "standard") != "standard":
         parts.append("not augmented")
+    if (strength := data.get("augment_strength", 1.0)) != 1:
+        parts.append(f"augmented {strength:g} times")
     parts += [f"{name} {value}" for name, value in data.get("options", {}).items() if name != "download"]
     return str(data["name"]) + (f" ({', '.join(parts)})" if parts else "")
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from statistics import median
 from typing import Protocol
 
 import numpy as np
 
+from study.spec.rungs import Rung, brackets, rungs
 from study.spec.search import ASHA, HyperBand, Median
 from trainables.config.training import Training
 
@@ -29,26 +29,6 @@ class StoppingRule(Protocol):
 
     def stops(self, key: str, values: Sequence[float]) -> bool:
         """Tell whether the trial that has these values so far is to stop, after ``len(values)`` epochs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """Compares trials after ``epoch`` by the mean of their values after epochs since + 1 to ``epoch``.
-
-    One epoch's accuracy before the first drop of the learning rate jitters by as much as methods differ; a
-    mean does so less. It never reaches back over a drop, on whose two sides values are not alike.
-    """
-
-    epoch: int
-    since: int
-
-    def value(self, values: Sequence[float]) -> float:
-        """Return what a trial is compared by; it needs ``epoch`` values.
-
-        >>> Rung(epoch=4, since=2).value([10.0, 20.0, 30.0, 50.0])
-        40.0
-        """
-        return float(np.mean(values[self.since : self.epoch]))
 
 
 class AshaRule:
@@ -102,9 +82,7 @@ class HyperBandRule:
     """
 
     def __init__(self, stop: HyperBand, training: Training) -> None:
-        starts = [stop.grace * stop.reduction**number for number in range(stop.brackets)]
-        asha = [ASHA(grace=start, reduction=stop.reduction, window=stop.window) for start in starts]
-        self._brackets = [AshaRule(rungs(each, training), each.reduction) for each in asha]
+        self._brackets = [AshaRule(rungs(each, training), each.reduction) for each in brackets(stop)]
         sizes = [
             stop.reduction ** len(bracket.judged) / (len(bracket.judged) + 1) for bracket in self._brackets
         ]
@@ -159,27 +137,6 @@ class MedianRule:
             return False
         averages = [of[at] for name, of in self._averages.items() if name != key and len(of) > at]
         return len(averages) >= self._stop.min_trials and max(values) < median(averages)
-
-
-def rungs(stop: ASHA, training: Training) -> list[Rung]:
-    """Return the rungs of trials that train so, those before the last epoch.
-
-    >>> training = Training(epochs=240, milestones=(150, 180, 210))
-    >>> rungs(ASHA(), training)
-    [Rung(epoch=60, since=50)]
-    >>> rungs(ASHA(grace=4, reduction=6, window=30), training)
-    [Rung(epoch=4, since=2), Rung(epoch=24, since=12), Rung(epoch=144, since=114)]
-    >>> rungs(ASHA(grace=152), training)
-    [Rung(epoch=152, since=150)]
-    """
-    epochs = training.epochs
-    drops = training.milestones if training.schedule == "step" else ()
-    rung, found = max(1, epochs // 4) if stop.grace is None else stop.grace, []
-    while rung < epochs:
-        since = max([rung - stop.window, rung // 2, *(drop for drop in drops if drop < rung)])
-        found.append(Rung(rung, since))
-        rung *= stop.reduction
-    return found
 
 
 def make_rule(stop: ASHA | HyperBand | Median | None, training: Training) -> StoppingRule | None:

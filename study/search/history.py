@@ -47,7 +47,7 @@ class SearchHistory:
         self.plan = plan
         self.teachers = teachers
         self.records = records
-        self.objectives = Objectives(plan)
+        self.objectives = Objectives.of(plan)
         self._labels = {space.label for space in plan.search_spaces}
 
     def planned(self, space: SearchSpace, trial: OptunaTrial) -> PlannedTrial:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from study.journal.record import TrialRecord
@@ -12,22 +13,36 @@ from study.spec.search import COSTS
 Direction = Literal["maximize", "minimize"]
 
 
+@dataclass(frozen=True, slots=True)
 class Objectives:
     """Holds the objectives of a study's searches, the maximised metric first, then what is minimised.
 
+    >>> both = Objectives(("val/top1", "student/parameters"), costs={"a-b": {"student/parameters": 5e4}})
+    >>> both.losses({"val/top1": 61.0}, "a-b")
+    (-61.0, 50000.0)
+
     Attributes:
         names: of all of them, in order.
-        metric: the maximised one; the first.
         limits: the most that ``Search.subject_to`` allows, by name.
+        costs: of the student of each pair, where one is an objective or limited.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    names: tuple[str, ...]
+    limits: Mapping[str, float] = field(default_factory=dict)
+    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, plan: Plan) -> Objectives:
+        """Return the objectives of a plan, whose students are built to count what they cost."""
         search = plan.spec.search
-        self.names = search.objectives
-        self.metric = search.maximize
-        self.limits = search.subject_to
-        wanted = [name for name in COSTS if name in {*self.names, *self.limits}]
-        self._costs = {pair.label: plan.costs(pair, wanted) for pair in plan.spec.each_pair} if wanted else {}
+        wanted = [name for name in COSTS if name in {*search.objectives, *search.subject_to}]
+        costs = {pair.label: plan.costs(pair, wanted) for pair in plan.spec.each_pair} if wanted else {}
+        return cls(search.objectives, {str(name): most for name, most in search.subject_to.items()}, costs)
+
+    @property
+    def metric(self) -> str:
+        """Name of the objective that is maximised."""
+        return self.names[0]
 
     @property
     def directions(self) -> list[Direction]:
@@ -37,7 +52,7 @@ class Objectives:
 
     def values(self, metrics: Mapping[str, float], pair: str) -> tuple[float, ...] | None:
         """Return a trial's values, one number an objective, from its metrics; None where one is missing."""
-        known = {**metrics, **self._costs.get(pair, {})}
+        known = {**metrics, **self.costs.get(pair, {})}
         found = [known.get(name) for name in self.names]
         numbers = tuple(float(value) for value in found if value is not None)
         return numbers if len(numbers) == len(found) else None
@@ -49,7 +64,7 @@ class Objectives:
 
     def constraints(self, metrics: Mapping[str, float], pair: str) -> dict[str, float]:
         """Return how far a trial of ``pair`` is beyond each limit, as a share of it; 0 or less is within."""
-        known = {**metrics, **self._costs.get(pair, {})}
+        known = {**metrics, **self.costs.get(pair, {})}
         return {name: known[name] / most - 1 for name, most in self.limits.items() if name in known}
 
     def feasible(self, metrics: Mapping[str, float], pair: str) -> bool:

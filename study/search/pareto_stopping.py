@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from study.search.early_stopping import Rung
+from study.spec.rungs import Rung
 
 Losses = tuple[float, ...]
 """One number an objective, each to be minimised."""

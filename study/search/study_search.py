@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from study.plan.trial import PlannedTrial
 from study.search.budget import BudgetMeter
-from study.search.early_stopping import StoppingRule, make_rule, rungs
+from study.search.early_stopping import StoppingRule, make_rule
 from study.search.optuna_searcher import OptunaSearcher
 from study.search.pareto_stopping import ParetoRule
+from study.spec.rungs import rungs
 from study.spec.search import ASHA
 from study.spec.training import closed
 

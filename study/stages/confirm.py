@@ -44,7 +44,7 @@ def confirm_trials(context: StageContext) -> list[PlannedTrial]:
     along untuned: the tuned are compared with the tuned. What is beyond ``Search.subject_to`` is left out.
     """
     plan, spec = context.plan, context.plan.spec
-    objectives = Objectives(plan)
+    objectives = Objectives.of(plan)
     chosen = _best(context)
     pairs = {pair.label: pair for pair in spec.each_pair if objectives.feasible({}, pair.label)}
     shown = {pair.label: pair for _, pair, _ in chosen} if chosen else pairs

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,12 +12,10 @@ from rich.table import Table
 
 from study.journal.record import TrialRecord
 from study.plan.plan import Plan
-from study.search.objectives import Objectives
-from study.search.pareto_stopping import hypervolumes
+from study.plan.study_file import StudyFile
 from study.tracking.model_registry import BestStudent, best_students
 from study.tracking.run_writer import StudyOutcome
 from study.workspace.folder import StudyFolder
-from trainables.storage.files import write_atomically
 
 if TYPE_CHECKING:
     from study.report.write import Report
@@ -41,68 +38,25 @@ class StudyReport:
 
 def write_study_report(plan: Plan, folder: StudyFolder, records: dict[str, TrialRecord]) -> StudyReport:
     """Write the CSVs, tables, figures and page of a study, and choose its best students."""
-    from study.report.write import Report, write_report  # takes seconds to import
+    from study.report.write import write_report  # takes seconds to import
     from study.results.frames import from_records
+    from study.results.loaded_study import SearchGoals
 
-    spec = plan.spec
-    asked, metric = spec.confirm, spec.search.maximize
-    report = write_report(folder, records, metric, asked)
-    runs = from_records(spec.name, records.values(), asked, metric)
-    limits = [*write_limits(plan, folder, records), *write_hypervolume(plan, folder, records)]
-    return StudyReport(Report(report.table, [*report.files, *limits]), best_students(plan, runs))
-
-
-def write_limits(plan: Plan, folder: StudyFolder, records: Mapping[str, TrialRecord]) -> list[Path]:
-    """Write which pairs and trials were within ``Search.subject_to``; nothing where there is no limit."""
-    limits: dict[str, float] = {str(name): most for name, most in plan.spec.search.subject_to.items()}
-    if not limits:
-        return []
-    objectives = Objectives(plan)
-    rows = []
-    for pair in plan.spec.each_pair:
-        trials = [r for r in records.values() if r.stage == "search" and r.pair == pair.label]
-        for name, most in limits.items():
-            over = [objectives.constraints(trial.final, pair.label).get(name) for trial in trials]
-            known = objectives.constraints({}, pair.label).get(name)
-            within = sum(value is not None and value <= 0 for value in over)
-            cost = "" if known is None else f"{(known + 1) * most:.6g}"
-            rows.append([pair.label, name, f"{most:g}", cost, str(len(trials)), str(within)])
-    head = ["pair", "limited", "most", "of the student", "trials", "within"]
-    lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
-    files = {
-        "limits.csv": "".join(",".join(row) + "\n" for row in (head, *rows)),
-        "limits.md": "\n".join(lines) + "\n",
-    }
-    for name, text in files.items():
-        write_atomically(folder.path / "tables" / name, text.encode())
-    return [folder.path / "tables" / name for name in files]
-
-
-def write_hypervolume(plan: Plan, folder: StudyFolder, records: Mapping[str, TrialRecord]) -> list[Path]:
-    """Write how the front of each search with several objectives grew; nothing for one objective."""
-    objectives = Objectives(plan)
-    if len(objectives.names) == 1:
-        return []
-    lines = ["search,trial,trial_key,hypervolume"]
-    for space in plan.search_spaces:
-        mine = [r for r in records.values() if r.search == space.label and r.status == "done"]
-        ended = sorted(mine, key=lambda record: record.ended or 0.0)
-        losses = [objectives.losses(record.final, record.pair) for record in ended]
-        known = [(record, each) for record, each in zip(ended, losses, strict=True) if each]
-        volumes = hypervolumes([each for _, each in known])
-        for number, ((record, _), volume) in enumerate(zip(known, volumes, strict=True), 1):
-            lines.append(f"{space.label},{number},{record.key},{volume:.8g}")
-    file = folder.path / "tables" / "hypervolume.csv"
-    write_atomically(file, ("\n".join(lines) + "\n").encode())
-    return [file]
+    goals = SearchGoals.of(StudyFile.read(folder))
+    report = write_report(folder, records, plan.spec.confirm, goals)
+    runs = from_records(plan.spec.name, records.values(), plan.spec.confirm, goals.objectives.metric, goals)
+    return StudyReport(report, best_students(plan, runs))
 
 
 def print_summary(console: Console, folder: StudyFolder, report: Report | None) -> None:
     """Print the table of confirmed configurations; nothing where the stage report was left out."""
     from study.report.tables.summary import HEAD, markdown, notes, shown
+    from study.results.rung_ranking import NEAR_CHANCE
 
     if report is None:
         return
+    for note in report.rungs:
+        (log.warning if NEAR_CHANCE in note else log.info)(note)
     if not len(report.table):
         log.info("no configuration was confirmed")
         return

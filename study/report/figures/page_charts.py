@@ -10,6 +10,7 @@ from study.report.figures import chart_data as charts
 from study.report.figures.chart_data import MOST_CURVES, MOST_POINTS, Chart
 from study.results import selection as selection_
 from study.results.frames import RunFrames
+from study.results.front import hypervolume_frame
 from study.results.selection import fewer, groups_of
 
 MOST_LINES = 400
@@ -26,6 +27,7 @@ def page_charts(runs: RunFrames, summary: pd.DataFrame) -> list[Chart]:
         *heats(trials, runs.metric),
         parallel(trials, runs.metric),
         pareto(trials, runs.metric, groups),
+        hypervolume(runs),
         timeline(runs),
     ]
     return [chart for chart in made if chart is not None]
@@ -150,6 +152,25 @@ def pareto(trials: pd.DataFrame, metric: str, groups: list[str]) -> Chart | None
     chart = _xy("Pareto front", label, unit(metric), groups, series)
     best = [[_number(x), y] for x, y in zip(front["seconds"], front["value"], strict=True)]
     return {**chart, "front": best, "caption": f"{shown_of(trials)} Dashed: no trial is better in both."}
+
+
+def hypervolume(runs: RunFrames) -> Chart | None:
+    """Return how the volume that each search's trials dominate grew, trial by trial."""
+    grown = hypervolume_frame(runs)
+    if grown.empty:
+        return None
+    names = groups_of([str(name) for name in grown["search"]])
+    series = [
+        {
+            "name": name,
+            "group": names.index(str(name)),
+            "points": [[row.trial, _number(row.hypervolume)] for row in part.itertuples()],
+        }
+        for name, part in grown.groupby("search", sort=False)
+    ]
+    chart = _xy("Hypervolume", "whole trials", "hypervolume", names, series)
+    caption = "Volume that the trials so far dominate, within the worst that any trial of the search had."
+    return {**chart, "lines": True, "caption": caption}
 
 
 def timeline(runs: RunFrames) -> Chart | None:

@@ -17,6 +17,7 @@ from study.report.figures.page_charts import MOST_LINES, shown_of, unit
 from study.report.figures.style import COLOURS, SEQUENTIAL, legend, new_figure, save, style
 from study.results import selection as selection_
 from study.results.frames import RunFrames
+from study.results.front import hypervolume_frame
 from study.results.seed_groups import SeedGroup
 from study.results.selection import fewer, groups_of
 
@@ -34,6 +35,7 @@ def study_figures(runs: RunFrames, found: Sequence[SeedGroup], folder: Path) -> 
         **_heat_maps(trials, runs.metric),
         "parallel": lambda: parallel(trials, runs.metric),
         "pareto": lambda: pareto(trials, runs.metric, groups),
+        "hypervolume": lambda: hypervolume(runs),
         "timeline": lambda: timeline(runs),
     }
     made = {name: figure for name, make in draw.items() if (figure := make()) is not None}
@@ -178,6 +180,20 @@ def _axis(values: pd.Series, log: bool) -> tuple[Any, list[tuple[float, str]]]:
     ticks = [(place, low + place * (high - low)) for place in (0.0, 0.5, 1.0)]
     labels = [(place, f"{10**value if log else value:.3g}") for place, value in ticks]
     return (numbers - low) / ((high - low) or 1.0), labels
+
+
+def hypervolume(runs: RunFrames) -> Any | None:
+    """Draw how the volume that each search's trials dominate grew, trial by trial."""
+    grown = hypervolume_frame(runs)
+    if grown.empty:
+        return None
+    figure, (axis,) = new_figure(width=6.4)
+    for number, (name, part) in enumerate(grown.groupby("search", sort=False)):
+        axis.step(part["trial"], part["hypervolume"], where="post", label=name, **style(number), ms=3)
+    axis.set(xlabel="whole trials, in the order in which they ended", ylabel="hypervolume")
+    axis.set_title("volume that the trials so far dominate", fontsize=9, loc="left")
+    legend(axis)
+    return figure
 
 
 def timeline(runs: RunFrames) -> Any | None:

@@ -20,6 +20,28 @@ def notes(grid: TableGrid) -> list[str]:
     return [*(f"({letter}) {mark}" for mark, letter in grid.marks.items()), *grid.notes]
 
 
+def frame_markdown(frame: pd.DataFrame) -> str:
+    """Return a frame as a Markdown table, numbers to six digits, nothing for what is missing.
+
+    >>> print(frame_markdown(pd.DataFrame({"pair": ["a-b"], "most": [2.5e7], "within": [None]})))
+    | pair | most | within |
+    | --- | --- | --- |
+    | a-b | 2.5e+07 |  |
+    <BLANKLINE>
+    """
+    rows = [[_plain(value) for value in row] for row in frame.itertuples(index=False)]
+    lines = [list(frame.columns), ["---"] * len(frame.columns), *rows]
+    return "".join(
+        "| " + " | ".join(str(part).replace("|", "\\|") for part in line) + " |\n" for line in lines
+    )
+
+
+def _plain(value: object) -> str:
+    if value is None or value != value:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def gain_text(cell: TableCell, interval: bool = False) -> str:
     """Write a gain: ``+1.98``, or ``+1.98 [+1.20, +2.71]``; empty where there is none."""
     if cell.gain is None:

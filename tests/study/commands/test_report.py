@@ -14,6 +14,7 @@ from study.cli import main
 from study.journal.journal import read_records
 from study.report.tables.paper_tables import layouts
 from study.report.write import write_report
+from study.results.loaded_study import SearchGoals
 from study.spec.study import Confirm
 from study.workspace.folder import StudyFolder
 from tests.study.made import PAIR, failed, records, search, write_folder
@@ -99,7 +100,7 @@ def test_two_studies_and_protocols_through_the_command(results: Path, tmp_path: 
 
 def test_the_last_stage_of_a_study_writes_the_tables_it_has_runs_for(results: Path) -> None:
     folder = StudyFolder(results, "made")
-    report = write_report(folder, read_records(folder.journal), "val/top1", Confirm(seeds=3))
+    report = write_report(folder, read_records(folder.journal), Confirm(seeds=3), SearchGoals())
     assert all(path.exists() for path in report.files)
     assert len(report.table) == 6
     names = {path.name for path in (folder.path / "tables").glob("table*.csv")}

@@ -15,6 +15,7 @@ from study.journal.journal import read_records
 from study.journal.record import TrialRecord
 from study.plan.study_file import StudyFile
 from study.report.write import write_report
+from study.results.loaded_study import SearchGoals
 from study.spec import Confirm
 from study.spec.methods import SDD
 from study.workspace.folder import StudyFolder
@@ -119,7 +120,7 @@ def test_a_finished_study_says_what_came_out(tmp_path: Path, command: Command) -
     StudyFile.read(study).with_ends({"pairs/SDD": "budget.trials: 4 of 4 are done"}).write(study)
     _, out, _ = command("status", "made", "--results", study.results)
     assert "no configuration was confirmed" in out, "there is no table yet"
-    write_report(study, read_records(journal), "val/top1", Confirm(seeds=3))
+    write_report(study, read_records(journal), Confirm(seeds=3), SearchGoals())
     code, out, _ = command("status", "made", "--results", study.results)
     assert code == 0
     assert "trials to go" not in out

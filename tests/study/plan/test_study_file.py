@@ -10,6 +10,7 @@ import pytest
 from study.errors import UserError
 from study.plan.study_file import StudyFile
 from study.spec import SDD, Budget, Data, LogFloat, Pair, StudySpec
+from study.spec.rungs import Rung
 from study.workspace.folder import StudyFolder
 
 SPEC = StudySpec(
@@ -23,7 +24,7 @@ SPEC = StudySpec(
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path, "mine")
     folder.path.mkdir()
-    made = StudyFile.of(SPEC, ("# code\n",), [{"label": "pairs/SDD"}])
+    made = StudyFile.of(SPEC, ("# code\n",), [{"label": "pairs/SDD"}], {"a-b": {"student/parameters": 5.0}})
     made.write(folder)
     assert StudyFile.read(folder) == made
     assert (made.metric, made.budget) == ("val/top1", SPEC.budget)
@@ -31,8 +32,9 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert made.pairs == {"resnet20-resnet8": SPEC.pairs[0]}
     made.with_ends({"pairs/SDD": "budget.trials: 7 of 7 are done"}).write(folder)
     plain = json.loads((folder.path / "study.json").read_text())
-    assert list(plain)[-3:] == ["code", "searches", "ended"]
+    assert list(plain)[-5:] == ["code", "searches", "rungs", "costs", "ended"]
     assert "ended" not in StudyFile.read(folder).fields
+    assert made.rungs == (Rung(60, 50),)
 
 
 def test_no_file_says_nothing(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from ray.tune.schedulers import AsyncHyperBandScheduler, MedianStoppingRule
 
-from study.search.early_stopping import AshaRule, HyperBandRule, StoppingRule, make_rule, rungs
+from study.search.early_stopping import AshaRule, HyperBandRule, StoppingRule, make_rule
 from study.spec import ASHA, HyperBand, Median
+from study.spec.rungs import rungs
 from trainables.config import Training
 
 EPOCHS = 27

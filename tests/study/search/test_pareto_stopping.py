@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from study.search.early_stopping import Rung
 from study.search.pareto_stopping import ParetoRule, fronts, hypervolume, hypervolumes
+from study.spec.rungs import Rung
 
 
 def test_fronts_are_peeled_off_one_by_one() -> None:

@@ -58,7 +58,7 @@ def test_what_comes_out_beyond_a_limit_does_not_win(space: Write, tmp_path: Path
     study = driven.searchers[0].study
     found = [round(trial.constraints["val/loss"], 6) for trial in study.get_trials()]
     assert found == [round(2 / 1.5 - 1, 6), round(1 / 1.5 - 1, 6), round(1.2 / 1.5 - 1, 6)]
-    ranked = Objectives(plan).ranked(driven.history.of(plan.search_spaces[0]))
+    ranked = Objectives.of(plan).ranked(driven.history.of(plan.search_spaces[0]))
     assert [record.final["val/top1"] for record in ranked] == [50.0, 40.0]
     driven.close()
     again = Driven(plan, tmp_path, InMemoryStorage())  # Optuna's database is lost

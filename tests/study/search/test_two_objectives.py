@@ -130,16 +130,18 @@ def test_winners_are_the_pareto_front(plan: Plan) -> None:
         record("d", small, 59.0),
         record("e", small, 80.0, status="failed"),
     ]
-    assert [r.key for r in Objectives(plan).ranked(trials)] == ["a", "c"]
-    assert Objectives(plan).ranked([]) == []
+    assert [r.key for r in Objectives.of(plan).ranked(trials)] == ["a", "c"]
+    assert Objectives.of(plan).ranked([]) == []
     alone = dataclasses.replace(plan, spec=dataclasses.replace(plan.spec, search=Search()))
-    assert [r.key for r in Objectives(alone).ranked(trials)] == ["a", "b", "c", "d"]
-    assert [r.key for r in Objectives(alone).ranked(trials[4:])] == ["e"], "unfinished ones only if all are"
+    assert [r.key for r in Objectives.of(alone).ranked(trials)] == ["a", "b", "c", "d"]
+    assert [r.key for r in Objectives.of(alone).ranked(trials[4:])] == ["e"], (
+        "unfinished ones only if all are"
+    )
 
 
 def test_three_objectives_have_a_front_too(plan: Plan) -> None:
     search = Search(minimize=("val/loss", "student/parameters"), pairs="search", stop=None)
-    three = Objectives(dataclasses.replace(plan, spec=dataclasses.replace(plan.spec, search=search)))
+    three = Objectives.of(dataclasses.replace(plan, spec=dataclasses.replace(plan.spec, search=search)))
     small, large = sorted(costs(plan), key=costs(plan).__getitem__)
     trials = [
         record("a", large, 70.0, loss=1.0),

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from study.search.early_stopping import AshaRule, Rung
+from study.search.early_stopping import AshaRule
 from study.simulation.promotion import BestAfter, Pasha
 from study.simulation.replay import StopEarly, replay
+from study.spec.rungs import Rung
 from tests.study.simulation.made_curves import curves
 
 FOUR = np.array([[1.0, 5, 9, 9], [2, 6, 7, 7], [3, 4, 5, 6], [4, 3, 2, 1]])
