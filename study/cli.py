@@ -16,6 +16,7 @@ from study.commands import (
     export,
     importances,
     listing,
+    networks,
     pin,
     report,
     simulate,
@@ -38,6 +39,10 @@ COMMANDS = {
     "stop": (stop, "end a running study so that it can go on later"),
     "export": (export, "write a study's trials as CSV"),
     "report": (report, "tables and figures of studies, the paper's numbers beside"),
+    "networks": (
+        networks,
+        "networks that can be teachers and students, what they cost, why one does not fit",
+    ),
     "doctor": (doctor, "whether all that a launch needs is there, and what to do where it is not"),
     "teachers": (teachers, "list teachers, or file a weight file as one"),
 }

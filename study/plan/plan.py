@@ -140,11 +140,10 @@ class Plan:
 
     def costs(self, pair: Pair, names: Collection[str]) -> dict[str, float]:
         """Return those costs of the pair's student that ``names`` has; multiply-adds are for one image."""
-        from trainables.models import build
-        from trainables.models.profile import multiply_adds, parameter_count
+        from trainables.models.profile import multiply_adds, parameter_count, weightless
 
         form = self.large_images(pair.student)
-        student = build(pair.student, self.num_classes, image_size=self.image_size, large_images=form)
+        student = weightless(pair.student, self.num_classes, self.image_size, form)
         found = {
             "student/multiply_adds": float(multiply_adds(student, self.image_size)),
             "student/parameters": float(parameter_count(student)),

@@ -69,8 +69,8 @@ def evaluate(
     totals = MetricTotals()
     for batch in batches:
         with autocast(training, runtime.device):
-            final = network.forward_features(batch.images.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
-        logits = network.classifier(final.float().mean(dim=(2, 3)))  # type: ignore[operator]
+            stages = network.forward_stages(batch.images.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
+        logits = network.classifier(stages.final_as(Tensor.float).pooled)  # type: ignore[operator]
         target = batch.target
         values = {
             "loss": functional.cross_entropy(logits, target, reduction="sum"),

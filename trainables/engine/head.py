@@ -11,6 +11,7 @@ from trainables.config.method import RELEASED_GRID, MapKind, Pooling
 from trainables.config.scales import region_count
 from trainables.losses.features import Features, FeatureShapes
 from trainables.losses.precision import full_precision, without_autocast
+from trainables.models.backbone import Classifier, StageMaps
 from trainables.models.multiscale import region_logits, released_regions
 
 
@@ -70,25 +71,26 @@ class MultiScaleHead(nn.Module):
 
     def forward(self, images: Tensor) -> HeadOutputs:
         """Return the outputs for normalised images [B, 3, H, W]."""
-        network = self.network
-        if self.features is None:
-            return HeadOutputs(self._regions(network.forward_features(images)), None)  # type: ignore[operator]
-        features = Features.from_stages(network.forward_stages(images, self.features))  # type: ignore[operator]
-        return HeadOutputs(self._regions(features.final), features)
+        kind = self.features or "released"
+        stages: StageMaps = self.network.forward_stages(images, kind)  # type: ignore[operator]
+        features = None if self.features is None else Features.from_stages(stages)
+        return HeadOutputs(self._regions(stages), features)
 
     @property
     def region_count(self) -> int:
         """Number R of regions in :class:`HeadOutputs`."""
         return region_count(self.scales) + (self.pooling == "released")
 
-    def _regions(self, final: Tensor) -> Tensor:
+    def _regions(self, stages: StageMaps) -> Tensor:
         if not self.full_precision:
-            return self._pooled(final)
-        with without_autocast(final):
-            return self._pooled(full_precision(final))
+            return self._pooled(stages)
+        with without_autocast(stages.final):
+            return self._pooled(stages.final_as(full_precision))
 
-    def _pooled(self, final: Tensor) -> Tensor:
-        regions = region_logits(final, self.network.classifier, pooled_scales(self.scales, self.pooling))  # type: ignore[arg-type]
+    def _pooled(self, stages: StageMaps) -> Tensor:
+        classifier: Classifier = self.network.classifier  # type: ignore[assignment]
+        scales = pooled_scales(self.scales, self.pooling)
+        regions = region_logits(stages.final, classifier, scales, stages.token)
         return chosen_regions(regions, self.scales, self.pooling)
 
 

@@ -27,13 +27,16 @@ class StageOutputs(Protocol):
     @property
     def closing(self) -> Tensor | None: ...
 
+    @property
+    def pooled(self) -> Tensor: ...
+
 
 class Features(NamedTuple):
     """Carries a network's maps for one batch.
 
     maps: [B,C,h,w] each, after the stem (index 0) and the stages, as ``trainables.models`` gives them.
     preactivations: the same before a stage's last ReLU.
-    pooled: [B,C], the average of the final map.
+    pooled: [B,C], what is classified: the average of the final map, or a token model's class token.
     closing: [B,C,h,w], the final map where layers lie between it and the last stage; else None.
 
     >>> import torch
@@ -56,9 +59,7 @@ class Features(NamedTuple):
     @classmethod
     def from_stages(cls, stages: StageOutputs) -> Features:
         """Collect the features of one forward pass, with the final map pooled."""
-        maps, closing = tuple(stages.maps), stages.closing
-        final = maps[-1] if closing is None else closing
-        return cls(maps, tuple(stages.preactivations), final.mean(dim=(2, 3)), closing)
+        return cls(tuple(stages.maps), tuple(stages.preactivations), stages.pooled, stages.closing)
 
     def detached(self) -> Features:
         """Return the same features without gradients."""

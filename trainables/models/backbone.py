@@ -5,7 +5,7 @@ Shape suffixes: B images, C channels, h and w a map's size, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, Literal, NamedTuple, Protocol, cast
 
 import torch.nn.functional as F
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from trainables.config.method import MapKind
 from trainables.config.trial import LargeImages
+from trainables.models.multiscale import pooling_commutes
 
 __all__ = [
     "LARGE_IMAGE",
@@ -51,16 +52,28 @@ class StageMaps(NamedTuple):
             bottlenecks) has the same tensor in both.
         closing: the map after the layers that follow the last stage, where there are any: the norm and ReLU
             of a wide ResNet, the closing 1x1 convolution of MobileNetV2 and ShuffleV2.
+        token: [B, C], the class token that a token model classifies in the place of the map's average.
     """
 
     maps: tuple[Tensor, ...]
     preactivations: tuple[Tensor, ...]
     closing: Tensor | None = None
+    token: Tensor | None = None
 
     @property
     def final(self) -> Tensor:
         """Map that is pooled and classified, [B, C, h, w]."""
         return self.maps[-1] if self.closing is None else self.closing
+
+    @property
+    def pooled(self) -> Tensor:
+        """What the classifier reads of the whole image, [B, C]: the map's average, or the class token."""
+        return self.final.mean(dim=(2, 3)) if self.token is None else self.token
+
+    def final_as(self, convert: Callable[[Tensor], Tensor]) -> StageMaps:
+        """Return the final map and the class token alone, each as ``convert`` gives it: in float32, say."""
+        final = convert(self.final)
+        return StageMaps((final,), (final,), token=None if self.token is None else convert(self.token))
 
 
 class Classifier(Protocol):
@@ -81,6 +94,7 @@ class Classifier(Protocol):
 class Backbone(nn.Module):
     """Classifies images by a network that ends in feature map -> global average pooling -> linear.
 
+    Token models end in a map of patch tokens, and may classify a class token in the place of its average.
     A network gives :meth:`forward_stages`, `feature_channels` (C of the last map) and `classifier_key`, the
     name its last layer has in published weight files; the rest follows.
 
@@ -105,6 +119,11 @@ class Backbone(nn.Module):
         """Last layer, [..., C] -> [..., K]: an `nn.Linear`, or a thin wrapper around one."""
         return cast(Classifier, self._modules[self.classifier_key])
 
+    @property
+    def commutes_with_pooling(self) -> bool:
+        """True where the average of regions' logits is the logits of the regions' average, up to scale 1."""
+        return pooling_commutes(self.classifier)
+
     def forward_stages(self, x: Tensor, kind: MapKind = "released") -> StageMaps:
         """Map images [B, 3, H, W] to the maps of the stem and of each stage.
 
@@ -121,7 +140,7 @@ class Backbone(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images [B, 3, H, W] to logits [B, K]."""
-        return self.classifier(self.forward_features(x).mean(dim=(2, 3)))
+        return self.classifier(self.forward_stages(x).pooled)
 
 
 def conv(cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:

@@ -24,13 +24,19 @@ from trainables.config.scales import check_scales, region_count
 __all__ = ["pool_regions", "pooling_commutes", "region_logits", "regions_from_cells", "released_regions"]
 
 
-def region_logits(features: Tensor, classifier: Callable[[Tensor], Tensor], scales: Sequence[int]) -> Tensor:
+def region_logits(
+    features: Tensor,
+    classifier: Callable[[Tensor], Tensor],
+    scales: Sequence[int],
+    token: Tensor | None = None,
+) -> Tensor:
     """Compute the logits of every region of every scale.
 
     Args:
         features: last feature map before global pooling, [B, C, h, w].
         classifier: maps [..., C] to [..., K]; a model's ``.classifier``.
         scales: grid sizes m, positive and distinct, in the order wanted: (1, 2, 4) gives 1 + 4 + 16 regions.
+        token: [B, C], the class token that stands at scale 1 for the map's average, where a network has one.
 
     Returns:
         [B, R, K]: the scales in the order given, each one's cells row by row.
@@ -42,10 +48,10 @@ def region_logits(features: Tensor, classifier: Callable[[Tensor], Tensor], scal
     >>> regions.shape
     torch.Size([2, 5, 10])
     """
-    return classifier(pool_regions(features, check_scales(scales)))
+    return classifier(pool_regions(features, check_scales(scales), token))
 
 
-def pool_regions(features: Tensor, scales: Sequence[int]) -> Tensor:
+def pool_regions(features: Tensor, scales: Sequence[int], token: Tensor | None = None) -> Tensor:
     """Average each region: [B, C, h, w] -> [B, R, C], in :func:`region_logits`'s order.
 
     Where the finest grid divides the map, the coarser grids which divide it are averaged from its cells:
@@ -57,6 +63,8 @@ def pool_regions(features: Tensor, scales: Sequence[int]) -> Tensor:
     pooled = [
         cells if m == finest else _pool(cells if nested and finest % m == 0 else features, m) for m in scales
     ]
+    if token is not None:
+        pooled = [token[:, :, None, None] if m == 1 else grid for m, grid in zip(scales, pooled, strict=True)]
     return torch.cat([grid.flatten(2) for grid in pooled], dim=2).transpose(1, 2)
 
 
@@ -97,9 +105,12 @@ def released_regions(regions: Tensor, scales: Sequence[int]) -> Tensor:
     return torch.cat([regions[:, :1], cells], dim=1)
 
 
-def pooling_commutes(classifier: object) -> bool:
-    """Tell whether averaged logits are the average's logits (not where a norm precedes the linear layer)."""
-    return bool(getattr(classifier, "commutes_with_pooling", isinstance(classifier, nn.Linear)))
+def pooling_commutes(network: object) -> bool:
+    """Tell whether averaged logits are the average's logits, of a classifier or of a network to scale 1.
+
+    They are not where a norm precedes the linear layer, or where a class token stands for the whole image.
+    """
+    return bool(getattr(network, "commutes_with_pooling", isinstance(network, nn.Linear)))
 
 
 def _pool(grid: Tensor, m: int) -> Tensor:

@@ -1,12 +1,15 @@
 """Lists the networks there are, by name. Imports nothing heavy: a study file is checked in milliseconds.
 
 A name is either in the table below, follows the pattern ``wrn_D_K``, or points to another library as
-``torchvision:NAME`` or ``timm:NAME``.
+``torchvision:NAME`` or ``timm:NAME``, whose builders take options as well:
+``timm:vit_tiny_patch16_224(patch_size=4)``.
 
 >>> resolve("resnet8x4").options
 {'depth': 8, 'width': 4}
 >>> available("wrn_10_1"), available("torchvision:resnet50"), available("resnet8x5")
 (True, True, False)
+>>> resolve("timm:vit_tiny_patch16_224(patch_size=4,depth=2)").options["options"]
+{'patch_size': 4, 'depth': 2}
 """
 
 from __future__ import annotations
@@ -53,14 +56,51 @@ class ModelRecipe:
 
 
 LIBRARIES = ("torchvision", "timm")
+SET_ELSEWHERE: Mapping[str, str] = {
+    **dict.fromkeys(("num_classes", "img_size", "image_size", "in_chans"), "follows from the data"),
+    **dict.fromkeys(("pretrained", "weights", "checkpoint_path"), "is a pair's weights, or training.init"),
+    **dict.fromkeys(("drop_path_rate", "stochastic_depth_prob"), "is training.drop_path"),
+}
+"""Options of other libraries' builders that are decided otherwise, and by what."""
 RESNET_DEPTHS = (8, 14, 20, 26, 32, 38, 44, 56, 110)
 VGG_DEPTHS = (8, 11, 13, 16, 19)
 
 
 def _external(name: str) -> ModelRecipe:
-    library, _, entry = name.partition(":")
-    options = {"library": library, "entry": entry}
-    return ModelRecipe("external", "build_external", options, for_small_images=False)
+    match = _EXTERNAL.fullmatch(name)
+    assert match is not None
+    library, entry, options = match[1], match[2], _options(name, match[3])
+    about = {"library": library, "entry": entry, "options": options}
+    return ModelRecipe("external", "build_external", about, for_small_images=False)
+
+
+def _options(name: str, text: str | None) -> dict[str, object]:
+    """Read what stands in the brackets of a name: whole numbers, others, true and false, words."""
+    found: dict[str, object] = {}
+    for part in text.split(",") if text else ():
+        option, equals, value = part.partition("=")
+        if not equals or not option.isidentifier() or not value or option in found:
+            raise ModelError(f"network {name!r}: {part!r} is not OPTION=VALUE, each once, without blanks")
+        if option in SET_ELSEWHERE:
+            raise ModelError(f"network {name!r}: {option} {SET_ELSEWHERE[option]}")
+        found[option] = _value(value)
+    return found
+
+
+def _value(text: str) -> object:
+    """Read one value, as Python writes it; what it does not know is a word.
+
+    >>> [_value(text) for text in ("4", "0.5", "true", "avg")]
+    [4, 0.5, True, 'avg']
+    """
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _wide(depth: int, width: int) -> ModelRecipe:
@@ -86,9 +126,9 @@ def _table() -> dict[str, ModelRecipe]:
     return table
 
 
-_TABLE = _table()
 _WRN = re.compile(r"wrn_([1-9]\d*)_([1-9]\d*)")
-_EXTERNAL = re.compile(r"(torchvision|timm):[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
+_EXTERNAL = re.compile(r"(torchvision|timm):([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)(?:\(([A-Za-z0-9_.,=+-]*)\))?")
+_TABLE = _table()
 
 
 def names() -> tuple[str, ...]:
@@ -133,7 +173,8 @@ def available(name: str) -> bool:
 def _hint(name: str) -> str:
     library, colon, entry = name.partition(":")
     if colon:
-        shape = "NAME is letters, digits, '_' and '.'" if library in LIBRARIES else "only these libraries"
+        shape = "NAME is letters, digits, '_' and '.'; options stand behind it as (OPTION=VALUE,...)"
+        shape = shape if library in LIBRARIES else "only these libraries"
         return f"networks of other libraries are torchvision:NAME or timm:NAME ({shape}; got {entry!r})"
     if name.lower() == "resnet50":
         close = ["ResNet50' (32x32 images)", "'torchvision:resnet50' (224x224 images)"]

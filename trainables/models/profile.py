@@ -1,27 +1,76 @@
-"""Measures what a network costs: multiply-adds for one image, and parameters (for a second objective)."""
+"""Measures what a network costs and gives: multiply-adds for one image, parameters, the size of its map.
+
+Nothing is computed for it: networks are built and run on torch's meta device, without memory for weights.
+"""
 
 from __future__ import annotations
 
 import copy
 import functools
-import math
-from typing import Any
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from trainables.config.trial import LargeImages
 from trainables.models import build
+from trainables.models.backbone import Backbone
+from trainables.models.names import ModelError
 
-__all__ = ["multiply_adds", "parameter_count"]
+__all__ = ["NetworkProfile", "final_map", "multiply_adds", "parameter_count", "profile", "weightless"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkProfile:
+    """Says of a network what it costs at an image size, or why it does not fit.
+
+    >>> profile("resnet8x4", num_classes=100).map
+    (8, 8)
+
+    Attributes:
+        parameters: numbers that are trained.
+        multiply_adds: for one image, see :func:`multiply_adds`.
+        map: height and width of the map that regions are cut from.
+        whole: what stands for the whole image, the map's ``average`` or a ``class token``.
+        reason: why the network does not fit; the others are None then.
+    """
+
+    name: str
+    parameters: int | None = None
+    multiply_adds: int | None = None
+    map: tuple[int, int] | None = None
+    whole: str | None = None
+    reason: str | None = None
+
+    @property
+    def fits(self) -> bool:
+        """True where the network can be a teacher or a student."""
+        return self.reason is None
+
+
+def profile(name: str, num_classes: int = 100, image_size: int = 32) -> NetworkProfile:
+    """Return what network ``name`` costs and gives for images of ``image_size`` pixels a side."""
+    try:
+        network = weightless(name, num_classes, image_size)
+        with torch.no_grad():
+            stages = network.forward_stages(torch.empty(1, 3, image_size, image_size, device="meta"))
+    except ModelError as error:
+        return NetworkProfile(name=name, reason=str(error))
+    return NetworkProfile(
+        name=name,
+        parameters=parameter_count(network),
+        multiply_adds=multiply_adds(network, image_size),
+        map=(stages.final.shape[2], stages.final.shape[3]),
+        whole="average" if stages.token is None else "class token",
+    )
 
 
 def multiply_adds(model: nn.Module, image_size: int) -> int:
-    """Count multiply-adds in the convolutions and linear layers, for one image in evaluation.
+    """Count multiply-adds in convolutions and matrix products, for one image in evaluation.
 
     A convolution costs (output numbers) * (input channels / groups) * (kernel area), a linear layer
-    (output numbers) * (input features). Norms, activations and pooling are not counted, as is usual.
-    Nothing is computed: a copy of `model` runs on torch's meta device, and `model` stays as it was.
+    (output numbers) * (input features), attention its two products as well. Norms, activations and pooling
+    are not counted, as is usual. A copy of `model` runs on torch's meta device; `model` stays as it was.
 
     Args:
         model: takes images [B, 3, image_size, image_size].
@@ -30,19 +79,12 @@ def multiply_adds(model: nn.Module, image_size: int) -> int:
     >>> multiply_adds(nn.Conv2d(3, 8, 3, padding=1), 32)
     221184
     """
-    total = 0
+    from torch.utils.flop_counter import FlopCounterMode
 
-    def count(module: nn.Module, _inputs: tuple[Any, ...], output: Tensor) -> None:
-        nonlocal total
-        total += output.numel() * _cost_of_one(module)
-
-    probe = copy.deepcopy(model).to("meta").eval()
-    for module in probe.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            module.register_forward_hook(count)
-    with torch.no_grad():
+    probe = copy.deepcopy(model).to("meta").eval().requires_grad_(True)  # fused attention is not counted
+    with FlopCounterMode(display=False) as counter:
         probe(torch.empty(1, 3, image_size, image_size, device="meta"))
-    return total
+    return int(counter.get_total_flops()) // 2
 
 
 def parameter_count(model: nn.Module) -> int:
@@ -54,15 +96,19 @@ def parameter_count(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _cost_of_one(module: nn.Module) -> int:
-    """Return the multiply-adds behind one number of the module's output."""
-    if isinstance(module, nn.Conv2d):
-        return module.in_channels // module.groups * math.prod(module.kernel_size)
-    assert isinstance(module, nn.Linear)
-    return module.in_features
+@functools.lru_cache(maxsize=64)
+def weightless(
+    name: str, num_classes: int, image_size: int, large_images: LargeImages = "pooled"
+) -> Backbone:
+    """Return network ``name`` in evaluation on the meta device: shapes without numbers, made in no time.
+
+    Raises:
+        ModelError: there is no such network, or it does not fit.
+    """
+    with torch.device("meta"):
+        return build(name, num_classes, image_size=image_size, large_images=large_images).eval()
 
 
-@functools.cache
 def final_map(
     name: str, num_classes: int, image_size: int, large_images: LargeImages = "pooled"
 ) -> tuple[int, int]:
@@ -71,7 +117,7 @@ def final_map(
     Raises:
         ModelError: there is no such network, or it does not fit.
     """
-    network = build(name, num_classes, image_size=image_size, large_images=large_images).eval()
+    network = weightless(name, num_classes, image_size, large_images)
     with torch.no_grad():
-        final = network.forward_features(torch.zeros(1, 3, image_size, image_size))
+        final = network.forward_features(torch.empty(1, 3, image_size, image_size, device="meta"))
     return int(final.shape[2]), int(final.shape[3])

@@ -162,7 +162,8 @@ class ShuffleNetV2(_ShuffleNet):
         self.feature_channels = V2_LAST
 
     def forward_stages(self, x: Tensor, kind: MapKind = "released") -> StageMaps:
-        maps, preactivations, _ = super().forward_stages(x)
+        stages = super().forward_stages(x)
+        maps, preactivations = stages.maps, stages.preactivations
         before = self.bn2(self.conv2(maps[-1]))
         final = F.relu(before)
         if kind == "activated":

@@ -1,4 +1,4 @@
-"""Finds where a torchvision classifier's map ends and its head begins, from its traced `forward`.
+"""Finds where a torchvision classifier's map, or tokens, end and its head begins, from its traced `forward`.
 
 torchvision's networks have no common method for it. Only the outermost `forward` (and the container of the
 last linear layer) is traced; every stage stays a module of its own, so it trains as it always does.
@@ -6,25 +6,29 @@ last linear layer) is traced; every stage stays a module of its own, so it train
 
 from __future__ import annotations
 
+import copy
+
 from torch import fx, nn
 
 from trainables.errors import one_line
+from trainables.models.head_form import unfit
 from trainables.models.names import ModelError
 
-__all__ = ["feature_network", "unfit"]
+__all__ = ["cut_at_pooling"]
 
 PASSES = (nn.Dropout, nn.Identity, nn.Flatten, nn.LayerNorm)
 """Modules that may lie between pooling and the linear layer."""
 
 PASSING_CALLS = ("flatten", "reshape", "view", "squeeze", "dropout")
-POOLING_CALLS = ("adaptive_avg_pool2d", "mean")
+POOLING_CALLS = ("adaptive_avg_pool2d", "mean", "getitem")
+"""What makes one vector of a map, or takes the class token out of several."""
 
 
-def feature_network(name: str, network: nn.Module) -> tuple[fx.GraphModule, str]:
-    """Return `network` cut at its last feature map, and the path of its linear layer.
+def cut_at_pooling(name: str, network: nn.Module) -> tuple[fx.GraphModule, fx.GraphModule, str]:
+    """Cut `network` where its last map, or tokens, go into pooling; return both parts, and the linear's path.
 
-    The result's `forward` gives what goes into global pooling. It shares its modules with `network`, the
-    head's included, under the same keys.
+    The first maps images to what is pooled. It shares its modules with `network`, the second part's included,
+    under the same keys. The second maps what is pooled to logits.
     """
     linears = [path for path, module in network.named_modules() if isinstance(module, nn.Linear)]
     if not linears:
@@ -36,12 +40,31 @@ def feature_network(name: str, network: nn.Module) -> tuple[fx.GraphModule, str]
         raise ModelError(f"network {name!r} cannot be traced: {one_line(error, part='first')}") from None
     finally:
         network.train(training)
-    cut = fx.GraphModule(network, graph)
-    output = next(node for node in cut.graph.nodes if node.op == "output")
-    output.args = (_pooled_node(name, network, output.args[0], linears[-1]),)
-    cut.graph.eliminate_dead_code()
-    cut.recompile()
-    return cut.train(training), linears[-1]
+    pooled = _pooled_node(name, network, _output(graph).args[0], linears[-1]).name
+    body, head = fx.GraphModule(network, copy.deepcopy(graph)), copy.deepcopy(graph)
+    _output(body.graph).args = (_named(body.graph, pooled),)
+    taken = _named(head, pooled)
+    with head.inserting_before(taken):
+        taken.replace_all_uses_with(head.placeholder("features"))
+    for each in (body.graph, head):
+        _keep_what_is_used(each)
+    body.recompile()
+    return body.train(training), fx.GraphModule(network, head).train(training), linears[-1]
+
+
+def _output(graph: fx.Graph) -> fx.Node:
+    return next(node for node in graph.nodes if node.op == "output")
+
+
+def _named(graph: fx.Graph, name: str) -> fx.Node:
+    return next(node for node in graph.nodes if node.name == name)
+
+
+def _keep_what_is_used(graph: fx.Graph) -> None:
+    """Erase what the output does not depend on, checks of an image's size and unused arguments among it."""
+    for node in reversed(graph.nodes):
+        if node.op != "output" and not node.users:
+            graph.erase_node(node)
 
 
 class _OutermostTracer(fx.Tracer):
@@ -75,11 +98,4 @@ def _pooled_node(name: str, network: nn.Module, last: object, linear: str) -> fx
 def _described(network: nn.Module, node: object) -> str:
     if isinstance(node, fx.Node) and node.op == "call_module":
         return f"{type(network.get_submodule(str(node.target))).__name__} {node.target!r}"
-    return f"{getattr(node, 'name', node)!r} (token models such as ViT do not fit)"
-
-
-def unfit(name: str, reason: str) -> ModelError:
-    """Return the error for a network that region logits cannot be computed of."""
-    return ModelError(
-        f"network {name!r} does not end in feature map -> global average pooling -> linear: {reason}"
-    )
+    return repr(getattr(node, "name", node))

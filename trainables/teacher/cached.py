@@ -15,6 +15,7 @@ from trainables.data.split import Batch, Split
 from trainables.engine.compilation import compile_frozen
 from trainables.engine.device import autocast
 from trainables.engine.head import HeadOutputs, chosen_regions, pooled_scales
+from trainables.models.backbone import StageMaps
 from trainables.models.multiscale import region_logits
 from trainables.teacher.cache import CHUNK, CacheLayout, TeacherCache
 
@@ -72,8 +73,9 @@ def chunk_forward(
 
     def forward(images: Tensor) -> Tensor:
         with autocast(training, device):
-            final = network.forward_features(images)  # type: ignore[operator]
-        return region_logits(final.float(), network.classifier, layout.kept).half()  # type: ignore[arg-type]
+            stages: StageMaps = network.forward_stages(images)  # type: ignore[operator]
+        full = stages.final_as(Tensor.float)
+        return region_logits(full.final, network.classifier, layout.kept, full.token).half()  # type: ignore[arg-type]
 
     def images(index: Tensor, view: Tensor) -> Tensor:
         return split.images(index, view).contiguous(memory_format=torch.channels_last)

@@ -46,7 +46,7 @@ def open_teacher(
     assert config.teacher is not None
     _, height, width = feature_shapes(network, max(inputs.data.image_size)).final
     pooled = pooled_scales(scales, pooling)
-    layout = CacheLayout.of(pooled, (height, width), pooling_commutes(network.classifier))
+    layout = CacheLayout.of(pooled, (height, width), pooling_commutes(network))
     folder = inputs.store.teacher_views(config.teacher.weights)
     about = identity(config, split, layout.kept, str(compiled), device)
     views = runtime.process_cache.get(

@@ -178,7 +178,7 @@ def _outputs(network: Any, file: Any, images: Any, scales: tuple[int, ...]) -> E
     features, regions = [], []
     with torch.inference_mode():
         for part in images.split(BATCH):
-            maps = network.forward_features(part)
-            features.append(maps.mean((2, 3)))
-            regions.append(region_logits(maps, network.classifier, scales))
+            stages = network.forward_stages(part)
+            features.append(stages.pooled)
+            regions.append(region_logits(stages.final, network.classifier, scales, stages.token))
     return ExampleOutputs(torch.cat(features).numpy(), torch.cat(regions).numpy())

@@ -46,7 +46,8 @@ def test_every_network_keeps_the_contract(name: str) -> None:
     images = torch.randn(2, 3, 32, 32).to(memory_format=torch.channels_last)
     with torch.no_grad():
         features = model.to(memory_format=torch.channels_last).forward_features(images)
-        maps, preactivations, closing = model.forward_stages(images, "activated")
+        stages = model.forward_stages(images, "activated")
+        maps, preactivations, closing = stages.maps, stages.preactivations, stages.closing
         logits = model(images)
     published = PUBLISHED.get(name, {"final_map": list(features.shape[1:])})
     assert list(features.shape[1:]) == published["final_map"]

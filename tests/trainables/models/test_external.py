@@ -9,7 +9,8 @@ from torch import nn
 
 from tests.trainables.models.conftest import filled
 from trainables.models import ModelError, build
-from trainables.models.external import NormThenLinear, _check
+from trainables.models.external import NormThenLinear
+from trainables.models.head_form import NetworkParts, find_head_form
 from trainables.models.multiscale import pooling_commutes, region_logits
 
 zoo = pytest.importorskip("torchvision.models")
@@ -87,7 +88,6 @@ def test_a_map_with_channels_last_is_turned() -> None:
         ("alexnet", "ReLU 'classifier.5'"),
         ("mobilenet_v3_small", "Hardswish 'classifier.1'"),
         ("squeezenet1_1", "no linear layer"),
-        ("vit_b_32", "token models such as ViT"),
     ],
 )
 def test_torchvisions_networks_that_do_not_fit_are_refused(name: str, reason: str) -> None:
@@ -100,14 +100,16 @@ def test_torchvisions_networks_that_do_not_fit_are_refused(name: str, reason: st
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("vit_tiny_patch16_224", "tokens (1, 197, 192)"),
         ("mobilenetv3_small_050", "other layers lie between"),
         ("deit_tiny_distilled_patch16_224", "tuple, not one linear layer"),
+        ("coat_tiny", "neither one map nor tokens"),
+        ("vit_base_patch16_siglip_224", "nor a class token"),
     ],
 )
 def test_timms_networks_that_do_not_fit_are_refused(name: str, reason: str) -> None:
+    """Without memory for their weights: their heads alone get numbers."""
     pytest.importorskip("timm")
-    with pytest.raises(ModelError) as raised:
+    with torch.device("meta"), pytest.raises(ModelError) as raised:
         build(f"timm:{name}", 7, image_size=224)
     assert reason in str(raised.value)
     assert f"'timm:{name}'" in str(raised.value)
@@ -116,9 +118,9 @@ def test_timms_networks_that_do_not_fit_are_refused(name: str, reason: str) -> N
 def test_what_looks_fit_but_is_not_the_average_is_refused() -> None:
     """A network whose head takes the maximum over the map has the right shapes, and other numbers."""
     network = pytest.importorskip("timm").create_model("resnet10t", num_classes=7, global_pool="max")
-    features_of = network.forward_features
+    parts = NetworkParts(network, network, "forward_features", network, "forward_head", "fc")
     with pytest.raises(ModelError, match="does not read the average"):
-        _check("timm:resnet10t", network, features_of, "fc", 64)
+        find_head_form("timm:resnet10t", parts, 64)
 
 
 def test_unknown_names_get_the_closest_ones() -> None:
