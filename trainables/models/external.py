@@ -159,7 +159,7 @@ def _from_timm(
         raise _unknown(name, "timm", entry)
     config = timm.get_pretrained_cfg(entry)
     fixed = bool(config is not None and config.fixed_input_size)
-    size = {"img_size": image_size} if fixed else {}
+    size: dict[str, Any] = {"img_size": image_size} if fixed else {}
     network = _made(
         name,
         image_size,

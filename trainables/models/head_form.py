@@ -72,7 +72,7 @@ class HeadForm:
             return features.permute(0, 3, 1, 2)
         patches = features[:, self.prefix :].transpose(1, 2)
         side = math.isqrt(patches.shape[2])
-        return patches.unflatten(2, (side, side))
+        return patches.reshape(*patches.shape[:2], side, side)
 
     def class_token(self, features: Tensor) -> Tensor | None:
         """Return the class token [B, C]; None where the average of the map is read."""
@@ -137,7 +137,9 @@ def _run_head(
 ) -> tuple[dict[str, tuple[Tensor, Tensor]], Tensor]:
     """Return (input, output) of the head's linear layer and layer norms, by path, and its logits."""
     reads: dict[str, tuple[Tensor, Tensor]] = {}
-    watched = {path: module for path, module in head.named_modules() if isinstance(module, nn.LayerNorm)}
+    watched: dict[str, nn.Module] = {
+        path: module for path, module in head.named_modules() if isinstance(module, nn.LayerNorm)
+    }
     watched[parts.linear] = head.get_submodule(parts.linear)
     hooks = [module.register_forward_hook(_recorder(reads, path)) for path, module in watched.items()]
     logits: Tensor = getattr(head, parts.logits)(features)

@@ -53,11 +53,13 @@ def cut_at_pooling(name: str, network: nn.Module) -> tuple[fx.GraphModule, fx.Gr
 
 
 def _output(graph: fx.Graph) -> fx.Node:
-    return next(node for node in graph.nodes if node.op == "output")
+    node: fx.Node = next(node for node in graph.nodes if node.op == "output")
+    return node
 
 
 def _named(graph: fx.Graph, name: str) -> fx.Node:
-    return next(node for node in graph.nodes if node.name == name)
+    node: fx.Node = next(node for node in graph.nodes if node.name == name)
+    return node
 
 
 def _keep_what_is_used(graph: fx.Graph) -> None:
