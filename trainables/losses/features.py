@@ -27,9 +27,6 @@ class StageOutputs(Protocol):
     @property
     def closing(self) -> Tensor | None: ...
 
-    @property
-    def pooled(self) -> Tensor: ...
-
 
 class Features(NamedTuple):
     """Carries a network's maps for one batch.
@@ -59,7 +56,10 @@ class Features(NamedTuple):
     @classmethod
     def from_stages(cls, stages: StageOutputs) -> Features:
         """Collect the features of one forward pass, with the final map pooled."""
-        return cls(tuple(stages.maps), tuple(stages.preactivations), stages.pooled, stages.closing)
+        maps, closing = tuple(stages.maps), stages.closing
+        token: Tensor | None = getattr(stages, "token", None)
+        pooled = (maps[-1] if closing is None else closing).mean(dim=(2, 3)) if token is None else token
+        return cls(maps, tuple(stages.preactivations), pooled, closing)
 
     def detached(self) -> Features:
         """Return the same features without gradients."""

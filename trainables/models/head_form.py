@@ -23,6 +23,8 @@ from trainables.models.names import ModelError
 
 __all__ = ["HeadForm", "NetworkParts", "find_head_form", "unfit"]
 
+NO_MAP = "its features are neither one map nor tokens"
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkParts:
@@ -88,7 +90,7 @@ def find_head_form(name: str, parts: NetworkParts, size: int) -> HeadForm:
     image = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0), device="cpu")
     with _evaluating(parts.whole, parts.body, parts.head), torch.no_grad():
         try:
-            features, head, expected = _features(parts, image)
+            features, head, expected = _features(name, parts, image)
             reads, logits = _run_head(head, parts, features)
         except ModelError:
             raise
@@ -103,13 +105,13 @@ def find_head_form(name: str, parts: NetworkParts, size: int) -> HeadForm:
     return _form(name, parts, features, reads)
 
 
-def _features(parts: NetworkParts, image: Tensor) -> tuple[Tensor, nn.Module, Tensor | None]:
+def _features(name: str, parts: NetworkParts, image: Tensor) -> tuple[Tensor, nn.Module, Tensor | None]:
     """Return features, a head with numbers in it, and the network's own output where there is one."""
     if not next(parts.whole.parameters()).is_meta:
         return getattr(parts.body, parts.features)(image), parts.head, parts.whole(image)
     shown = getattr(parts.body, parts.features)(image.to("meta"))
     if not isinstance(shown, Tensor):
-        return shown, parts.head, None
+        raise unfit(name, NO_MAP)
     features = torch.randn(shown.shape, generator=torch.Generator().manual_seed(1), device="cpu")
     return features, _filled(parts, shown), None
 
@@ -152,7 +154,7 @@ def _form(name: str, parts: NetworkParts, features: Any, reads: dict[str, tuple[
     """Compare what the linear layer, or the norm before it, read with what the features give."""
     target = reads[parts.linear][0].flatten()
     if not isinstance(features, Tensor) or features.dim() not in (3, 4):
-        raise unfit(name, "its features are neither one map nor tokens")
+        raise unfit(name, NO_MAP)
     channels = (features.shape[1], features.shape[3]) if features.dim() == 4 else (features.shape[2],)
     if len(target) not in channels:
         sizes = f"its map has {channels[0]} channels and its linear layer reads {len(target)}"
