@@ -17,6 +17,7 @@ from study.commands import (
     importances,
     listing,
     networks,
+    pack,
     pin,
     report,
     simulate,
@@ -44,6 +45,7 @@ COMMANDS = {
         "networks that can be teachers and students, what they cost, why one does not fit",
     ),
     "doctor": (doctor, "whether all that a launch needs is there, and what to do where it is not"),
+    "pack": (pack, "a set of image files as one file, read many times faster"),
     "teachers": (teachers, "list teachers, or file a weight file as one"),
 }
 """Each module has ``add_arguments``, ``run`` and ``EPILOG``."""

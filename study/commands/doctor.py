@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from study.commands.common import add_results, answer, user_path
+from study.commands.file_progress import FileProgress
 from study.errors import DONE, WRONG_INPUT, UserError
 from study.workspace.locations import Locations
 from study.workspace.locations import add_arguments as add_places
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     folder = StudyFolder(args.results.absolute(), "doctor", Locations.from_arguments(args))
     if args.read and args.space is None:
         raise UserError("--read: of which data? add --space FILE")
-    progress = FileProgress(Console(stderr=True))
+    progress = FileProgress(Console(stderr=True), "read")
     situation = DoctorContext(folder, args.address, args.space, args.overrides, args.read, progress)
     checks = [*machine.CHECKS, *services.CHECKS, ("devices", cluster.check_devices)]
     if args.cluster is not None:
@@ -86,30 +87,6 @@ def run(args: argparse.Namespace) -> int:
         lambda: f"{failed} of {len(found)} failed" if failed else "nothing failed",
     )
     return WRONG_INPUT if failed else DONE
-
-
-class FileProgress:
-    """Prints how many files were read: on a terminal as it goes, elsewhere at each tenth.
-
-    >>> progress = FileProgress(Console(force_terminal=False))
-    >>> for done in range(1, 101):
-    ...     progress(done, total=1000)
-    data files: 100 of 1000 read
-    """
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._told = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        """Print how many of ``total`` were read, unless nearly as many were printed already."""
-        step = max(1, total // (1000 if self._console.is_terminal else 10))
-        if done // step == self._told and done < total:
-            return
-        self._told = done // step
-        text = f"data files: {done} of {total} read"
-        end = "\r" if self._console.is_terminal and done < total else "\n"
-        self._console.print(text, end=end, highlight=False)
 
 
 def line(finding: Finding) -> str:

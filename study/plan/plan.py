@@ -21,7 +21,7 @@ from trainables.config.key import without_later_fields
 from trainables.config.method import Method
 from trainables.config.training import Training
 from trainables.config.trial import LargeImages, Teacher, TrialConfig
-from trainables.data.raw import RawData, StreamedViews
+from trainables.data.raw import RawData
 from trainables.data.registry import source
 from trainables.models.names import resolve
 
@@ -70,8 +70,7 @@ class Plan:
     @property
     def image_size(self) -> int:
         """Pixels of the longer side of the images that networks see."""
-        shown = self.raw.augmentation
-        return int(shown.size if isinstance(shown, StreamedViews) else max(self.raw.train_images.shape[1:3]))
+        return max(self.raw.shown_size)
 
     @property
     def search_spaces(self) -> list[SearchSpace]:

@@ -85,9 +85,10 @@ def _about(plan: Plan, config: TrialConfig) -> dict[str, Any]:
 
 def _example(plan: Plan, config: TrialConfig) -> NDArray[np.uint8]:
     """Return a test image; a grey one where images are read from files."""
-    if isinstance(plan.raw.augmentation, StreamedViews):
+    shown = plan.raw.augmentation
+    if isinstance(shown, StreamedViews):
         return np.full((1, plan.image_size, plan.image_size, 3), 127, dtype=np.uint8)
-    return np.array(plan.raw.test_images[:1], dtype=np.uint8)
+    return np.array(shown.centred(plan.raw.test_images[:1]), dtype=np.uint8)
 
 
 def model_name(study: str, pair: str) -> str:

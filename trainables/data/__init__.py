@@ -69,8 +69,8 @@ def prepare(raw: RawData, data: Data, device: torch.device | str, *, workers: in
     """Split ``raw`` as ``data`` says and put it on ``device``.
 
     Args:
-        workers: processes that decode the images of a streamed set; None for as many as torch has threads
-            (which Ray sets to the CPUs of the trial), 8 at most. It changes the speed only.
+        workers: threads that decode the images of a streamed set; 0 for none beside the caller's, None for
+            as many as torch has (which Ray sets to the CPUs of the trial). It changes the speed only.
     """
     from trainables.data.dataset import build
 

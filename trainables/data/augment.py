@@ -16,19 +16,20 @@ from trainables.data.raw import CropFlipViews
 def apply_view(images: Tensor, view: Tensor, views: CropFlipViews, mean: Tensor, std: Tensor) -> Tensor:
     """Return the given view of each image: padded with zeros, cropped, flipped, then normalised.
 
+    The crop is as large as the image, less ``views.cut`` a side.
+
     Args:
         images: [B,H,W,3] uint8.
         view: [B] int64, ids in ``range(views.count)``.
         mean, std: [3] float32, of pixels in [0, 1].
 
     Returns:
-        [B,3,H,W] float32.
+        [B,3,H - cut,W - cut] float32.
     """
     if views.count == 1:
         return normalise(images, mean, std)
-    height, width = images.shape[1:3]
-    padding = views.padding
-    side = 2 * padding + 1
+    height, width = views.shown_size(*images.shape[1:3])
+    padding, side = views.padding, views.side
     offset = view // 2 if views.flip else view
     padded = F.pad(images.permute(0, 3, 1, 2), (padding, padding, padding, padding))
     rows = (offset // side)[:, None] + torch.arange(height, device=view.device)

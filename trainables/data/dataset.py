@@ -56,17 +56,15 @@ def build(raw: RawData, data: Data, device: torch.device | str, workers: int | N
     device = torch.device(device)
     if isinstance(raw.augmentation, CropFlipViews):
         train, test = resident_parts(raw, data, parts, device)
-        size = (raw.train_images.shape[1], raw.train_images.shape[2])
     else:
         from trainables.data.streamed import streamed_parts  # torchvision takes seconds to import
 
         train, test = streamed_parts(raw, data, parts, device, workers)
-        size = (raw.augmentation.size, raw.augmentation.size)
     return DataSet(
         train=train(parts.train),
         validation=train(parts.validation),
         test=test(parts.test),
         all=train(np.sort(np.concatenate([parts.train, parts.validation]))),
         classes=parts.classes,
-        image_size=size,
+        image_size=raw.shown_size,
     )

@@ -97,8 +97,8 @@ def _drawn(rng: np.random.Generator, size: int, views: int | CropFlipViews) -> N
         count = views if isinstance(views, int) else views.count
         return (rng.random(size) * count).astype(np.int64)
     moves = np.floor(views.reach * (2 * rng.random((2, size)) - 1) + 0.5).astype(np.int64)
-    top, left = moves + views.padding
-    offset: NDArray[np.int64] = top * (2 * views.padding + 1) + left
+    top, left = moves + views.side // 2
+    offset: NDArray[np.int64] = top * views.side + left
     return 2 * offset + (rng.random(size) < views.flipped) if views.flip else offset
 
 

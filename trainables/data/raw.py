@@ -37,23 +37,27 @@ class CropFlipViews:
     There are finitely many, so that each view can be named by a number.
 
     A view's id is ``offset`` without flips and ``2 * offset + flip`` with them, where ``offset`` is
-    ``top * (2 * padding + 1) + left`` in the padded image.
+    ``top * side + left`` in the padded image, which has ``side`` places a side for the crop.
 
     >>> views = CropFlipViews(padding=4, flip=True)
-    >>> views.count, views.plain
-    (162, 80)
+    >>> views.side, views.count, views.plain
+    (9, 162, 80)
+    >>> CropFlipViews(padding=0, flip=True, cut=32).count  # 224 x 224 out of 256 x 256
+    2178
 
     Attributes:
         padding: pixels of zeros on each side before the crop; 0 for no crop.
         flip: whether images are mirrored.
         reach: most pixels, and half a one, that a crop moves each way; None where all views are as likely.
         flipped: share of the images that are mirrored, where there is a ``reach``.
+        cut: pixels by which each side of the crop is shorter than the image's, an even number.
     """
 
     padding: int
     flip: bool
     reach: float | None = None
     flipped: float = 0.5
+    cut: int = 0
 
     def at_strength(self, strength: float) -> CropFlipViews:
         """Return the augmentation whose crops move ``strength`` times as far.
@@ -61,25 +65,39 @@ class CropFlipViews:
         Below 1 the views are the same, so that what a teacher said of them serves all strengths.
 
         >>> CropFlipViews(padding=4, flip=True).at_strength(0.5)
-        CropFlipViews(padding=4, flip=True, reach=2.25, flipped=0.25)
+        CropFlipViews(padding=4, flip=True, reach=2.25, flipped=0.25, cut=0)
         >>> CropFlipViews(padding=4, flip=True).at_strength(2).padding
         9
         """
         if strength == 1:
             return self
-        reach = strength * (self.padding + 0.5) if self.padding else 0.0
-        padding = max(self.padding, -int((0.5 - reach) // 1))
-        return CropFlipViews(padding, self.flip, reach, min(strength, 1.0) / 2)
+        reach = strength * self.side / 2 if self.side > 1 else 0.0
+        padding = max(self.padding, -int((0.5 - reach) // 1) - self.cut // 2)
+        return CropFlipViews(padding, self.flip, reach, min(strength, 1.0) / 2, self.cut)
+
+    @property
+    def side(self) -> int:
+        """Number of places for the crop along a side."""
+        return 2 * self.padding + self.cut + 1
 
     @property
     def count(self) -> int:
         """Number of different views of one image."""
-        return (2 * self.padding + 1) ** 2 * (2 if self.flip else 1)
+        return self.side**2 * (2 if self.flip else 1)
 
     @property
     def plain(self) -> int:
-        """Id of the view that is the image itself."""
-        return self.count // 2 - (1 if self.flip else 0)
+        """Id of the view in the centre, unmirrored: the image itself where nothing is cut."""
+        return (self.side // 2) * (self.side + 1) * (2 if self.flip else 1)
+
+    def shown_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of what networks see of images of ``height`` x ``width``."""
+        return height - self.cut, width - self.cut
+
+    def centred(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return of ``images`` [N,H,W,3] what the plain view shows; all of them if nothing is cut."""
+        first, (height, width) = self.cut // 2, self.shown_size(*images.shape[1:3])
+        return images[:, first : first + height, first : first + width]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +105,15 @@ class StreamedViews:
     """Describes the augmentation of a set that is read from its files in each epoch; views are not counted.
 
     >>> StreamedViews()
-    StreamedViews(size=224, resize=256, squash=False)
+    StreamedViews(size=224, resize=256)
 
     Attributes:
-        size: pixels of a side of what the network sees.
+        size: pixels of a side of what the network sees; trained on ``RandomResizedCrop`` and a flip.
         resize: pixels of the shorter side before the centre crop of evaluation.
-        squash: resize to ``resize`` x ``resize``, not keeping the aspect, and train on plain random crops of
-            it (the released code on CUB-200); otherwise train on ``RandomResizedCrop`` (ImageNet).
     """
 
     size: int = 224
     resize: int = 256
-    squash: bool = False
 
 
 def check_strength(augmentation: CropFlipViews | StreamedViews, strength: float) -> None:
@@ -153,3 +168,12 @@ class RawData:
     augmentation: CropFlipViews | StreamedViews
     held_out: NDArray[np.bool_] | None = None
     remarks: tuple[str, ...] = ()
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Height and width of what networks see, pixels."""
+        shown = self.augmentation
+        if isinstance(shown, StreamedViews):
+            return shown.size, shown.size
+        height, width = self.train_images.shape[1:3]
+        return shown.shown_size(height, width)

@@ -111,6 +111,11 @@ SOURCES: Mapping[str, DataSource] = {
         holds="an .npz file with train_images, train_labels, test_images, test_labels and classes",
         options={"padding": DataOption(4, 0, 64), "flip": DataOption(True)},
     ),
+    "mapped": DataSource(
+        module="mapped",
+        holds="a file that `sdd-study pack` wrote",
+        options={name: _SIZED[name] for name in ("size", "resize", "padding", "flip")},
+    ),
     "cluttered_digits": DataSource(
         module="cluttered_digits",
         num_classes=10,

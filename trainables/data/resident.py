@@ -49,7 +49,8 @@ class ResidentSplit(Split):
     def shown(self) -> list[float]:
         """Numbers that decide, beside the raw image and the view, what :meth:`images` returns."""
         normalised = torch.stack((self._mean, self._std)).flatten().tolist()
-        return [self.augmentation.padding, self.augmentation.flip, *normalised]
+        views = self.augmentation
+        return [views.padding, views.flip, views.cut, *normalised]
 
     @property
     def population(self) -> int:
@@ -75,9 +76,12 @@ def resident_parts(
     """Return the makers of splits of the train and of the test set, from rows."""
     assert isinstance(raw.augmentation, CropFlipViews)
     none = CropFlipViews(padding=0, flip=False)
-    augmentation = raw.augmentation.at_strength(data.augment_strength) if data.augment == "standard" else none
+    augmented = data.augment == "standard"
+    augmentation = raw.augmentation.at_strength(data.augment_strength) if augmented else none
     mean, std = torch.tensor(raw.mean, device=device), torch.tensor(raw.std, device=device)
-    train, test = as_tensor(raw.train_images, device), as_tensor(raw.test_images, device)
+    centred = raw.augmentation.centred
+    train = as_tensor(raw.train_images if augmented else centred(raw.train_images), device)
+    test = as_tensor(centred(raw.test_images), device)
 
     def make_train(rows: NDArray[np.int64]) -> ResidentSplit:
         return ResidentSplit(train, rows, parts.train_labels, augmentation, mean, std)

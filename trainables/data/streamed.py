@@ -1,147 +1,183 @@
-"""Reads splits from image files anew in each epoch, by worker processes.
+"""Reads splits from image files anew in each epoch, by threads, some batches ahead of the steps.
 
-The augmentation of an image depends on (seed, epoch, index) alone, whatever the number of workers.
+What an image looks like depends on (seed, epoch, index) alone, whatever the number of threads. Threads, as
+decoding, cropping and resizing let go of the interpreter's lock: they hand images over in place, live as long
+as the data set and need no start in each epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
-from torchvision.transforms import functional
 
 from trainables.config.data import Data
 from trainables.data.augment import normalise_planes
+from trainables.data.crops import random_crops, uniform
+from trainables.data.decoding import ReadPixels, pixel_reader
 from trainables.data.epoch_plan import EpochPlan
-from trainables.data.images import ReadImage, image_reader
 from trainables.data.partition import SplitIndices
-from trainables.data.raw import DataError, RawData, StreamedViews
+from trainables.data.raw import RawData, StreamedViews
+from trainables.data.resampling import centre, resized, resized_batch
 from trainables.data.split import Batch, MakeSplit, Split, as_tensor
 
-Item = tuple[int, tuple[int, int] | None]
-"""Raw position of an image, and the (seed, epoch) of its augmentation or None for evaluation."""
+TASK = 8
+"""Images that a thread reads at a time."""
 
-Transform = Callable[[Image.Image], Image.Image]
-
-MOST_WORKERS = 8
-
-LEAST_AREA = 0.08
-"""Smallest share of an image that a crop of standard augmentation shows (Szegedy et al., 2015)."""
+Seeds = tuple[int, int] | None
+"""The (seed, epoch) of an augmentation, or None for evaluation."""
 
 
-class ImageFiles(Dataset[Tensor]):
-    """Decodes images [3,size,size] uint8, by :data:`Item`; this is what worker processes hold."""
-
-    def __init__(
-        self, read: ReadImage, keys: NDArray[Any], streaming: StreamedViews, strength: float = 1.0
-    ) -> None:
-        self.read, self.keys = read, keys
-        self.evaluation, self.training = evaluation(streaming), training(streaming, strength)
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def __getitem__(self, item: Item) -> Tensor:
-        index, seeds = item
-        image = self.read(self.keys[index])
-        if seeds is None:
-            return _pixels(self.evaluation(image))
-        state = torch.get_rng_state()
-        try:
-            words = np.random.SeedSequence((*seeds, index)).generate_state(1, np.uint64)
-            torch.default_generator.manual_seed(int(words[0]))
-            return _pixels(self.training(image))
-        finally:
-            torch.set_rng_state(state)
-
-
-def evaluation(streaming: StreamedViews) -> Transform:
-    """Return the resize and centre crop that the papers evaluate with."""
-    compose: Transform = transforms.Compose([_resize(streaming), transforms.CenterCrop(streaming.size)])
-    return compose
-
-
-def training(streaming: StreamedViews, strength: float = 1.0) -> Transform:
-    """Return the random crop and flip of training; it draws from torch's global generator.
+class HostBatch:
+    """Takes the crops of a batch from the threads, and puts them on the device.
 
     Args:
-        strength: below 1, crops are cut from that share of the margin, or are of 1 - 0.92 * strength of the
-            image or more and so much nearer to its aspect, and as many fewer are flipped.
+        room: pixels of a side of what a crop may be here; it is resized on the device.
+        size: pixels of a side of what is shown.
     """
-    size, flip = streaming.size, transforms.RandomHorizontalFlip(strength / 2)
-    if streaming.squash:
-        within = size + round(strength * (streaming.resize - size))
-        crop = [_resize(streaming), transforms.CenterCrop(within), transforms.RandomCrop(size)]
-    else:
-        least, stretch = 1 - strength * (1 - LEAST_AREA), (4 / 3) ** strength
-        area = (LEAST_AREA if strength == 1 else least, 1.0)
-        crop = [transforms.RandomResizedCrop(size, scale=area, ratio=(1 / stretch, stretch))]
-    compose: Transform = transforms.Compose([*crop, flip])
-    return compose
+
+    def __init__(self, count: int, room: int, size: int, device: torch.device) -> None:
+        pinned = device.type == "cuda"
+        self.size, self.device = size, device
+        self._pixels = torch.empty(count, room, room, 3, dtype=torch.uint8, pin_memory=pinned)
+        self._about = torch.zeros(count, 3, dtype=torch.int64, pin_memory=pinned)
+        self.pixels: NDArray[np.uint8] = self._pixels.numpy()
+        self.about: NDArray[np.int64] = self._about.numpy()
+        """[count,3], height, width and whether it is mirrored."""
+
+    def put(self, row: int, crop: NDArray[np.uint8], flip: bool) -> None:
+        """Take the crop of image ``row``; one that has no room is resized here."""
+        room = self.pixels.shape[1]
+        if room == self.size or max(crop.shape) > room:
+            crop = resized(crop, self.size, self.size)
+        height, width = crop.shape[:2]
+        self.pixels[row, :height, :width] = crop
+        self.about[row] = height, width, flip
+
+    def shown(self) -> Tensor:
+        """Return the images [count,3,size,size] uint8 on the device."""
+        height, width = self.about[:, :2].max(0).tolist()
+        pixels = self._pixels.to(self.device, non_blocking=True)[:, :height, :width]
+        about = self._about.to(self.device, non_blocking=True)
+        flips = about[:, 2] == 1
+        if (self.about[:, :2] != self.size).any():
+            return resized_batch(pixels, about[:, :2], flips, self.size)
+        planes = pixels.permute(0, 3, 1, 2)
+        return torch.where(flips[:, None, None, None], planes.flip(3), planes)
 
 
-def _pixels(image: Image.Image) -> Tensor:
-    pixels: Tensor = functional.pil_to_tensor(image)
-    return pixels
+class ImageReader:
+    """Reads batches of one part of a set by threads.
 
+    Args:
+        threads: None to read in the caller's.
+    """
 
-def _resize(streaming: StreamedViews) -> Any:
-    side = streaming.resize
-    return transforms.Resize((side, side) if streaming.squash else side)
+    def __init__(
+        self,
+        read: ReadPixels,
+        keys: NDArray[Any],
+        views: StreamedViews,
+        device: torch.device,
+        threads: ThreadPoolExecutor | None,
+        workers: int,
+    ) -> None:
+        self.read, self.keys, self.views, self.device = read, keys, views, device
+        self.threads, self.workers = threads, workers
+
+    def batches(self, index: NDArray[np.int64], sizes: list[int], seeds: Seeds) -> Iterator[Tensor]:
+        """Yield the images at raw positions ``index`` [n], in batches of ``sizes``, uint8 on the device."""
+        if not sizes:
+            return
+        waiting: deque[tuple[HostBatch, list[Future[None]]]] = deque()
+        parts = iter(np.split(index, np.cumsum(sizes)[:-1]))
+        try:
+            for positions in parts:
+                waiting.append(self._begun(positions, seeds))
+                if len(waiting) > self._ahead(sizes[0]):
+                    yield self._done(waiting)
+            while waiting:
+                yield self._done(waiting)
+        finally:
+            for _, tasks in waiting:
+                for task in tasks:
+                    task.cancel()
+
+    def _ahead(self, size: int) -> int:
+        """Return how many batches are read ahead: two, or enough for two tasks a thread."""
+        return max(2, -(-2 * self.workers * TASK // size)) if self.threads else 0
+
+    def _begun(self, positions: NDArray[np.int64], seeds: Seeds) -> tuple[HostBatch, list[Future[None]]]:
+        size = self.views.size
+        room = 2 * size if seeds is not None and self.device.type == "cuda" else size
+        batch = HostBatch(len(positions), room, size, self.device)
+        starts = range(0, len(positions), TASK)
+        if self.threads is None:
+            for start in starts:
+                self._fill(batch, start, positions, seeds)
+            return batch, []
+        return batch, [self.threads.submit(self._fill, batch, start, positions, seeds) for start in starts]
+
+    @staticmethod
+    def _done(waiting: deque[tuple[HostBatch, list[Future[None]]]]) -> Tensor:
+        batch, tasks = waiting[0]
+        for task in tasks:
+            task.result()
+        waiting.popleft()
+        return batch.shown()
+
+    def _fill(self, batch: HostBatch, start: int, positions: NDArray[np.int64], seeds: Seeds) -> None:
+        """Read :data:`TASK` images of a batch from row ``start``."""
+        index = positions[start : start + TASK]
+        images = [self.read(self.keys[position]) for position in index]
+        if seeds is None:
+            for row, pixels in enumerate(images, start):
+                batch.put(row, centre(pixels, self.views.resize, self.views.size), False)
+            return
+        sizes = np.array([pixels.shape[:2] for pixels in images], dtype=np.int64)
+        crops = random_crops(sizes, uniform(*seeds, index))
+        for row, pixels, box, flip in zip(
+            range(start, start + len(images)), images, crops.boxes.tolist(), crops.flips.tolist(), strict=True
+        ):
+            top, left, height, width = box
+            batch.put(row, pixels[top : top + height, left : left + width], flip)
 
 
 class StreamedSplit(Split):
-    """Shows rows of a list of image files, which worker processes decode."""
+    """Shows rows of a list of image files, which threads decode."""
 
     views = None
     plain = -1
 
     def __init__(
         self,
-        files: ImageFiles,
+        reader: ImageReader,
         index: NDArray[np.int64],
         labels: NDArray[np.int64],
         mean: Tensor,
         std: Tensor,
         *,
         augmented: bool,
-        workers: int,
     ) -> None:
         super().__init__(index, labels, mean.device)
-        self._files, self._mean, self._std = files, mean, std
-        self._augmented, self._workers = augmented, workers
+        self._positions = index
+        self._reader, self._mean, self._std, self._augmented = reader, mean, std, augmented
 
-    def _show(self, plan: EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
+    def _show(self, plan: EpochPlan, seeds: Seeds) -> Iterator[Batch]:
         rows = as_tensor(plan.rows, self.device)
         index, labels = self.index[rows], self.labels[rows]
-        items = [(position, seeds if self._augmented else None) for position in index.tolist()]
         parts = (torch.split(part, plan.sizes) for part in (index, labels, torch.full_like(index, -1)))
-        for images, index, target, view in zip(self._read(items, plan.sizes), *parts, strict=True):
-            images = images.to(self.device, non_blocking=True)
+        positions = self._positions[plan.rows]
+        shown = self._reader.batches(positions, plan.sizes, seeds if self._augmented else None)
+        for images, index, target, view in zip(shown, *parts, strict=True):
             yield Batch(normalise_planes(images, self._mean, self._std), target, index, view)
-
-    def _read(self, items: list[Item], sizes: Sequence[int]) -> Iterator[Tensor]:
-        """Yield batches [B,3,H,W] uint8 on the CPU; an unreadable file is a one-line :class:`DataError`."""
-        ends = np.cumsum(sizes).tolist()
-        loader: DataLoader[Tensor] = DataLoader(
-            self._files,
-            batch_sampler=[items[end - size : end] for size, end in zip(sizes, ends, strict=True)],
-            num_workers=self._workers,
-            pin_memory=self.device.type == "cuda",
-            generator=torch.Generator(),
-        )
-        try:
-            yield from loader
-        except DataError as error:
-            lines = [line for line in str(error).splitlines() if "root: " in line]
-            raise DataError(lines[-1][lines[-1].index("root: ") :]) from None
 
 
 def streamed_parts(
@@ -149,17 +185,20 @@ def streamed_parts(
 ) -> tuple[MakeSplit, MakeSplit]:
     """Return the makers of splits of the train and of the test set, from rows."""
     assert isinstance(raw.augmentation, StreamedViews)
-    read, streaming = image_reader(data), raw.augmentation
-    count = min(torch.get_num_threads(), MOST_WORKERS) if workers is None else workers
+    views = raw.augmentation
+    count = torch.get_num_threads() if workers is None else workers
+    threads = ThreadPoolExecutor(count, thread_name_prefix="images") if count else None
     mean, std = torch.tensor(raw.mean, device=device), torch.tensor(raw.std, device=device)
-    train = ImageFiles(read, raw.train_images, streaming, data.augment_strength)
-    test = ImageFiles(read, raw.test_images, streaming)
+    read = partial(
+        ImageReader, pixel_reader(data), views=views, device=device, threads=threads, workers=count
+    )
+    train, test = read(raw.train_images), read(raw.test_images)
     augmented = data.augment == "standard"
 
     def make_train(rows: NDArray[np.int64]) -> StreamedSplit:
-        return StreamedSplit(train, rows, parts.train_labels, mean, std, augmented=augmented, workers=count)
+        return StreamedSplit(train, rows, parts.train_labels, mean, std, augmented=augmented)
 
     def make_test(rows: NDArray[np.int64]) -> StreamedSplit:
-        return StreamedSplit(test, rows, parts.test_labels, mean, std, augmented=False, workers=count)
+        return StreamedSplit(test, rows, parts.test_labels, mean, std, augmented=False)
 
     return make_train, make_test

@@ -1,31 +1,56 @@
-"""CUB-200's lists, and what is wrong with them."""
+"""CUB-200's lists and what is wrong with them; its images in memory, its crops counted."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torchvision import transforms
 
 from trainables.config import Data
 from trainables.data import DataError, fingerprint, load, load_raw
+from trainables.data.raw import IMAGENET_MEAN, IMAGENET_STD
+from trainables.data.resident import ResidentSplit
+
+
+def squashed(data: Data, folder: int, number: int) -> NDArray[np.uint8]:
+    """An image as torchvision resizes it."""
+    name = ("001.Black_footed_Albatross", "002.Laysan_Albatross")[folder]
+    image = Image.open(Path(str(data.root)) / f"images/{name}/{number}.jpg").convert("RGB")
+    return np.asarray(transforms.Resize((256, 256))(image))
 
 
 def test_lists_are_joined_by_image(cub200: Data) -> None:
     raw = load_raw(cub200)
     assert raw.classes == ("Black_footed_Albatross", "Laysan_Albatross")
-    assert raw.test_images.tolist() == [
-        f"images/{folder}/{i}.jpg"
-        for folder in ("001.Black_footed_Albatross", "002.Laysan_Albatross")
-        for i in (0, 3)
-    ]
     assert raw.train_labels.tolist() == [0] * 4 + [1] * 4
+    listed = [(folder, number) for folder in (0, 1) for number in (0, 3)]
+    for image, (folder, number) in zip(raw.test_images, listed, strict=True):
+        assert np.array_equal(image, squashed(cub200, folder, number))
 
 
-def test_batches(cub200: Data) -> None:
-    loaded = load(cub200, "cpu", workers=0)
+def test_crops_are_countable_and_evaluation_is_the_centre(cub200: Data) -> None:
+    loaded = load(cub200, "cpu")
     assert (len(loaded.train), len(loaded.validation), len(loaded.test)) == (6, 2, 4)
-    batch = next(loaded.train.batches(6, epoch=0, seed=0))
-    assert batch.images.shape == (6, 3, 224, 224)
+    assert isinstance(loaded.train, ResidentSplit)
+    assert loaded.train.views == 33 * 33 * 2
+    assert loaded.image_size == (224, 224)
+    assert next(loaded.train.batches(6, epoch=1, seed=0)).images.shape == (6, 3, 224, 224)
+    usual = transforms.Compose(
+        [transforms.CenterCrop(224), transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
+    )
+    shown = next(loaded.test.batches(4, epoch=None)).images[0]
+    torch.testing.assert_close(shown, usual(Image.fromarray(squashed(cub200, 0, 0))), rtol=0, atol=1e-6)
+    plain = load(replace(cub200, augment="none"), "cpu")
+    assert plain.train.views == 1
+    for part in ("train", "validation"):
+        batches = [getattr(data, part).batches(6, epoch=None) for data in (loaded, plain)]
+        assert torch.equal(*(next(batch).images for batch in batches))
 
 
 @pytest.mark.parametrize(

@@ -130,12 +130,21 @@ def raw_of(
     )
 
 
-def decoded(keys: NDArray[Any], read_one: Callable[[Any], Any], size: int) -> NDArray[np.uint8]:
-    """Decode images to [N,size,size,3]; that lets go of the interpreter's lock, so threads share the work."""
+def decoded(
+    keys: NDArray[Any],
+    read_one: Callable[[Any], Any],
+    size: int,
+    fit: Callable[[Image.Image, int], Image.Image] | None = None,
+) -> NDArray[np.uint8]:
+    """Decode images to [N,size,size,3]; that lets go of the interpreter's lock, so threads share the work.
+
+    Args:
+        fit: makes an image ``size`` pixels a side; :func:`centred` if None.
+    """
     images = np.empty((len(keys), size, size, 3), dtype=np.uint8)
 
     def decode(row: int) -> None:
-        images[row] = np.asarray(centred(read_one(keys[row]), size))
+        images[row] = np.asarray((fit or centred)(read_one(keys[row]), size))
 
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
         for _ in threads.map(decode, range(len(keys)), chunksize=64):
@@ -152,8 +161,26 @@ def centred(image: Image.Image, size: int) -> Image.Image:
     width, height = image.size
     if (width, height) == (size, size):
         return image
-    shorter = min(width, height)
-    width, height = size * width // shorter, size * height // shorter
+    height, width = shrunk(height, width, size)
     left, top = round((width - size) / 2), round((height - size) / 2)
     resized = image.resize((width, height), Image.Resampling.BILINEAR)
     return resized.crop((left, top, left + size, top + size))
+
+
+def shrunk(height: int, width: int, shorter: int) -> tuple[int, int]:
+    """Return height and width of an image whose shorter side becomes ``shorter``, as torchvision rounds them.
+
+    >>> shrunk(375, 500, 256)
+    (256, 341)
+    """
+    least = min(height, width)
+    return shorter * height // least, shorter * width // least
+
+
+def squashed(image: Image.Image, size: int) -> Image.Image:
+    """Return ``image`` resized to ``size`` x ``size``, its aspect not kept, to the pixel as torchvision does.
+
+    >>> squashed(Image.new("RGB", (200, 100)), 32).size
+    (32, 32)
+    """
+    return image.resize((size, size), Image.Resampling.BILINEAR)
