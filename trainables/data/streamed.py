@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainables.config.data import Data
-from trainables.data.augment import normalise_planes
 from trainables.data.crops import random_crops, uniform
 from trainables.data.decoding import ReadPixels, pixel_reader
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.partition import SplitIndices
 from trainables.data.raw import RawData, StreamedViews
-from trainables.data.resampling import centre, resized, resized_batch
+from trainables.data.resampling import centre
 from trainables.data.split import Batch, MakeSplit, Split, as_tensor
+from trainables.data.staging import DeviceStaging, HostStaging, Staging
 
 TASK = 8
 """Images that a thread reads at a time."""
@@ -35,48 +35,11 @@ Seeds = tuple[int, int] | None
 """The (seed, epoch) of an augmentation, or None for evaluation."""
 
 
-class HostBatch:
-    """Takes the crops of a batch from the threads, and puts them on the device.
-
-    Args:
-        room: pixels of a side of what a crop may be here; it is resized on the device.
-        size: pixels of a side of what is shown.
-    """
-
-    def __init__(self, count: int, room: int, size: int, device: torch.device) -> None:
-        pinned = device.type == "cuda"
-        self.size, self.device = size, device
-        self._pixels = torch.empty(count, room, room, 3, dtype=torch.uint8, pin_memory=pinned)
-        self._about = torch.zeros(count, 3, dtype=torch.int64, pin_memory=pinned)
-        self.pixels: NDArray[np.uint8] = self._pixels.numpy()
-        self.about: NDArray[np.int64] = self._about.numpy()
-        """[count,3], height, width and whether it is mirrored."""
-
-    def put(self, row: int, crop: NDArray[np.uint8], flip: bool) -> None:
-        """Take the crop of image ``row``; one that has no room is resized here."""
-        room = self.pixels.shape[1]
-        if room == self.size or max(crop.shape) > room:
-            crop = resized(crop, self.size, self.size)
-        height, width = crop.shape[:2]
-        self.pixels[row, :height, :width] = crop
-        self.about[row] = height, width, flip
-
-    def shown(self) -> Tensor:
-        """Return the images [count,3,size,size] uint8 on the device."""
-        height, width = self.about[:, :2].max(0).tolist()
-        pixels = self._pixels.to(self.device, non_blocking=True)[:, :height, :width]
-        about = self._about.to(self.device, non_blocking=True)
-        flips = about[:, 2] == 1
-        if (self.about[:, :2] != self.size).any():
-            return resized_batch(pixels, about[:, :2], flips, self.size)
-        planes = pixels.permute(0, 3, 1, 2)
-        return torch.where(flips[:, None, None, None], planes.flip(3), planes)
-
-
 class ImageReader:
     """Reads batches of one part of a set by threads.
 
     Args:
+        mean, std: [3], on the device.
         threads: None to read in the caller's.
     """
 
@@ -85,18 +48,19 @@ class ImageReader:
         read: ReadPixels,
         keys: NDArray[Any],
         views: StreamedViews,
-        device: torch.device,
+        mean: Tensor,
+        std: Tensor,
         threads: ThreadPoolExecutor | None,
         workers: int,
     ) -> None:
-        self.read, self.keys, self.views, self.device = read, keys, views, device
+        self.read, self.keys, self.views, self.mean, self.std = read, keys, views, mean, std
         self.threads, self.workers = threads, workers
 
     def batches(self, index: NDArray[np.int64], sizes: list[int], seeds: Seeds) -> Iterator[Tensor]:
-        """Yield the images at raw positions ``index`` [n], in batches of ``sizes``, uint8 on the device."""
+        """Yield the images at raw positions ``index`` [n], in batches of ``sizes``, on the device."""
         if not sizes:
             return
-        waiting: deque[tuple[HostBatch, list[Future[None]]]] = deque()
+        waiting: deque[tuple[Staging, list[Future[None]]]] = deque()
         parts = iter(np.split(index, np.cumsum(sizes)[:-1]))
         try:
             for positions in parts:
@@ -114,10 +78,11 @@ class ImageReader:
         """Return how many batches are read ahead: two, or enough for two tasks a thread."""
         return max(2, -(-2 * self.workers * TASK // size)) if self.threads else 0
 
-    def _begun(self, positions: NDArray[np.int64], seeds: Seeds) -> tuple[HostBatch, list[Future[None]]]:
-        size = self.views.size
-        room = 2 * size if seeds is not None and self.device.type == "cuda" else size
-        batch = HostBatch(len(positions), room, size, self.device)
+    def _begun(self, positions: NDArray[np.int64], seeds: Seeds) -> tuple[Staging, list[Future[None]]]:
+        count, size = len(positions), self.views.size
+        batch: Staging = HostStaging(count, size, self.mean, self.std)
+        if self.mean.device.type == "cuda":
+            batch = DeviceStaging(count, size * (2 if seeds else 1), size, self.mean, self.std)
         starts = range(0, len(positions), TASK)
         if self.threads is None:
             for start in starts:
@@ -126,14 +91,14 @@ class ImageReader:
         return batch, [self.threads.submit(self._fill, batch, start, positions, seeds) for start in starts]
 
     @staticmethod
-    def _done(waiting: deque[tuple[HostBatch, list[Future[None]]]]) -> Tensor:
+    def _done(waiting: deque[tuple[Staging, list[Future[None]]]]) -> Tensor:
         batch, tasks = waiting[0]
         for task in tasks:
             task.result()
         waiting.popleft()
-        return batch.shown()
+        return batch.images()
 
-    def _fill(self, batch: HostBatch, start: int, positions: NDArray[np.int64], seeds: Seeds) -> None:
+    def _fill(self, batch: Staging, start: int, positions: NDArray[np.int64], seeds: Seeds) -> None:
         """Read :data:`TASK` images of a batch from row ``start``."""
         index = positions[start : start + TASK]
         images = [self.read(self.keys[position]) for position in index]
@@ -161,14 +126,12 @@ class StreamedSplit(Split):
         reader: ImageReader,
         index: NDArray[np.int64],
         labels: NDArray[np.int64],
-        mean: Tensor,
-        std: Tensor,
         *,
         augmented: bool,
     ) -> None:
-        super().__init__(index, labels, mean.device)
+        super().__init__(index, labels, reader.mean.device)
         self._positions = index
-        self._reader, self._mean, self._std, self._augmented = reader, mean, std, augmented
+        self._reader, self._augmented = reader, augmented
 
     def _show(self, plan: EpochPlan, seeds: Seeds) -> Iterator[Batch]:
         rows = as_tensor(plan.rows, self.device)
@@ -177,7 +140,7 @@ class StreamedSplit(Split):
         positions = self._positions[plan.rows]
         shown = self._reader.batches(positions, plan.sizes, seeds if self._augmented else None)
         for images, index, target, view in zip(shown, *parts, strict=True):
-            yield Batch(normalise_planes(images, self._mean, self._std), target, index, view)
+            yield Batch(images, target, index, view)
 
 
 def streamed_parts(
@@ -190,15 +153,15 @@ def streamed_parts(
     threads = ThreadPoolExecutor(count, thread_name_prefix="images") if count else None
     mean, std = torch.tensor(raw.mean, device=device), torch.tensor(raw.std, device=device)
     read = partial(
-        ImageReader, pixel_reader(data), views=views, device=device, threads=threads, workers=count
+        ImageReader, pixel_reader(data), views=views, mean=mean, std=std, threads=threads, workers=count
     )
     train, test = read(raw.train_images), read(raw.test_images)
     augmented = data.augment == "standard"
 
     def make_train(rows: NDArray[np.int64]) -> StreamedSplit:
-        return StreamedSplit(train, rows, parts.train_labels, mean, std, augmented=augmented)
+        return StreamedSplit(train, rows, parts.train_labels, augmented=augmented)
 
     def make_test(rows: NDArray[np.int64]) -> StreamedSplit:
-        return StreamedSplit(test, rows, parts.test_labels, mean, std, augmented=False)
+        return StreamedSplit(test, rows, parts.test_labels, augmented=False)
 
     return make_train, make_test
