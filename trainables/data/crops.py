@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_AREA, STRETCH, TRIES = 0.08, 4 / 3, 10
-"""Smallest share of an image that a crop shows (Szegedy et al., 2015), most of width / height and of its inverse,
-and how often a crop is tried."""
+"""Smallest share of an image that a crop shows (Szegedy et al., 2015), most of width / height and of its
+inverse, and how often a crop is tried."""
 
 _GOLDEN, _FIRST, _SECOND = (
     np.uint64(word) for word in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
@@ -59,8 +59,8 @@ def random_crops(sizes: NDArray[np.int64], draws: NDArray[np.float64], strength:
     Args:
         sizes: [n,2], height and width of each image.
         draws: numbers of :func:`uniform`.
-        strength: below 1, crops are of 1 - 0.92 * strength of the image or more and so much nearer to a square,
-            and as many fewer are mirrored.
+        strength: below 1, crops are of 1 - 0.92 * strength of the image or more and so much nearer to a
+            square, and as many fewer are mirrored.
     """
     least, stretch = 1 - strength * (1 - LEAST_AREA), STRETCH**strength
     high, wide = sizes[:, :1], sizes[:, 1:]

@@ -41,6 +41,7 @@ class ImageReader:
     Args:
         mean, std: [3], on the device.
         threads: None to read in the caller's.
+        strength: of the augmentation.
     """
 
     def __init__(
@@ -52,9 +53,10 @@ class ImageReader:
         std: Tensor,
         threads: ThreadPoolExecutor | None,
         workers: int,
+        strength: float = 1.0,
     ) -> None:
         self.read, self.keys, self.views, self.mean, self.std = read, keys, views, mean, std
-        self.threads, self.workers = threads, workers
+        self.threads, self.workers, self.strength = threads, workers, strength
 
     def batches(self, index: NDArray[np.int64], sizes: list[int], seeds: Seeds) -> Iterator[Tensor]:
         """Yield the images at raw positions ``index`` [n], in batches of ``sizes``, on the device."""
@@ -107,7 +109,7 @@ class ImageReader:
                 batch.put(row, centre(pixels, self.views.resize, self.views.size), False)
             return
         sizes = np.array([pixels.shape[:2] for pixels in images], dtype=np.int64)
-        crops = random_crops(sizes, uniform(*seeds, index))
+        crops = random_crops(sizes, uniform(*seeds, index), self.strength)
         for row, pixels, box, flip in zip(
             range(start, start + len(images)), images, crops.boxes.tolist(), crops.flips.tolist(), strict=True
         ):
@@ -155,7 +157,7 @@ def streamed_parts(
     read = partial(
         ImageReader, pixel_reader(data), views=views, mean=mean, std=std, threads=threads, workers=count
     )
-    train, test = read(raw.train_images), read(raw.test_images)
+    train, test = read(raw.train_images, strength=data.augment_strength), read(raw.test_images)
     augmented = data.augment == "standard"
 
     def make_train(rows: NDArray[np.int64]) -> StreamedSplit:

@@ -31,7 +31,7 @@ def by_torchvision(image: torch.Tensor, view: int, views: CropFlipViews) -> torc
         CropFlipViews(2, False),
         CropFlipViews(0, True),
         CropFlipViews(0, False),
-        CropFlipViews(0, True, cut=3),
+        CropFlipViews(0, True, cut=4),
         CropFlipViews(1, False, cut=2),
     ],
 )

@@ -63,3 +63,16 @@ def test_a_shape_that_never_fits_gives_the_largest_crop_of_the_centre() -> None:
     assert boxes[0].tolist() == [0, (1000 - 13) // 2, 10, 13]
     assert boxes[1].tolist() == [(1000 - 13) // 2, 0, 13, 10]
     assert boxes[2, 2] <= 30
+
+
+def test_strength_is_how_much_a_crop_leaves_out() -> None:
+    """At 1 crops are the usual ones; at 0 they are the centre square, never mirrored."""
+    sizes, draws = np.tile([40, 40], (500, 1)), uniform(0, 1, np.arange(500))
+    usual, half, none = (random_crops(sizes, draws, strength) for strength in (1.0, 0.5, 0.0))
+    for ours, theirs in zip(random_crops(sizes, draws), usual, strict=True):
+        assert np.array_equal(ours, theirs)
+    assert usual.boxes[:, 2:].prod(1).min() < half.boxes[:, 2:].prod(1).min()
+    assert half.boxes[:, 2:].prod(1).min() >= 0.5 * 1600
+    assert abs(half.flips.mean() - 0.25) < 0.06
+    assert (none.boxes == [0, 0, 40, 40]).all()
+    assert not none.flips.any()

@@ -110,6 +110,16 @@ def test_strength_is_how_far_crops_move_and_how_often_images_are_mirrored(
     assert flips.mean() == pytest.approx(mirrored, abs=0.015)
 
 
+def test_crops_of_larger_images_move_around_their_centre() -> None:
+    whole = CropFlipViews(padding=0, flip=False, cut=32)
+    for strength, most in ((0.5, 8), (1.0, 16), (1.5, 25)):
+        views = whole.at_strength(strength)
+        drawn = training(20_000, 100, epoch=1, seed=0, views=views).views
+        moved = np.stack((drawn // views.side, drawn % views.side)) - views.side // 2
+        assert np.abs(moved).max() == most
+        assert views.shown_size(256, 256) == (224, 224)
+
+
 def test_no_strength_shows_the_image_itself() -> None:
     moved, flips = moves(0.0)
     assert not moved.any()

@@ -15,8 +15,7 @@ from torchvision import transforms
 
 from trainables.config import Data
 from trainables.data import Batch, DataError, load, load_raw
-from trainables.data.raw import IMAGENET_MEAN, IMAGENET_STD, StreamedViews
-from trainables.data.streamed import training
+from trainables.data.raw import IMAGENET_MEAN, IMAGENET_STD
 
 
 def joined(batches: Iterable[Batch]) -> Batch:
@@ -117,26 +116,6 @@ def test_a_corrupted_image_is_one_line(imagenet: Data, workers: int) -> None:
 def test_views_are_not_to_be_chosen(imagenet: Data) -> None:
     with pytest.raises(ValueError, match="view 0 is not one of None"):
         load(imagenet, "cpu", workers=0).train.batches(2, epoch=None, view=0)
-
-
-@pytest.mark.parametrize("squash", [False, True])
-def test_strength_is_how_much_a_crop_leaves_out(squash: bool) -> None:
-    """At 1 the transform is the usual one, bit for bit; at 0 it is no longer random."""
-    shape = StreamedViews(size=24, resize=32, squash=squash)
-    image = Image.fromarray(torch.randint(0, 255, (40, 40, 3), dtype=torch.uint8).numpy())
-
-    def shown(strength: float | None) -> list[bytes]:
-        torch.manual_seed(0)
-        made = training(shape) if strength is None else training(shape, strength)
-        return [made(image).tobytes() for _ in range(8)]
-
-    assert shown(1.0) == shown(None)
-    assert len({*shown(0.5)}) > 1
-    assert shown(0.5) != shown(1.0)
-    assert len({*shown(0.0)}) == 1
-    if not squash:
-        cropped = training(shape).transforms[0]  # type: ignore[attr-defined]
-        assert (cropped.scale, cropped.ratio) == ((0.08, 1.0), (3 / 4, 4 / 3))
 
 
 def test_files_cannot_be_augmented_more_than_usual(imagenet: Data) -> None:
