@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from study.results.frames import RunFrames, settings_hash
+from study.results.frames import RunFrames
+from study.results.trial_settings import settings_hash
 
 
 def searched(runs: RunFrames) -> pd.DataFrame:

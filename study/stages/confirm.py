@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from study.plan.trial import PlannedTrial, Role
-from study.results.frames import from_records, settings_hash
+from study.results.frames import from_records
 from study.results.seed_groups import confirmed
+from study.results.trial_settings import settings_hash
 from study.results.verdicts import open_settings
 from study.search.history import SearchHistory
 from study.search.objectives import Objectives

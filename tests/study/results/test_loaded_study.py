@@ -14,7 +14,8 @@ from study.journal.curves import LearningCurves
 from study.journal.journal import read_records
 from study.journal.record import MetricHistory, TrialRecord
 from study.results.folder_reader import read_folder
-from study.results.frames import RunFrames, data_label, from_records, gather, settings_hash
+from study.results.frames import RunFrames, from_records, gather
+from study.results.trial_settings import data_label, settings_hash
 from study.spec.study import Confirm
 from study.tracking import backends as mlflow_stores
 from study.tracking import run_reader as read_mlflow
