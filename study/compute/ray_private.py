@@ -35,6 +35,9 @@ NAMES = {
     "ray.tune.execution.class_cache.DEFAULT_ENV_VARS": "the first step 0.8 s earlier (n = 6)",
     "ray.air.integrations.mlflow": "the first trial's process 1.0 s earlier",
     "ray.tune.execution.tune_controller.TuneController._cleanup_cached_actors": "idle devices in 3 s",
+    "ray.tune.execution.tune_controller.TuneController._set_trial_status": (
+        "a process that dies between two trials does not cost the next one"
+    ),
 }
 """Full names, and what each is used for. Attributes of instances stand in the functions below."""
 
@@ -129,7 +132,11 @@ def use_plain_processes() -> None:
 
 
 class IdleActors:
-    """Looks at the actors that a Tune run keeps for trials to come, and at its trials that have none yet."""
+    """Looks at the actors that a Tune run keeps for trials to come, and at its trials that have none yet.
+
+    Args:
+        tune_controller: as Tune hands it to a scheduler.
+    """
 
     def __init__(self, tune_controller: Any) -> None:
         self._controller = tune_controller._tune_controller
@@ -148,6 +155,20 @@ class IdleActors:
         """Trials that no actor has been started for."""
         found: set[Any] = self._controller._pending_trials - self._controller._trial_to_actor.keys()
         return found
+
+    def forsaken(self, trial: Any) -> bool:
+        """Tell whether a kept actor was to go on with ``trial`` and was lost; the trial waits no more for it."""
+        waits = trial in self._controller._resetting_trials
+        self._controller._resetting_trials.discard(trial)
+        return waits
+
+    def set_aside(self, trial: Any) -> None:
+        """Keep ``trial`` from actors, and from errors that Tune has yet to tell of its last one."""
+        self._controller._set_trial_status(trial, trial.PAUSED)
+
+    def take_back(self, trial: Any) -> None:
+        """Have ``trial`` wait for an actor."""
+        self._controller._set_trial_status(trial, trial.PENDING)
 
 
 def kubernetes_autoscaling(cluster: str, namespace: str) -> dict[str, Any]:

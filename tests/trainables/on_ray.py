@@ -115,7 +115,7 @@ def run(
         trainable(given),
         tune_config=tune.TuneConfig(
             search_alg=Asked(configs),
-            scheduler=IdleActorScheduler(),  # type: ignore[no-untyped-call]
+            scheduler=IdleActorScheduler(),
             num_samples=-1,
             reuse_actors=True,
             max_concurrent_trials=2,

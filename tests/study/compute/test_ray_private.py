@@ -57,7 +57,8 @@ def test_ray_has_the_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["_actor_cache", "_cleanup_cached_actors", "_pending_trials", "_trial_to_actor"]
+    "name",
+    ["_actor_cache", "_cleanup_cached_actors", "_pending_trials", "_resetting_trials", "_trial_to_actor"],
 )
 def test_tunes_controller_keeps_its_actors_under_this_name(name: str) -> None:
     source = (Path(ray.__file__).parent / "tune" / "execution" / "tune_controller.py").read_text()

@@ -23,6 +23,8 @@ MOMENTS = (
     "before its result is filed",
     "before its last report",
     "after its last report",
+    "when its trial has ended",
+    "when it is given its next trial",
 )
 
 

@@ -9,6 +9,7 @@ SDD_DIE_AT, SDD_DIED: the first process that comes to this moment ends there, as
 file SDD_DIED.
 """
 
+import functools
 import os
 import signal
 import sys
@@ -79,10 +80,33 @@ def trace_messages(module):
     channel.report = traced_report
 
 
+def trace_trainable(module):
+    train = module.train
+
+    @functools.wraps(train)  # it travels by its name
+    def traced_train(config, given):
+        train(config, given)
+        die_at("when its trial has ended")
+
+    module.train = traced_train
+
+
+def trace_reuse(module):
+    trainable = module.FunctionTrainable
+    reset = trainable.reset
+
+    def traced_reset(self, *args, **kwargs):
+        die_at("when it is given its next trial")
+        return reset(self, *args, **kwargs)
+
+    trainable.reset = traced_reset
+
+
 TRACED = {
+    "ray.tune.trainable.function_trainable": trace_reuse,
     "trainables.storage.run_store": trace_run_store,
     "trainables.ray_worker.messages": trace_messages,
-    "trainables.ray_worker.trainable": lambda module: None,
+    "trainables.ray_worker.trainable": trace_trainable,
 }
 
 
