@@ -31,7 +31,7 @@ from study.search.objectives import Objectives
 from study.stages.pipeline import run_stages
 from study.stages.report import StudyReport, log_ends, log_where, print_summary, write_study_report
 from study.stages.stage import StageContext
-from study.tracking.client import connect
+from study.tracking.client import check_tracking
 from study.tracking.uploader import MlflowUploader
 from study.tune.tuner import StudyTuner
 from study.workspace.folder import StudyFolder
@@ -74,8 +74,7 @@ class Session:
         plan, folder = self.plan, self.folder
         if self.cluster.address is not None:
             self.cluster.connect()
-        if folder.mlflow_uri.startswith("http"):
-            connect(folder)
+        check_tracking(folder, log.info)
         places = folder.locations
         places.check()
         self._stack.enter_context(folder.lock())

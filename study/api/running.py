@@ -54,6 +54,9 @@ def run_study(
         KeyboardInterrupt: it was interrupted; what was done is kept.
         StudyHalted: a full disk, a store out of reach or the like ended it; what was done is kept.
     """
+    from study.compute import ray_environment
+
+    ray_environment.prepare()
     from study.compute.cluster import Cluster
     from study.plan.expected import expects_trials
 

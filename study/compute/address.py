@@ -16,6 +16,11 @@ def check_answers(address: str) -> None:
             f"cannot run a study through {address}, which is Ray Client's; launch on the cluster with "
             "--address auto, or from here with --submit http://HOST:8265"
         )
+    if address.startswith(("http://", "https://")):
+        raise ClusterError(
+            f"cannot run a study through {address}, which is a job server's; launch from here with "
+            f"--submit {address} (and no RAY_ADDRESS), or on the cluster with --address auto"
+        )
     match = re.fullmatch(r"\[?([^\]/]+)\]?:(\d+)", address)
     if match is None:
         return

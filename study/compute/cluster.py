@@ -38,7 +38,6 @@ QUIET = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a trial's reason is told in one line
     "TUNE_GLOBAL_CHECKPOINT_S": "100000000",  # nothing is restored from Tune's snapshots
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_DEDUP_LOGS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_prestart_worker_first_driver": "0",  # the first is started when its trial is known
 }
@@ -51,9 +50,9 @@ JOIN_S = 120.0
 class Cluster:
     """Holds the Ray cluster a study runs on; Ray is started or reached when it is first needed.
 
-    That is the one at ``address``, at ``RAY_ADDRESS``, or the one this machine is a node of; else, and for
-    ``local``, one of its own. ``leave`` ends the process where Ray has gone and a call of Ray's does not
-    return; see :class:`Watchdog`.
+    That is the one this process uses already, such as a notebook's; the one at ``address``, at
+    ``RAY_ADDRESS``, or the one this machine is a node of; else, and for ``local``, one of its own. ``leave``
+    ends the process where Ray has gone and a call of Ray's does not return; see :class:`Watchdog`.
 
     >>> cluster = Cluster("local")
     >>> cluster.address is None, cluster.studies()
@@ -71,6 +70,7 @@ class Cluster:
         self._watch: Watchdog | None = None
         self._watching = ExitStack()
         self._starting: Future[None] | None = None
+        self._borrowed = ray.is_initialized()
         self._thread = ThreadPoolExecutor(1, "ray-start")
 
     def begin(self) -> None:
@@ -80,18 +80,19 @@ class Cluster:
 
     def connect(self) -> None:
         """Start or reach Ray, once."""
-        if self._starting is not None:
+        if self._borrowed:
+            quieten()
+        elif self._starting is not None:
             with own_signals():
                 self._starting.result()
         elif not ray.is_initialized():
             self._connect()
         if self._leave is not None and self._watch is None:
-            self._watch = Watchdog(self.address is None, self._leave)
+            self._watch = Watchdog(self.address is None and not self._borrowed, self._leave)
             self._watching.enter_context(self._watch.watching())
 
     def _connect(self) -> None:
-        for name, value in QUIET.items():
-            os.environ.setdefault(name, value)
+        quieten()
         if self.address is not None:
             check_answers(self.address)
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -113,9 +114,6 @@ class Cluster:
             raise ClusterError(
                 f"cannot reach Ray {where}: {one_line(error, part='last', kind=True)}; {remedy}"
             ) from None
-        for noisy in ("ray.train", "ray"):
-            logging.getLogger(noisy).setLevel(logging.ERROR)
-        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # its errors are trials that failed
 
     def _start(self, options: dict[str, Any]) -> None:
         if self.address is not None and not working_dir_.travels_already():
@@ -189,15 +187,25 @@ class Cluster:
             self._watch.check()
 
     def close(self) -> None:
-        """Let go of Ray; a local one is stopped."""
+        """Let go of Ray; a local one that was started here is stopped."""
         if self._starting is not None:
             wait([self._starting])
         self._watching.close()
-        if ray.is_initialized():
+        self._presence = None  # the marker goes with its last reference
+        if ray.is_initialized() and not self._borrowed:
             with own_signals(), no_collection():
                 ray.shutdown()
         self._starting = None
         self._thread.shutdown()  # not before: Ray's processes are to die with the thread that started them
+
+
+def quieten() -> None:
+    """Have Ray, and above all Tune, leave to the launcher what there is to tell and to keep."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    for noisy in ("ray.train", "ray"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # its errors are trials that failed
 
 
 @contextmanager

@@ -157,7 +157,7 @@ class IdleActors:
         return found
 
     def forsaken(self, trial: Any) -> bool:
-        """Tell whether a kept actor was to go on with ``trial`` and was lost; the trial waits no more for it."""
+        """Tell whether a kept actor was to go on with ``trial`` and was lost; it is waited for no more."""
         waits = trial in self._controller._resetting_trials
         self._controller._resetting_trials.discard(trial)
         return waits

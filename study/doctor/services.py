@@ -24,6 +24,7 @@ MOST_FAULTS = 20
 
 def check_results(situation: DoctorContext) -> Iterable[Finding]:
     """Check that the results folder can be written, and SQLite files in it locked; there is room."""
+    from study.workspace.sqlite import sqlite_url
     from trainables.storage.blobs import StorageError
     from trainables.storage.opening import open_storage, probe
 
@@ -34,7 +35,7 @@ def check_results(situation: DoctorContext) -> Iterable[Finding]:
             probe(open_storage(results))
             database = results / f".{PROBE}-{uuid.uuid4().hex}.db"
             try:
-                write_database(f"sqlite:///{database}")
+                write_database(sqlite_url(database))
             finally:
                 database.unlink(missing_ok=True)
             free = shutil.disk_usage(results).free
@@ -118,10 +119,11 @@ def check_mlflow(situation: DoctorContext) -> Iterable[Finding]:
     """Check that MLflow takes a tag and gives it back, and its artifact store a file, and deletes it."""
     from study.tracking.client import connect
     from study.workspace.locations import without_password
+    from study.workspace.sqlite import sqlite_file
 
     folder = situation.folder
     uri = folder.mlflow_uri
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+    if (file := sqlite_file(uri)) is not None and not file.exists():
         yield Finding("mlflow", "ok", f"{uri}: the first launch makes it")
         return
     client = connect(folder)
@@ -146,6 +148,8 @@ def check_mlflow(situation: DoctorContext) -> Iterable[Finding]:
 def _artifacts(experiment: Any, uri: str) -> Finding:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+    from study.tracking.database import local_path
+
     place = f"{experiment.artifact_location}/{PROBE}-{uuid.uuid4().hex}"
     try:
         repository: Any = get_artifact_repository(place, tracking_uri=uri)
@@ -155,7 +159,7 @@ def _artifacts(experiment: Any, uri: str) -> Finding:
             repository.log_artifact(str(file))
         listed = [item.path for item in repository.list_artifacts()]
         repository.delete_artifacts()
-        local = Path(place.removeprefix("file://"))
+        local = local_path(place)
         if local.is_absolute() and local.is_dir():
             local.rmdir()
     except Exception as error:

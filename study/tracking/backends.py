@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from study.errors import TrackingError
 from study.journal.curves import Floats
+from study.workspace.sqlite import sqlite_file
 from trainables.errors import one_line
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -67,7 +67,7 @@ def open_store(uri: str) -> Store:
     kind = uri.split(":", 1)[0].split("+", 1)[0]
     if kind not in DATABASES:
         return ServerBackend(uri)
-    if kind == "sqlite" and not Path(uri.split("sqlite:///", 1)[-1]).is_file():
+    if (file := sqlite_file(uri)) is not None and not file.is_file():
         raise TrackingError(f"no MLflow database at {uri}")
     return DatabaseBackend(uri)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from study.journal.record import TrialRecord
 from study.tracking.model_registry import BestStudent, register
+from study.tracking.refusals import usable
 from study.workspace.folder import StudyFolder
 
 PARAMETER_LENGTH = 500
@@ -34,7 +35,7 @@ class RunWriter:
     def __init__(self, client: Any, folder: StudyFolder, spec: dict[str, Any]) -> None:
         self.client = client
         self.folder = folder
-        experiment = client.get_experiment_by_name(folder.name)
+        experiment = usable(client.get_experiment_by_name(folder.name), folder.mlflow_uri)
         self.experiment = (
             experiment.experiment_id
             if experiment is not None

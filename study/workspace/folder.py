@@ -19,6 +19,7 @@ from pathlib import Path
 from study.errors import UserError
 from study.workspace.locations import Locations, without_password
 from study.workspace.lock import LockOwner, hold, owner_of
+from study.workspace.sqlite import sqlite_url
 from trainables.errors import suggestion
 from trainables.storage.run_store import RunStore
 
@@ -55,8 +56,8 @@ class StudyFolder:
         found = {
             "locations": locations,
             "store": RunStore(locations.store or self.results / "_store"),
-            "optuna_url": locations.optuna or f"sqlite:///{self.path / 'optuna.db'}",
-            "mlflow_uri": os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.results / 'mlflow.db'}",
+            "optuna_url": locations.optuna or sqlite_url(self.path / "optuna.db"),
+            "mlflow_uri": os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(self.results / "mlflow.db"),
         }
         for name, value in found.items():
             object.__setattr__(self, name, value)
