@@ -38,6 +38,7 @@ from study.workspace.folder import StudyFolder
 from study.workspace.lease import Lease, database_lock
 from study.workspace.locations import shared
 from study.workspace.lock import listening
+from study.workspace.sqlite import sqlite_file
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,9 @@ class Session:
         if shared(folder.store.storage):
             self._stack.enter_context(Lease(folder.store.storage, folder.name).held(self._lost))
         self._stack.enter_context(listening(folder.stop_request))
+        mirror = self._fetch()
+        if plan.search_spaces:
+            self._check_search()
         self._log.keep_in(folder.path / "launch.log")
         log.debug(f"launched as {shlex.join(sys.orig_argv)} on {platform.node()}, process {os.getpid()}")
         costs = Objectives.of(plan).costs
@@ -90,7 +94,6 @@ class Session:
         places.remember(folder.path)
         if plan.auto is not None:
             precision.keep(folder, plan.auto)
-        mirror = self._fetch()
         journal = Journal(folder.journal)
         self._stack.callback(journal.close)
         expected = ExpectedTrials.of(plan)
@@ -132,6 +135,17 @@ class Session:
             self._stack.close()
         if not sent:
             log.warning("MLflow has not got everything yet; the same command again sends the rest")
+
+    def _check_search(self) -> None:
+        """Check that Optuna's database can be used, and that its searches of our names are this study's."""
+        from study.search.optuna_storage import open_optuna_storage
+        from study.search.ownership import check_owner
+
+        url = self.folder.optuna_url
+        file = sqlite_file(url)
+        if file is None or file.exists():
+            names = map(self.plan.search_name, self.plan.search_spaces)
+            check_owner(open_optuna_storage(url, log.warning), names, self.folder.journal)
 
     def _lost(self, reason: str) -> None:
         """End as if interrupted, since the study is another launcher's now."""

@@ -24,7 +24,7 @@ STUDY: dict[str, set[str]] = {
     "loading": {"spec"},
     "plan": {"spec", "workspace", "loading"},
     "journal": {"plan", "spec"},
-    "search": {"journal", "plan", "spec"},
+    "search": {"journal", "plan", "spec", "workspace"},
     "results": {"search", "journal", "plan", "spec", "workspace"},
     "compute": {"spec"},
     "tune": {"compute", "journal", "plan"},

@@ -71,6 +71,7 @@ def run_study(
         sys.stdout.flush()
         os._exit(INTERRUPTED)
 
+    folder.check()
     try:
         with closing(Cluster(address, leave)) as cluster:
             if runs and expects_trials(folder, spec):

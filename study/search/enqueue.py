@@ -220,11 +220,11 @@ def queue(url: str, search: EnqueueTarget, asked: Mapping[str, Any]) -> int:
     from sqlalchemy.exc import SQLAlchemyError
 
     from study.search.attributes import BY_HAND
+    from study.search.optuna_storage import open_as_it_is
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         study = optuna.create_study(
-            storage=optuna.storages.RDBStorage(url),
+            storage=open_as_it_is(url),
             study_name=search.optuna,
             directions=[StudyDirection[name.upper()] for name in search.directions],
             load_if_exists=True,

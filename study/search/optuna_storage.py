@@ -1,7 +1,11 @@
-"""Opens Optuna's storage; a damaged SQLite file is set aside, since the journal can fill a new one."""
+"""Opens Optuna's storage; a damaged SQLite file is set aside, since the journal can fill a new one.
+
+A database of another Optuna, or of another program, is told with what to do.
+"""
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 import time
 from collections.abc import Callable
@@ -9,7 +13,11 @@ from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
-from sqlalchemy import event
+from sqlalchemy import create_engine, event, inspect
+
+from study.errors import LocationError
+from study.workspace.locations import without_password
+from study.workspace.sqlite import sqlite_file
 
 
 def open_optuna_storage(url: str, say: Callable[[str], None] = print) -> BaseStorage:
@@ -17,20 +25,48 @@ def open_optuna_storage(url: str, say: Callable[[str], None] = print) -> BaseSto
 
     Args:
         say: takes a line when a damaged SQLite file was moved away.
+
+    Raises:
+        LocationError: another Optuna, or another program, made the database.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    scheme, _, place = url.partition(":///")
-    if scheme == "sqlite" and (problem := fault(Path(place))):
-        aside = Path(place).with_name(f"{Path(place).stem}.damaged-{time.strftime('%Y%m%d-%H%M%S')}.db")
+    file = sqlite_file(url)
+    if file is not None and (problem := fault(file)):
+        aside = file.with_name(f"{file.stem}.damaged-{time.strftime('%Y%m%d-%H%M%S')}.db")
         for part in ("", "-journal", "-wal", "-shm"):  # a left-over journal would be played into the new file
-            if (file := Path(place + part)).exists():
-                file.rename(f"{aside}{part}")
+            if (piece := Path(f"{file}{part}")).exists():
+                piece.rename(f"{aside}{part}")
         say(f"Optuna's database is damaged ({problem}): moved to {aside.name}, made anew from the journal")
-    storage = RDBStorage(url)
-    if scheme == "sqlite":
+    storage = open_as_it_is(url)
+    if file is not None:
         event.listen(storage.engine, "connect", _without_waiting_for_the_disk)
         storage.engine.dispose()
     return storage
+
+
+def open_as_it_is(url: str) -> RDBStorage:
+    """Open Optuna's storage and move nothing away: a launcher may be using it.
+
+    Raises:
+        LocationError: another Optuna, or another program, made the database.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    where = f"Optuna's database {without_password(url)}"
+    engine = create_engine(url)
+    tables = inspect(engine).get_table_names()
+    engine.dispose()
+    if "alembic_version" in tables and "version_info" not in tables:
+        raise LocationError(f"{where} is another program's, such as MLflow's; name one of its own (--optuna)")
+    try:
+        return RDBStorage(url)
+    except RuntimeError as error:  # it names the version that made the database, and what to do
+        if "storage upgrade" in str(error):
+            todo = f"back it up, then: optuna storage upgrade --storage {shlex.quote(url)}"
+        elif "pip install" in str(error):
+            todo = "install that Optuna here (pip install --upgrade optuna), or name another one (--optuna)"
+        else:
+            raise
+        made = str(error).partition(". ")[0].replace("The runtime optuna version", "this Optuna,")
+        raise LocationError(f"{where} was made by another Optuna ({made}): {todo}") from None
 
 
 def _without_waiting_for_the_disk(connection: sqlite3.Connection, record: object) -> None:

@@ -208,6 +208,13 @@ class Resources:
         require(isinstance(self.views, str) or self.views >= 0, f"views: {self.views} bytes is below 0")
 
 
+LONGEST_NAME = 120
+"""Characters of a study's name: with what is put behind it, a file's name has 255."""
+
+RESERVED = {"_store", "mlartifacts", "mlruns"}
+"""Folders of a results folder that are no studies, in lower case: some file systems take no other."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 @guarded()
 class StudySpec:
@@ -251,6 +258,15 @@ class StudySpec:
         require(
             not self.name or (self.name.replace("-", "").replace("_", "").isalnum() and self.name.isascii()),
             f"name: '{self.name}' may hold letters, digits, - and _ only",
+        )
+        require(
+            len(self.name) <= LONGEST_NAME,
+            f"name: has {len(self.name)} characters, a folder's and an experiment's may have {LONGEST_NAME}",
+        )
+        require(
+            self.name.lower() not in RESERVED and not self.name.startswith("-"),
+            f"name: '{self.name}' is what the results folder has of its own, or begins like an option; "
+            "give another (--name)",
         )
 
     @property

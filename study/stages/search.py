@@ -19,6 +19,7 @@ def search(context: StageContext) -> Iterator[Phase]:
     from study.search.budget import BudgetMeter
     from study.search.optuna_searcher import OptunaSearcher
     from study.search.optuna_storage import open_optuna_storage
+    from study.search.ownership import claim
     from study.search.study_search import StudySearch
 
     plan, recorder, spec = context.plan, context.recorder, context.plan.spec
@@ -28,6 +29,7 @@ def search(context: StageContext) -> Iterator[Phase]:
     history = SearchHistory(plan, context.teachers, recorder.records)
     budget = BudgetMeter(spec.budget, recorder.records, recorder.journal.notes)
     searchers = [OptunaSearcher(space, history, storage) for space in plan.search_spaces]
+    claim(storage, map(plan.search_name, plan.search_spaces), context.folder.journal)
     searching = StudySearch(searchers, budget)
     left = searching.left()
     recorder.stage("search", searching.used() + left, left)

@@ -33,6 +33,9 @@ REFUSED = {
 }
 """MLflow's codes of errors that the same request meets again; its others may pass."""
 
+LOCAL = (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError)
+"""Errors of a folder that is not what it should be."""
+
 WHOLE = 1000
 """Most characters of a reason whose end tells what to do."""
 
@@ -60,6 +63,8 @@ def refusal(error: Exception, uri: str) -> str | None:
             f"MLflow {version('mlflow')} serves no {without_password(uri)}; name a server, such as "
             "http://host:5000, or a database, such as sqlite:////folder/mlflow.db (MLFLOW_TRACKING_URI)"
         )
+    if isinstance(error, LOCAL):
+        return f"MLflow's artifacts: cannot write {error.filename}: {error.strerror}; mend that place"
     if isinstance(error, ImportError):
         return f"{without_password(uri)}: {one_line(error)}; install what reads this kind of database"
     if getattr(error, "error_code", None) not in REFUSED or _of_database(error):

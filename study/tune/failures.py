@@ -7,8 +7,17 @@ import re
 from pathlib import Path
 from typing import Any
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
-"""Errors of a disk rather than of what was asked of it."""
+FULL = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EIO,
+    errno.ESTALE,
+    errno.EACCES,
+    errno.EPERM,
+)
+"""Errors of a disk, or of who may write to it, rather than of what was asked of it."""
 
 LOSSES = 3
 """Times in a row, without a new epoch between them, that a trial's process may be lost."""

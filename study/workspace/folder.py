@@ -89,9 +89,37 @@ class StudyFolder:
         """List what there is to look at, and where, or the command that shows it, as a shell takes it."""
         return [
             ("CSVs, tables, figures", str(self.path)),
-            ("MLflow", f"mlflow ui --backend-store-uri {shlex.quote(self.mlflow_uri)}"),
+            ("MLflow", self._mlflow_page),
             ("Optuna", f"optuna-dashboard {shlex.quote(without_password(self.optuna_url))}"),
         ]
+
+    @property
+    def _mlflow_page(self) -> str:
+        uri = without_password(self.mlflow_uri)
+        served = uri.startswith(("http://", "https://"))  # and has a page of its own
+        return uri if served else f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+
+    def check(self) -> None:
+        """Check that the study's folder is there, or can be made, and written to; nothing is made.
+
+        Raises:
+            UserError: says what is in its place.
+        """
+        remedy = "choose another folder with --results"
+        for place in (self.path, *self.path.parents):
+            try:
+                place.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                if place.is_symlink():
+                    raise UserError(f"{place} is a link that leads nowhere; mend it, or {remedy}") from None
+                continue
+            except OSError as error:
+                raise UserError(f"{self.path} cannot be used ({error.strerror}); {remedy}") from None
+            if not place.is_dir():
+                raise UserError(f"{place} is a file, and results go into a folder; move it away, or {remedy}")
+            if not os.access(place, os.W_OK | os.X_OK):
+                raise UserError(f"{place} cannot be written to; mend its permissions, or {remedy}")
+            return
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the study; :class:`StudyBusy` while another launcher does. A killed one lets go of it."""

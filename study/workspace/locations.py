@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from study.errors import LocationError, one_line
+from study.workspace.sqlite import sqlite_file, sqlite_url
 from trainables.storage.blobs import BlobStorage, StorageError
 from trainables.storage.files import read_json, write_json
 from trainables.storage.folder import FolderStorage
@@ -39,7 +40,7 @@ class Locations:
     @classmethod
     def from_environment(cls) -> Locations:
         """Return the locations that SDD_STORE and SDD_OPTUNA_URL name."""
-        return cls(_store(os.environ.get("SDD_STORE")), os.environ.get("SDD_OPTUNA_URL") or None)
+        return cls.of(os.environ.get("SDD_STORE"), os.environ.get("SDD_OPTUNA_URL"))
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> Locations:
@@ -48,20 +49,42 @@ class Locations:
 
     @classmethod
     def of(cls, store: str | None, optuna: str | None) -> Locations:
-        """Return the locations that a user names; raises :class:`LocationError` where one is none."""
-        return cls(_store(store), optuna or None)
+        """Return the locations that a user names; raises :class:`LocationError` where one is none.
+
+        Paths are made absolute: the next command may be given in another folder.
+        """
+        file = sqlite_file(optuna) if optuna else None
+        return cls(
+            _store(store), optuna or None if file is None else sqlite_url(file.expanduser().absolute())
+        )
 
     @classmethod
     def remembered(cls, folder: Path) -> Locations:
         """Return what :meth:`remember` wrote."""
         found = read_json(folder / FILE) or {}
-        return cls(found.get("store"), found.get("optuna"))
+        store, optuna = found.get("store"), found.get("optuna")
+        if store is not None and _is_path(store):
+            store = os.path.normpath(folder / store)
+        if optuna is not None and (file := sqlite_file(optuna)) is not None:
+            optuna = sqlite_url(Path(os.path.normpath(folder / file)))
+        return cls(store, optuna)
 
     def remember(self, folder: Path) -> None:
-        """Write the locations down for the next command, but no database URL with a password in it."""
-        optuna = self.optuna if self.optuna and not has_password(self.optuna) else None
-        if self.store or optuna:
-            write_json(folder / FILE, {"store": self.store, "optuna": optuna})
+        """Write the locations down for the next command, but no database URL with a password in it.
+
+        What lies in the results folder is written as seen from the study's own ``folder``, so that it is
+        found again where the results are moved to.
+        """
+        store, optuna = self.store, self.optuna
+        if store is not None and _is_path(store):
+            store = str(_inside(Path(store), folder))
+        if optuna is not None:
+            file = sqlite_file(optuna)
+            optuna = None if has_password(optuna) else optuna
+            if file is not None:
+                optuna = sqlite_url(_inside(file, folder))
+        if store or optuna:
+            write_json(folder / FILE, {"store": store, "optuna": optuna})
 
     def or_else(self, other: Locations) -> Locations:
         """Return these locations, with those of ``other`` where one is open."""
@@ -147,6 +170,16 @@ def without_password(url: str) -> str:
     except ArgumentError:
         return url
     return url if parsed.password is None else parsed.render_as_string(hide_password=True)
+
+
+def _is_path(store: str) -> bool:
+    """Tell whether a store is a folder, not a URL."""
+    return "://" not in store
+
+
+def _inside(path: Path, folder: Path) -> Path:
+    """Return ``path`` as seen from ``folder`` where it lies beside it, in the same results folder."""
+    return Path(os.path.relpath(path, folder)) if path.is_relative_to(folder.parent) else path
 
 
 def _store(url: str | None) -> str | None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from study.background import repeating
-from study.errors import StudyBusy
+from study.errors import StudyBusy, UserError
 
 ATTEMPTS, PAUSE_S = 10, 0.05
 """Tries for the lock, and seconds between: one who asks for the owner holds it for an instant."""
@@ -58,9 +58,20 @@ class LockOwner:
 
 @contextmanager
 def hold(path: Path, what: str, remedy: str) -> Iterator[None]:
-    """Hold the lock file ``path`` of ``what``; :class:`StudyBusy`, with the ``remedy``, if another does."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    """Hold the lock file ``path`` of ``what``.
+
+    Raises:
+        StudyBusy: another launcher does, with the ``remedy``.
+        UserError: the file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("a+")
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path.parent} ({error.strerror}); choose another folder with --results"
+        ) from None
+    with lock as file:
         if not _take(file):
             owner = owner_of(path)
             where = f" ({owner.host}, process {owner.pid})" if owner is not None and owner.host else ""

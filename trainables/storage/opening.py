@@ -6,6 +6,7 @@ import re
 import uuid
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote
 
 from trainables.storage.blobs import BlobStorage, StorageError
 from trainables.storage.folder import FolderStorage
@@ -14,8 +15,8 @@ from trainables.storage.folder import FolderStorage
 def open_storage(url: str | Path) -> BlobStorage:
     """Open the storage at a path or URL (``s3://bucket/prefix``, ``gs://``, ``abfs://``); nothing is created.
 
-    >>> open_storage("file:///data/results").url
-    '/data/results'
+    >>> open_storage("file:///data/my%20results").url
+    '/data/my results'
 
     Raises:
         StorageError: pyarrow, which reads object stores, is not installed, or cannot read this one.
@@ -23,7 +24,8 @@ def open_storage(url: str | Path) -> BlobStorage:
     text = str(url)
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text) and not text.startswith("file://"):
         return _object_store(text.rstrip("/"))
-    return FolderStorage(Path(text.removeprefix("file://")).absolute())
+    path = unquote(text.removeprefix("file://")) if text.startswith("file://") else text
+    return FolderStorage(Path(path).absolute())
 
 
 @lru_cache(maxsize=16)
