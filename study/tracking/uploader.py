@@ -168,9 +168,7 @@ class MlflowUploader(TrialObserver):
     def _drop(self, record: TrialRecord | None, reason: str) -> bool:
         """Tell what is refused, once; return whether anything else may be taken."""
         if not self._refused:
-            self._say(
-                f"{reason}. The study goes on; the same command sends what is missing once that is mended"
-            )
+            self._say(f"{reason} (the study goes on; once that is mended, the same command sends the rest)")
         self._refused.add("" if record is None else record.key)
         return self._mirror is not None and record is not None
 

@@ -11,6 +11,7 @@ from trainables.config.data import Data
 from trainables.config.training import Training
 from trainables.config.trial import LargeImages, Teacher
 from trainables.data.registry import source
+from trainables.models.names import ModelError
 from trainables.storage.run_store import RunStore
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ def read_teacher(
         ModelError: the file cannot be read, or does not hold this network's weights, all of them numbers.
     """
     from trainables import models
-    from trainables.models.names import ModelError
     from trainables.models.state_dicts import fitted
     from trainables.models.weights import load_into, load_published
 
@@ -84,11 +84,27 @@ def import_teacher(
     if loaded is not None and loaded.num_classes != classes:
         raise ValueError(f"the data has {loaded.num_classes} classes, not {classes}")
     form = source(data.name).large_images if data is not None else "pooled"
-    state = read_teacher(file, name, classes, size, form)
+    try:
+        state = read_teacher(file, name, classes, size, form)
+    except ModelError as error:
+        if data is None and _fits_large_images(file, name, classes):
+            raise ModelError(
+                f"{error}; it is this network as CUB-200 has it: add --data cub200 --root DIR"
+            ) from None
+        raise
     about: dict[str, Any] = {"file": file.name, "num_classes": classes, "image_size": size}
     if data is not None and loaded is not None:
         about |= {"data": data.name, **measure(name, state, loaded, form)}
     return {"weights": file_teacher(store, name, state, about).weights, "name": name, **about}
+
+
+def _fits_large_images(file: Path, name: str, num_classes: int) -> bool:
+    """Tell whether a file holds weights of network ``name`` in the form that released code has for CUB."""
+    try:
+        read_teacher(file, name, num_classes, 224, "released")
+    except ModelError:
+        return False
+    return True
 
 
 def measure(name: str, state: State, data: DataSet, large_images: LargeImages = "pooled") -> dict[str, float]:
