@@ -5,6 +5,7 @@ A database of another Optuna, or of another program, is told with what to do.
 
 from __future__ import annotations
 
+import re
 import shlex
 import sqlite3
 import time
@@ -65,8 +66,9 @@ def open_as_it_is(url: str) -> RDBStorage:
             todo = "install that Optuna here (pip install --upgrade optuna), or name another one (--optuna)"
         else:
             raise
-        made = str(error).partition(". ")[0].replace("The runtime optuna version", "this Optuna,")
-        raise LocationError(f"{where} was made by another Optuna ({made}): {todo}") from None
+        maker = re.search(r"set up by optuna ([^)\s]+)", str(error))
+        made = f"was made by Optuna {maker[1] if maker else 'of another version'}"
+        raise LocationError(f"{where} {made}, this is {optuna.__version__}: {todo}") from None
 
 
 def _without_waiting_for_the_disk(connection: sqlite3.Connection, record: object) -> None:

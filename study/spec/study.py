@@ -264,10 +264,10 @@ class StudySpec:
             f"name: has {len(self.name)} characters, a folder's and an experiment's may have {LONGEST_NAME}",
         )
         require(
-            self.name.lower() not in RESERVED and not self.name.startswith("-"),
-            f"name: '{self.name}' is what the results folder has of its own, or begins like an option; "
-            "give another (--name)",
+            self.name.lower() not in RESERVED,
+            f"name: '{self.name}' is a folder that results have of their own; give another (--name)",
         )
+        require(not self.name.startswith("-"), f"name: '{self.name}' begins like an option")
 
     @property
     def each_pair(self) -> tuple[Pair, ...]:

@@ -28,7 +28,7 @@ def made(folder: Path, revision: str | None = None) -> str:
 
 def test_an_older_optunas_database_is_told_with_the_command_that_upgrades_it(tmp_path: Path) -> None:
     url = made(tmp_path, "v0.9.0.a")
-    with pytest.raises(LocationError, match=r"set up by optuna 9\.9\.9.*optuna storage upgrade") as caught:
+    with pytest.raises(LocationError, match=r"was made by Optuna 9\.9\.9.*optuna storage upgrade") as caught:
         open_optuna_storage(url, pytest.fail)
     assert f"--storage {url}" in str(caught.value)
     with pytest.raises(LocationError, match="storage upgrade"):
