@@ -44,8 +44,8 @@ def run(
         results: folder of all that is kept; another study in it shares trained teachers and baselines.
         overrides: changes of single fields, as after ``--set``: ``budget.trials=20``.
         stages: only these of teachers, search, confirm, report.
-        address: of a Ray cluster, such as ``auto``; by default the one this machine is a node of, or one of
-            its own for as long as this call lasts.
+        address: of a Ray cluster, such as ``auto``; by default the one this process uses already, the one
+            this machine is a node of, or one of its own for as long as this call lasts.
         store: where runs and teachers are kept, if not in ``results``.
         optuna: the search's database, if not in ``results``.
 
