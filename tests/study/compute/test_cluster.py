@@ -14,6 +14,7 @@ import ray
 from study.compute.address import check_answers
 from study.compute.cluster import Cluster, own_signals
 from study.errors import ClusterError
+from study.spec import Resources
 
 
 def test_an_address_where_nothing_listens_is_refused() -> None:
@@ -44,6 +45,21 @@ def test_a_ray_that_was_begun_and_never_needed_is_stopped() -> None:
     with closing(Cluster("local", pytest.fail)) as cluster:
         cluster.begin()
     assert not ray.is_initialized()
+
+
+@pytest.mark.ray
+def test_a_ray_that_the_caller_had_started_is_used_and_left() -> None:
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    try:
+        with closing(Cluster("local", pytest.fail)) as cluster:
+            cluster.begin()
+            cluster.connect()
+            assert cluster.nodes().largest("CPU") == 1
+            assert cluster.per_worker(Resources(cpus_per_trial=1, gpus_per_trial=0)) == (1, 0)
+            cluster.check()
+        assert ray.get(ray.remote(lambda: 42).remote(), timeout=60) == 42
+    finally:
+        ray.shutdown()
 
 
 GARBAGE = """

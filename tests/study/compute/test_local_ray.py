@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,34 @@ def test_a_local_ray_runs_tasks_without_dashboard_autoscaler_and_log_monitor() -
         assert [line for line in commands if "dashboard.py" in line or "monitor.py" in line] == []
     finally:
         ray.shutdown()
+
+
+ODD_PLACES = """
+import os, ray
+from study.compute.local_ray import start
+start({"log_to_driver": False})
+assert ray.get(ray.remote(lambda: 42).remote(), timeout=60) == 42
+print(os.environ["RAY_AUTH_MODE"], "RAY_AUTH_TOKEN" in os.environ)
+ray.shutdown()
+"""
+
+
+@pytest.mark.ray
+def test_a_local_ray_starts_with_a_long_tmpdir_and_a_home_that_keeps_nothing(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 119)
+    long.mkdir()
+    places = {"TMPDIR": str(long), "HOME": "/dev/null"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", ODD_PLACES],
+        env={**environment, **places},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "token True\n"), done.stderr
+    assert list(long.iterdir()) == []
 
 
 @pytest.mark.ray

@@ -32,6 +32,7 @@ def test_a_killed_trial_goes_on_by_itself(undisturbed: Study, tmp_path: Path) ->
     kill(launcher.pid, "ray::ImplicitFunc.train")
     assert study.end(launcher) == 0, study.printed
     assert "its process was lost; it goes on from its last checkpoint" in study.printed
+    assert "(raylet)" not in study.printed
     assert [line["type"] for line in study.journal].count("remark") == 1
     assert same(study, undisturbed)
 

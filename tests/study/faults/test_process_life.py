@@ -45,4 +45,5 @@ def test_a_launch_outlives_the_loss_of_a_process_at_any_moment(
     study = Study(tmp_path / "study", space=SMALL, environment={"SDD_DIE_AT": moment, "SDD_DIED": str(died)})
     assert study.run() == 0, study.printed
     assert died.exists(), "no process came to this moment"
+    assert "(raylet)" not in study.printed, "Ray tells of it too"
     assert same(study, in_peace)
