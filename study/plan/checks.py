@@ -30,6 +30,7 @@ def check_fits(plan: Plan) -> None:
     check_limits(plan)
     check_weights(plan)
     check_scales(plan)
+    check_drop_path(plan)
     check_workers(plan)
 
 
@@ -149,6 +150,32 @@ def check_scales(plan: Plan) -> None:
                     f"methods.{index}.scales: {finest} does not fit the {side}x{side} map of {name}; "
                     f"the finest that does is {2 * side}"
                 )
+
+
+def check_drop_path(plan: Plan) -> None:
+    """Refuse a drop path in the training of a network that has no branches to drop."""
+    import torch
+
+    from trainables import models
+
+    spec = plan.spec
+    for number, pair in enumerate(spec.pairs):
+        own = pair.student_training(spec.training)
+        changes = [variant.training for method in spec.methods for variant in method.variants()]
+        trained = [(pair.student, "student", changed(own, each)) for each in changes]
+        if pair.weights is None:
+            training = spec.teacher_training or spec.training
+            trained += [(str(name), "teacher", training) for name in options_of(pair.teacher)]
+        for name, role, training in trained:
+            rates = {rate for each in corners(training) if (rate := each.drop_path)}
+            for rate in sorted(rates)[-1:]:
+                try:
+                    with torch.device("meta"):
+                        models.build(name, plan.num_classes, image_size=plan.image_size, drop_path=rate)
+                except ValueError as error:
+                    raise ConfigError(
+                        f"pairs.{number}.{role}: training.drop_path is {rate:g}, but {error}"
+                    ) from None
 
 
 def check_workers(plan: Plan) -> None:

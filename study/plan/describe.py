@@ -49,6 +49,8 @@ def describe_trials(plan: Plan, folder: StudyFolder | None = None) -> str:
     images = f"{len(plan.raw.train_labels)} train and {len(plan.raw.test_labels)} test images"
     rows.append(("data", f"{data.name}: {plan.num_classes} classes in use, {images} in all"))
     rows += [("", line) for line in plan.raw.remarks]
+    if plan.mixes:
+        rows.append(("teachers", "run on every mixed batch: no view is seen twice, so none is remembered"))
     rows += [("results", str(folder.path))] if folder is not None else []
     return "\n".join(f"{name:10}{text}" for name, text in rows)
 

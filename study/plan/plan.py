@@ -108,6 +108,16 @@ class Plan:
         return most
 
     @property
+    def mixes(self) -> bool:
+        """Tell whether students of some trials see mixed images, with their teachers beside them."""
+        trainings = (
+            changed(pair.student_training(self.spec.training), method.training)
+            for pair in self.spec.each_pair
+            for method in self.spec.methods
+        )
+        return any(max(extremes(rate)) > 0 for each in trainings for rate in (each.mixup, each.cutmix))
+
+    @property
     def searched_methods(self) -> list[SearchableMethod]:
         """Methods that have something to search on some pair."""
         spec = self.spec

@@ -57,6 +57,12 @@ class Training:
         ema_decay: measure, checkpoint and file a moving average of the student's weights, of which this share
             stays in a step, in place of the weights after the last one; None averages nothing. See
             ``trainables.engine.weight_average``.
+        mixup, cutmix: a of the Beta(a, a) that says how much of each image is another one's, blended or in a
+            box; 0 for none, with both each has half of the steps. The teacher sees the mixed images. See
+            ``trainables.data.mixing``.
+        drop_path: how often the last residual branch of an image is left out in training, those before it
+            less often in proportion; None leaves what the network's library has. Networks of timm and
+            torchvision have it.
     """
 
     epochs: int = 240
@@ -79,6 +85,9 @@ class Training:
     adam_eps: float = field(default=1e-8, metadata={**SINCE_LATER, **only_with("optimizer", "adamw")})
     label_smoothing: float = field(default=0.0, metadata=SINCE_LATER)
     ema_decay: float | None = field(default=None, metadata=SINCE_LATER)
+    mixup: float = field(default=0.0, metadata=SINCE_LATER)
+    cutmix: float = field(default=0.0, metadata=SINCE_LATER)
+    drop_path: float | None = field(default=None, metadata=SINCE_LATER)
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, f"epochs: {self.epochs} is fewer than 1")
@@ -108,11 +117,20 @@ class Training:
             decay is None or 0 < decay < 1,
             f"ema_decay: {decay} is not between 0 and 1; None averages nothing",
         )
+        for name in ("mixup", "cutmix"):
+            require(getattr(self, name) >= 0, f"{name}: {getattr(self, name)} is below 0; 0 mixes nothing")
+        dropped = self.drop_path
+        require(dropped is None or 0 <= dropped < 1, f"drop_path: {dropped} is not in [0, 1)")
         parts = self.batch_norm_parts
         require(
             parts == 1 or (parts > 1 and self.batch_size % parts == 0 and self.batch_size >= 2 * parts),
             f"batch_norm_parts: {parts} parts of a batch of {self.batch_size} are not equal, of 2 or more",
         )
+
+    @property
+    def mixes(self) -> bool:
+        """True where images are mixed, so that none is seen twice."""
+        return self.mixup > 0 or self.cutmix > 0
 
     @property
     def weights_of(self) -> dict[str, str]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from trainables.config.training import Training
 from trainables.config.trial import TrialConfig
 from trainables.data.dataset import DataSet
+from trainables.data.mixing import MixedLabels
 from trainables.engine.criterion import Criterion
 from trainables.engine.device import autocast
 from trainables.engine.head import HeadOutputs, MultiScaleHead
@@ -159,10 +160,12 @@ class CompiledStep:
         opened.options = {**base.options, **self._options}  # type: ignore[dict-item]
         return opened
 
-    def _forward_and_loss(self, images: Tensor, teacher: Tensor | None, target: Tensor) -> tuple[Any, ...]:
+    def _forward_and_loss(
+        self, images: Tensor, teacher: Tensor | None, target: Tensor, mixed: MixedLabels | None
+    ) -> tuple[Any, ...]:
         outputs = self._forward(images)
         from_teacher = HeadOutputs(teacher, None) if teacher is not None else None
-        terms = self._criterion.terms(outputs, from_teacher, target, target, self._weights)
+        terms = self._criterion.terms(outputs, from_teacher, target, target, self._weights, mixed)
         return terms, outputs.logits
 
     def _forward(self, images: Tensor) -> HeadOutputs:
@@ -182,11 +185,13 @@ class CompiledStep:
         images = torch.zeros(size, 3, *image_size, device=self.device)
         images = images.contiguous(memory_format=torch.channels_last)
         target = torch.zeros(size, dtype=torch.int64, device=self.device)
+        second = target.clone(), torch.ones((), device=self.device)
+        mixed = MixedLabels(*second) if self.training.mixes else None
         self.student.train()
 
         def step() -> None:
             if self.fuses_loss:
-                terms, _ = self._run(images, regions, target)
+                terms, _ = self._run(images, regions, target, mixed)
                 loss = torch.stack(list(terms.values())).sum()
             else:
                 loss = self._run(images).logits.float().sum()
@@ -211,14 +216,15 @@ class CompiledStep:
         index: Tensor,
         criterion: Criterion,
         epoch: int,
+        mixed: MixedLabels | None = None,
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Return the terms of ``criterion`` in ``epoch`` and the student's logits [B, K]."""
         if not self.fuses_loss:
             outputs = self._run(images)
-            return criterion(outputs, teacher, target, index, epoch), outputs.logits
+            return criterion(outputs, teacher, target, index, epoch, mixed), outputs.logits
         self._load_weights(criterion, epoch)
         regions = teacher.regions.contiguous() if teacher is not None else None
-        terms, logits = self._run(images, regions, target)
+        terms, logits = self._run(images, regions, target, mixed)
         return terms, logits
 
     def _load_weights(self, criterion: Criterion, epoch: int) -> None:
@@ -263,7 +269,7 @@ def step_signature(config: TrialConfig, data: DataSet, device: torch.device) -> 
         loss = [term.base, term.code, fixed, term.scales, term.reduction, term.agreement, term.standardize]
         loss.append(term.pooling)
     shapes = [data.image_size, data.num_classes, training.batch_size, training.precision, str(device)]
-    loss.append(training.label_smoothing > 0)
+    loss += [training.label_smoothing > 0, training.mixes]
     maps = config.method.maps if config.method.features else None
-    network = [config.student, config.large_images]
+    network = [config.student, config.large_images, training.drop_path]
     return repr([*network, *shapes, config.teacher is not None, loss, maps])

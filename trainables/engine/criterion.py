@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.config.method import LogitTerm, Method
+from trainables.data.mixing import MixedLabels
 from trainables.engine.head import HeadOutputs
 from trainables.losses import linear_warmup, logit_loss, scale_decoupled
 from trainables.losses.features import FeatureShapes, feature_loss
@@ -71,10 +72,16 @@ class Criterion(nn.Module):
             self.feature_losses.append(feature_loss(term.name, student, teacher, len(images), **term.options))
 
     def forward(
-        self, student: HeadOutputs, teacher: HeadOutputs | None, target: Tensor, index: Tensor, epoch: int
+        self,
+        student: HeadOutputs,
+        teacher: HeadOutputs | None,
+        target: Tensor,
+        index: Tensor,
+        epoch: int,
+        mixed: MixedLabels | None = None,
     ) -> dict[str, Tensor]:
         """Return :meth:`terms` with the weights of ``epoch``."""
-        return self.terms(student, teacher, target, index, self.weights(epoch))
+        return self.terms(student, teacher, target, index, self.weights(epoch), mixed)
 
     def weights(self, epoch: int) -> dict[str, float]:
         """Return all weights in ``epoch``, counted from 1, warm-up included."""
@@ -99,6 +106,7 @@ class Criterion(nn.Module):
         target: Tensor,
         index: Tensor,
         weights: Mapping[str, float | Tensor],
+        mixed: MixedLabels | None = None,
     ) -> dict[str, Tensor]:
         """Return weighted terms, scalars in float32: ``ce``, ``logit``, ``feature``; the loss is their sum.
 
@@ -107,9 +115,14 @@ class Criterion(nn.Module):
             target: labels [B].
             index: position of each image in the raw train set [B].
             weights: as :meth:`weights` gives them, or as scalars on the device.
+            mixed: second labels of mixed images, which the cross-entropy counts by their share; all other
+                terms take ``target``, the label that has more.
         """
         logits = full_precision(student.logits)
         labelled = functional.cross_entropy(logits, target)
+        if mixed is not None:
+            second = functional.cross_entropy(logits, mixed.target)
+            labelled = mixed.share * labelled + (1 - mixed.share) * second
         if (
             "smoothing" in weights
         ):  # its share is a number on the device, which compiled steps do not build in

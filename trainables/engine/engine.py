@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from trainables.config.training import Training
 from trainables.data.epoch_plan import EpochPlan
+from trainables.data.mixing import MixedLabels, drawn_mixture, mixed
 from trainables.data.split import Batch, Split
 from trainables.distributed.batch_norm import batch_statistics
 from trainables.engine.compilation import CompiledStep
@@ -50,13 +51,19 @@ class ForwardAndLoss(nn.Module):
         self.runtime = runtime
 
     def forward(
-        self, images: Tensor, teacher: HeadOutputs | None, target: Tensor, index: Tensor, epoch: int
+        self,
+        images: Tensor,
+        teacher: HeadOutputs | None,
+        target: Tensor,
+        index: Tensor,
+        epoch: int,
+        mixed: MixedLabels | None = None,
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Return the terms of the loss and the student's logits [B, K]."""
         with batch_statistics(self.settings.batch_norm_parts, self.runtime.group):
             with autocast(self.settings, self.runtime.device):
                 student = self.student(images)
-            return self.criterion(student, teacher, target, index, epoch), student.logits
+            return self.criterion(student, teacher, target, index, epoch, mixed), student.logits
 
 
 class Engine:
@@ -115,7 +122,10 @@ class Engine:
             self.teacher.begin_epoch(split, split.plan(batch_size, **order))
         for step, batch in enumerate(split.batches(batch_size, **order)):
             self.optimizer.lr = learning_rate(self.training, epoch - 1 + step / steps)
-            terms, logits = self.step(batch, epoch, min(batch_size, images - step * batch_size))
+            labels, mixture = None, drawn_mixture(self.training, seed, epoch, step)
+            if mixture is not None:
+                batch, labels = mixed(batch, mixture, seed=seed, epoch=epoch, step=step, rank=group.rank)
+            terms, logits = self.step(batch, epoch, min(batch_size, images - step * batch_size), labels)
             size = len(batch.target)
             losses = {f"train/loss_{name}": value.detach() * size for name, value in terms.items()}
             hits = (logits.argmax(1) == batch.target).sum() * 100.0
@@ -128,19 +138,23 @@ class Engine:
                 self.average.share(group)
         return totals.means(group)
 
-    def step(self, batch: Batch, epoch: int, total: int | None = None) -> tuple[dict[str, Tensor], Tensor]:
+    def step(
+        self, batch: Batch, epoch: int, total: int | None = None, labels: MixedLabels | None = None
+    ) -> tuple[dict[str, Tensor], Tensor]:
         """Run forward, backward and update on one batch, or on this process's share of ``total`` images.
 
-        Returns the terms of the loss and the student's logits [B, K], both of the share.
+        ``labels`` are the second ones of mixed images. Returns the terms of the loss and the student's logits
+        [B, K], both of the share.
         """
         if self.compiled is not None and self.runtime.device.type == "cuda":
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         teacher = self.teacher(batch) if self.teacher is not None else None
         images = batch.images.contiguous(memory_format=torch.channels_last)
         if self.compiled is not None and len(images) == self.training.batch_size:
-            terms, logits = self.compiled(images, teacher, batch.target, batch.index, self.criterion, epoch)
+            given = (images, teacher, batch.target, batch.index)
+            terms, logits = self.compiled(*given, self.criterion, epoch, labels)
         else:
-            terms, logits = self.eager(images, teacher, batch.target, batch.index, epoch)
+            terms, logits = self.eager(images, teacher, batch.target, batch.index, epoch, labels)
         loss = torch.stack(list(terms.values())).sum()
         self.optimizer.zero_grad()
         scaled = self.runtime.group.scale_loss(loss, len(images), total or len(images))

@@ -53,9 +53,9 @@ def build(
     recipe = resolve(name)
     factory = getattr(import_module(f"trainables.models.{recipe.module}"), recipe.factory)
     form: dict[str, object] = {"large_images": large_images} if recipe.for_small_images else {}
-    if drop_path is not None:
-        if recipe.module != "external":
-            raise ModelError(f"network {name!r} has no drop path; networks of timm and torchvision have")
+    if recipe.module == "external":
         form["drop_path"] = drop_path
+    elif drop_path:
+        raise ModelError(f"network {name!r} has no drop path; networks of timm and torchvision have")
     network: Backbone = factory(num_classes=num_classes, image_size=image_size, **form, **recipe.options)
     return network

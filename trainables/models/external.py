@@ -122,6 +122,8 @@ def build_external(
     else:
         rates = {} if drop_path is None else {"drop_path_rate": drop_path}
         network, fixed = _from_timm(name, entry, num_classes, image_size, {**options, **rates})
+        if drop_path and not any(type(module).__name__ == "DropPath" for module in network.modules()):
+            raise ModelError(f"network {name!r} has no residual branches that timm drops")
         linear = _timm_linear(name, network)
         parts = NetworkParts(network, network, "forward_features", network, "forward_head", linear)
     form = find_head_form(name, parts, image_size if fixed else max(image_size, CHECKED_SIZE))

@@ -1,7 +1,8 @@
 """Opens the teacher of a trial: run live on each batch, or cached for each view.
 
-It is cached wherever views are counted and no feature loss asks for its maps. Whether that is so follows
-from the trial's configuration and data alone; room on disk and device decides only what is computed again.
+It is cached wherever views are counted, images are not mixed, and no feature loss asks for its maps. Whether
+that is so follows from the trial's configuration and data alone; room on disk and device decides only what is
+computed again.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def open_teacher(
     term = config.method.logit
     maps = config.method.maps if config.method.features else None
     scales, pooling = (term.scales, term.pooling) if term else ((1,), "map")
-    if maps is not None or not isinstance(split, ResidentSplit):
+    if maps is not None or config.training.mixes or not isinstance(split, ResidentSplit):
         head = MultiScaleHead(network, scales, features=maps, full_precision=True, pooling=pooling)
         forward = compiled_forward(head, inputs, runtime) if compiled else None
         return LiveTeacher(head, config.training, device, forward)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import torch
 
@@ -35,7 +36,8 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     if device.type == "cpu":
         keep_freed_memory()
     torch.manual_seed(epoch_seed(config.seed, 0))
-    student = models.build(config.student, data.num_classes, image_size=size, large_images=form)
+    shape: Any = {"image_size": size, "large_images": form, "drop_path": config.training.drop_path}
+    student = models.build(config.student, data.num_classes, **shape)
     teacher: TeacherOutputs | None = None
     shapes: tuple[FeatureShapes | None, FeatureShapes | None] = (None, None)
     if (filed := config.teacher) is not None:
