@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
 from study.spec import methods
-from study.spec.distillation import Distillation, SearchableMethod
+from study.spec.distillation import Distillation
 from study.spec.domains import extremes
 from study.spec.published import PaperCase
 from study.spec.sampler_factory import SamplerFactory
+from study.spec.searchable import SearchableMethod
 from study.spec.study import Pair, StudySpec
 from study.spec.training import changed, closed
 from trainables.config.data import Data

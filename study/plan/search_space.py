@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from study.spec.distillation import Distillation, Point, SearchableMethod
+from study.spec.distillation import Distillation
 from study.spec.domains import Choice, Domain, OptunaTrial, is_domain, label
 from study.spec.known_answers import KnownAnswers
+from study.spec.searchable import Point, SearchableMethod
 from study.spec.settings import settings_of
 from study.spec.study import Pair
 from study.spec.training import TRAINING_KNOBS, changed, closed_value

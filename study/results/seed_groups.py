@@ -48,7 +48,7 @@ class SeedGroup:
         knowledge: none, consistent, complementary or fusion: which regions' terms have a weight.
         published: its settings are the paper's, or were given as a baseline.
         searched: the search found it, and it is not the paper's.
-        data: see :func:`study.results.frames.data_label`.
+        data: see :func:`study.results.trial_settings.data_label`.
         asked: seeds that were asked for, and ``at_most`` where its comparison stayed open.
         weights: hash of its teacher's weights, of a given teacher its own; empty where there are none.
         tuning: the search that found it, and with how much; None where none did.

@@ -22,12 +22,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from study.spec.distillation import Distillation, Point
+from study.spec.distillation import Distillation
 from study.spec.domains import Choice, Domain, Float, Int, OptunaTrial
 from study.spec.function_source import source_hash
 from study.spec.grid import BranchingTrial, walk
 from study.spec.known_answers import KnownAnswers
 from study.spec.published import ANY_CASE, PaperCase
+from study.spec.searchable import Point
 from study.spec.settings import settings_of
 from study.spec.training import TRAINING_KNOBS, published_value
 from trainables.config.serialization import ConfigError, require, to_plain

@@ -1,17 +1,18 @@
-"""Declares a method whose fields hold values or domains, and what every method of a study can be asked."""
+"""Declares a method of distillation whose fields hold values or domains."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from study.spec import published as paper
 from study.spec.domains import Choice, Domain, OptunaTrial, is_domain, options_of
 from study.spec.features import Added
 from study.spec.knobs import declared, knob
 from study.spec.published import ANY_CASE, PaperCase
+from study.spec.searchable import Point
 from study.spec.training import checked_changes, closed_value
 from trainables.config.key import SINCE_LATER
 from trainables.config.method import LogitTerm, Method
@@ -19,51 +20,6 @@ from trainables.config.open_values import guarded
 from trainables.config.serialization import ConfigError, require
 from trainables.losses import check_logit_loss, feature_loss_spec, logit_loss_fingerprint
 from trainables.models.names import resolve
-
-Point = dict[str, Any]
-"""Values of a search's domains by name, as Optuna stores them."""
-
-
-class SearchableMethod(Protocol):
-    """Names what a study asks of each of its methods, given by fields or by a function of a trial."""
-
-    @property
-    def label(self) -> str:
-        """Name of the row."""
-
-    @property
-    def base(self) -> Any:
-        """Base loss, a choice of several, or None for no logit loss."""
-
-    @property
-    def searched(self) -> bool:
-        """Tell whether anything of it is searched."""
-
-    @property
-    def stores_options(self) -> bool:
-        """Tell whether Optuna stores the options of a choice themselves, not their labels."""
-
-    @property
-    def training(self) -> Mapping[str, Any]:
-        """Fields in which the method departs from the study's training: values or domains, by field."""
-
-    def domains(self) -> Iterator[tuple[str, str | None, Domain]]:
-        """Yield (name, base it belongs to or None, domain) of all that may be asked for, but the training."""
-
-    def suggest(self, trial: OptunaTrial) -> Distillation:
-        """Return the method at the point that ``trial`` suggests; no domain is left but in its training."""
-
-    def variants(self) -> tuple[Distillation, ...]:
-        """Return methods that have all there is to check: itself, or those of a function's corners."""
-
-    def at_paper(self, case: PaperCase = ANY_CASE) -> Distillation:
-        """Return the method with all that is searched at the paper's value in ``case``."""
-
-    def paper_point(self, case: PaperCase = ANY_CASE) -> Point | None:
-        """Return the point of :meth:`at_paper` in the search space; None where it lies outside."""
-
-    def point_at(self, settings: Mapping[str, Any]) -> Point:
-        """Return what is known of a point from the settings of a trial, see :mod:`study.spec.settings`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,12 @@ from typing import Any, Literal
 from study.spec import domains
 from study.spec import published as paper
 from study.spec.define_by_run import AnyMethod, DefineByRun
-from study.spec.distillation import Distillation, SearchableMethod
+from study.spec.distillation import Distillation
 from study.spec.domains import Domain, label, options_of
 from study.spec.features import Added
 from study.spec.methods import DKD, KD, NKD, PAPER_METHODS, SDD, Feature, Supervised, plain
 from study.spec.search import ASHA, Budget, HyperBand, Median, Search
+from study.spec.searchable import SearchableMethod
 from study.spec.training import changed
 from trainables.config.data import Data
 from trainables.config.open_values import guarded, open_fields
