@@ -12,9 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST_AREA, STRETCH, TRIES = 0.08, 4 / 3, 10
-"""Smallest share of an image that a crop shows (Szegedy et al., 2015), most of width / height and of its
-inverse, and how often a crop is tried."""
+LEAST_AREA = 0.08
+"""Smallest share of an image that a crop shows (Szegedy et al., 2015)."""
+
+STRETCH = 4 / 3
+"""Most of width / height, and of its inverse."""
+
+TRIES = 10
+"""How often a crop is tried before it is what fits."""
 
 _GOLDEN, _FIRST, _SECOND = (
     np.uint64(word) for word in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
