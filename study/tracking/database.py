@@ -17,6 +17,9 @@ from study.workspace.folder import StudyFolder
 from study.workspace.locations import without_password
 from study.workspace.sqlite import sqlite_file, sqlite_url
 
+PATIENCE_S = 30.0
+"""Seconds for another launch to let go of an SQLite file that it writes to."""
+
 PLACES = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -44,7 +47,7 @@ def check_database(folder: StudyFolder, say: Callable[[str], None]) -> None:
     if file is not None and not file.exists():
         return
     try:
-        engine = create_engine(uri)
+        engine = create_engine(uri, connect_args={} if file is None else {"timeout": PATIENCE_S})
         try:
             with engine.begin() as connection:
                 _check(connection, folder)
@@ -54,10 +57,12 @@ def check_database(folder: StudyFolder, say: Callable[[str], None]) -> None:
     except (ArgumentError, ImportError) as error:
         raise TrackingRefused(f"MLflow's database {without_password(uri)}: {one_line(error)}") from None
     except SQLAlchemyError as error:
-        remedy = "start it, or name another one (MLFLOW_TRACKING_URI)"
-        if file is not None:
-            remedy = "move it away: the next launch of each study makes it anew from its journal"
         reason = one_line(error, part="first")
+        remedy = "start it, or name another one (MLFLOW_TRACKING_URI)"
+        if "database is locked" in reason:
+            remedy = "another program holds it; end that, or try again"
+        elif file is not None:
+            remedy = "move it away: the next launch of each study makes it anew from its journal"
         raise TrackingError(f"MLflow's database {without_password(uri)}: {reason}; {remedy}") from None
 
 
