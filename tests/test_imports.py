@@ -33,7 +33,7 @@ STUDY: dict[str, set[str]] = {
     "monitoring": {"journal", "plan", "spec", "workspace"},
     "tracking": {"report", "results", "journal", "plan", "spec", "workspace"},
     "stages": {"search", "tune", "journal", "plan", "spec", "workspace", "results", "report", "tracking"},
-    "doctor": {"compute", "tracking", "plan", "loading", "workspace"},
+    "doctor": {"compute", "tracking", "search", "plan", "loading", "workspace"},
 }
 """What each room of ``study`` may import of the others, beside :data:`EVERYWHERE`."""
 

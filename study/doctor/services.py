@@ -78,6 +78,7 @@ def check_store(situation: DoctorContext) -> Iterable[Finding]:
 
 def check_optuna(situation: DoctorContext) -> Iterable[Finding]:
     """Write to Optuna's database, where it is not a file in the study's folder."""
+    from study.search.optuna_storage import check_version
     from study.workspace.locations import check_database, without_password
 
     url = situation.folder.locations.optuna
@@ -86,6 +87,7 @@ def check_optuna(situation: DoctorContext) -> Iterable[Finding]:
         return
     try:
         check_database(url)
+        check_version(url)
         write_database(url)
     except UserError as error:
         yield Finding("optuna", "fail", str(error), "start it, or see --optuna and SDD_OPTUNA_URL")

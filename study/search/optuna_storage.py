@@ -51,24 +51,48 @@ def open_as_it_is(url: str) -> RDBStorage:
         LocationError: another Optuna, or another program, made the database.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    where = f"Optuna's database {without_password(url)}"
+    _tables(url)
+    return _made_by_this(url)
+
+
+def check_version(url: str) -> None:
+    """Check, where there are tables of Optuna's, that they are those of this version; nothing is made.
+
+    Raises:
+        LocationError: another Optuna, or another program, made the database.
+    """
+    if "version_info" in _tables(url):
+        _made_by_this(url, skip_table_creation=True)
+
+
+def _tables(url: str) -> list[str]:
+    """List the tables of a database; raises :class:`LocationError` where they are another program's."""
     engine = create_engine(url)
     tables = inspect(engine).get_table_names()
     engine.dispose()
     if "alembic_version" in tables and "version_info" not in tables:
+        where = f"Optuna's database {without_password(url)}"
         raise LocationError(f"{where} is another program's, such as MLflow's; name one of its own (--optuna)")
+    return tables
+
+
+def _made_by_this(url: str, skip_table_creation: bool = False) -> RDBStorage:
+    """Open the storage; raises :class:`LocationError` where another Optuna made its tables."""
+    shown = without_password(url)
     try:
-        return RDBStorage(url)
+        return RDBStorage(url, skip_table_creation=skip_table_creation)
     except RuntimeError as error:  # it names the version that made the database, and what to do
         if "storage upgrade" in str(error):
-            todo = f"back it up, then: optuna storage upgrade --storage {shlex.quote(url)}"
+            todo = f"back it up, then: optuna storage upgrade --storage {shlex.quote(shown)}"
         elif "pip install" in str(error):
             todo = "install that Optuna here (pip install --upgrade optuna), or name another one (--optuna)"
         else:
             raise
         maker = re.search(r"set up by optuna ([^)\s]+)", str(error))
         made = f"was made by Optuna {maker[1] if maker else 'of another version'}"
-        raise LocationError(f"{where} {made}, this is {optuna.__version__}: {todo}") from None
+        raise LocationError(
+            f"Optuna's database {shown} {made}, this is {optuna.__version__}: {todo}"
+        ) from None
 
 
 def _without_waiting_for_the_disk(connection: sqlite3.Connection, record: object) -> None:

@@ -90,7 +90,7 @@ def schema_fault(found: str | None, uri: str) -> str | None:
     if found in known or found in (None, "None"):
         return (
             f"{where} was made by an older MLflow (schema {found}, {version('mlflow')} has {head}): back it "
-            f"up, then: mlflow db upgrade {shlex.quote(uri)}"
+            f"up, then: mlflow db upgrade {shlex.quote(without_password(uri))}"
         )
     return (
         f"{where} was made by a newer MLflow ({version('mlflow')} does not know its schema {found}): install "
@@ -129,5 +129,5 @@ def deleted(name: str, number: object, uri: str) -> str:
     restore = f"mlflow experiments restore --experiment-id {number}"
     return (
         f"MLflow's experiment '{name}' was deleted, and takes no runs: give this study another --name, or "
-        f"bring it back: MLFLOW_TRACKING_URI={shlex.quote(uri)} {restore}"
+        f"bring it back: MLFLOW_TRACKING_URI={shlex.quote(without_password(uri))} {restore}"
     )

@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from study.errors import LocationError
-from study.search.optuna_storage import open_as_it_is, open_optuna_storage
+from study.search.optuna_storage import check_version, open_as_it_is, open_optuna_storage
 from study.search.ownership import check_owner, claim, identity
 from study.workspace.sqlite import sqlite_url
 
@@ -31,8 +31,18 @@ def test_an_older_optunas_database_is_told_with_the_command_that_upgrades_it(tmp
     with pytest.raises(LocationError, match=r"was made by Optuna 9\.9\.9.*optuna storage upgrade") as caught:
         open_optuna_storage(url, pytest.fail)
     assert f"--storage {url}" in str(caught.value)
-    with pytest.raises(LocationError, match="storage upgrade"):
-        open_as_it_is(url)
+    for look in (open_as_it_is, check_version):
+        with pytest.raises(LocationError, match="storage upgrade"):
+            look(url)
+
+
+def test_to_look_at_a_version_makes_nothing(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "empty.db") as connection:
+        connection.execute("CREATE TABLE mine (n)")
+    connection.close()
+    before = (tmp_path / "empty.db").read_bytes()
+    check_version(sqlite_url(tmp_path / "empty.db"))
+    assert (tmp_path / "empty.db").read_bytes() == before
 
 
 def test_a_newer_optunas_database_is_told(tmp_path: Path) -> None:

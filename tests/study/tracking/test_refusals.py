@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from study.tracking.client import connect
-from study.tracking.refusals import refusal
+from study.tracking.refusals import deleted, refusal, schema_fault, schema_revisions
 from study.tracking.run_writer import StudyOutcome
 from study.tracking.uploader import MlflowUploader
 from study.workspace.folder import StudyFolder
@@ -95,4 +95,8 @@ def test_what_may_come_back_is_no_refusal() -> None:
     told = refusal(denied, "http://me:secret@host:5000")
     assert told is not None
     assert told.endswith("ask Ann")
-    assert "secret" not in told
+    older = schema_fault(min(schema_revisions()[0]), "postgresql://me:secret@host/mlflow")
+    assert older is not None
+    assert "mlflow db upgrade 'postgresql://me:***@host/mlflow'" in older
+    for text in (told, deleted("mine", 7, "http://me:secret@host:5000")):
+        assert "secret" not in text
