@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import platform
 import sys
@@ -26,7 +27,7 @@ from study.commands import (
     teachers,
 )
 from study.commands.terminal import print_on_any_terminal
-from study.errors import DONE, INTERRUPTED, SDDError
+from study.errors import DONE, INTERRUPTED, WRONG_INPUT, SDDError
 
 COMMANDS = {
     "launch": (launch, "run a study, or go on with it"),
@@ -49,6 +50,13 @@ COMMANDS = {
     "teachers": (teachers, "list teachers, or file a weight file as one"),
 }
 """Each module has ``add_arguments``, ``run`` and ``EPILOG``."""
+
+
+OF_A_PLACE = (
+    *(errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR),
+    *(errno.ENOSPC, errno.EPERM, errno.EROFS),
+)
+"""Errors of a folder or file that was named, which is not what it should be, or has no room."""
 
 
 class ShowVersions(argparse.Action):
@@ -110,6 +118,11 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:
+        if error.errno not in OF_A_PLACE or error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return WRONG_INPUT
     return code
 
 

@@ -1,14 +1,16 @@
-"""``sdd-study`` itself: its version, its help."""
+"""``sdd-study`` itself: its version, its help, what it says of places that cannot be."""
 
 from __future__ import annotations
 
 import platform
 import re
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from study.cli import COMMANDS, installed, main
+from study.errors import WRONG_INPUT
 
 
 def test_the_version_is_the_projects_with_what_it_stands_on(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,3 +30,25 @@ def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> Non
         main(["--help"])
     told = capsys.readouterr().out
     assert all(re.search(rf"^    {name}\s", told, re.MULTILINE) for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status", "mine", "--results", "x" * 300],
+        ["stop", "mine", "--results", "x" * 300],
+        ["report", "--study", "mine", "--results", "file", "--out", "file/tables"],
+        ["list", "--results", "x" * 300],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_place_that_cannot_be_is_one_line(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    assert main(words) == WRONG_INPUT
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
