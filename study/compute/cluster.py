@@ -20,6 +20,7 @@ from study.background import ENDING_SIGNALS
 from study.compute import address as address_
 from study.compute import nodes as fleet
 from study.compute import working_dir as working_dir_
+from study.compute.address import check_answers
 from study.compute.fair_share import LaunchMarker
 from study.compute.local_ray import start
 from study.compute.watchdog import Watchdog
@@ -29,7 +30,6 @@ from trainables.engine.device import best_device, best_precision
 
 if TYPE_CHECKING:
     from trainables.engine.device import Precision
-from study.compute.address import check_answers
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the journal keeps what they would

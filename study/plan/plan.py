@@ -9,6 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
+from study.plan.search_space import SearchSpace
+from study.plan.trial import PlannedTrial, Role, StageName
 from study.spec import methods
 from study.spec.distillation import Distillation
 from study.spec.domains import extremes
@@ -28,8 +30,6 @@ from trainables.models.names import resolve
 
 if TYPE_CHECKING:
     from trainables.engine.device import Precision
-from study.plan.search_space import SearchSpace
-from study.plan.trial import PlannedTrial, Role, StageName
 
 STAGES: tuple[StageName, ...] = get_args(StageName)
 """What a launch goes through."""
@@ -38,6 +38,14 @@ STAGES: tuple[StageName, ...] = get_args(StageName)
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Makes every trial that a study may run, from its spec and the data it was resolved against.
+
+    >>> from study.plan.resolve import resolve
+    >>> from study.spec import KD, Data, Pair, StudySpec
+    >>> digits = Data(name="cluttered_digits", options={"scenes": 100, "test": 100})
+    >>> spec = StudySpec(name="small", data=digits, pairs=(Pair("resnet20", "resnet8"),), methods=(KD(),))
+    >>> plan = resolve(spec)
+    >>> plan.num_classes, plan.image_size, plan.teacher_trial(spec.pairs[0]).config.training.epochs
+    (10, 32, 240)
 
     Attributes:
         auto: what ``auto`` precision came to; None where the spec names another.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from study.errors import SpecError
 from study.plan.checks import check_fits
+from study.plan.plan import Plan
 from study.plan.precision import decided, left_open
 from study.spec.domains import options_of
 from study.spec.study import StudySpec
@@ -18,7 +19,6 @@ from trainables.losses.user_losses import registered_sources
 
 if TYPE_CHECKING:
     from trainables.engine.device import Precision
-from study.plan.plan import Plan
 
 
 def resolve(spec: StudySpec, precision: Callable[[], Precision] = best_precision) -> Plan:

@@ -43,6 +43,20 @@ class Tuning:
 class SeedGroup:
     """Holds runs that differ in their seed alone.
 
+    >>> from study.journal.record import MetricHistory, TrialRecord
+    >>> from study.results.frames import from_records
+    >>> from trainables.config import Data, TrialConfig
+    >>> configs = [TrialConfig(data=Data(name="cifar100"), student="resnet8", seed=seed) for seed in (1, 2)]
+    >>> where = {"stage": "confirm", "pair": "resnet8", "method": "CE", "role": "baseline", "search": ""}
+    >>> records = [
+    ...     TrialRecord(each.trial_key, **where, config=each.to_dict(), started=0.0, status="done",
+    ...                 history=MetricHistory.of([{"epoch": 1, "test/top1": 60.0 + each.seed}]))
+    ...     for each in configs
+    ... ]
+    >>> [group] = confirmed(from_records("small", records))
+    >>> group.method, group.by_seed()
+    ('CE', {1: 61.0, 2: 62.0})
+
     Attributes:
         method: in one spelling for all sources, see :func:`spelling`.
         knowledge: none, consistent, complementary or fusion: which regions' terms have a weight.

@@ -36,6 +36,22 @@ class OptunaSearcher:
 
     A trial that early stopping ended is PRUNED in Optuna, with the value it had reached.
 
+    >>> from study.plan.resolve import resolve
+    >>> from study.spec import SDD, Data, Float, Pair, StudySpec
+    >>> from trainables.config import Teacher
+    >>> digits = Data(name="cluttered_digits", options={"scenes": 100, "test": 100})
+    >>> pairs, methods = (Pair("resnet20", "resnet8"),), (SDD(beta=Float(1, 8)),)
+    >>> spec = StudySpec(name="small", data=digits, pairs=pairs, methods=methods)
+    >>> teachers = {"resnet20-resnet8": Teacher(name="resnet20", weights="ab" * 32)}
+    >>> history = SearchHistory(plan := resolve(spec), teachers, records={})
+    >>> searcher = OptunaSearcher(plan.search_spaces[0], history, optuna.storages.InMemoryStorage())
+    >>> first = searcher.ask("the paper's first")
+    >>> first.point, searcher.left()
+    ({'beta': 2.0}, 39)
+    >>> searcher.tell("the paper's first", {"epoch": 1, "val/top1": 40.0})
+    >>> [trial.state.name for trial in searcher.study.trials]  # one of 240 epochs
+    ['PRUNED']
+
     Attributes:
         study: the Optuna study, brought to what the journal says.
         asked: the trials that run, by the id they were asked for under, each with its Optuna trial.
