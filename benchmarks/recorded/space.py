@@ -1,7 +1,7 @@
 """Sixty random configurations over all knobs, trained to their end: the curves that ``simulate`` replays.
 
 Twenty classes of CIFAR-100 from a packed .npz (see ``search_spaces/cifar_small.py``), named by the
-environment: SDD_RECORDED_DATA=FILE.npz. SDD_RECORDED_EPOCHS (36) gives the same configurations another
+environment: SDD_RECORDED_DATA=FILE.npz. SDD_RECORDED_EPOCHS (30) gives the same configurations another
 length, its drops at the same fractions.
 """
 
@@ -9,7 +9,7 @@ import os
 
 from study.spec import SDD, Budget, Choice, Confirm, Data, Float, LogFloat, Pair, Search, StudySpec, Training
 
-EPOCHS = int(os.environ.get("SDD_RECORDED_EPOCHS", "36"))
+EPOCHS = int(os.environ.get("SDD_RECORDED_EPOCHS", "30"))
 
 STUDY = StudySpec(
     data=Data(
@@ -17,7 +17,7 @@ STUDY = StudySpec(
         root=os.environ.get("SDD_RECORDED_DATA", "data/cifar100.npz"),
         classes=20,
         fraction=0.3,
-        validation=0.33,
+        validation=0.5,
     ),
     pairs=(Pair("resnet20", "resnet8"),),
     methods=(
