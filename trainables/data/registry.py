@@ -123,6 +123,7 @@ SOURCES: Mapping[str, DataSource] = {
             "scenes": DataOption(2000, 100, 200_000),
             "test": DataOption(1000, 100, 200_000),
             "distractors": DataOption(3, 0, 8),
+            "size": DataOption(32, 16, 64),
             "seed": DataOption(0, 0),
         },
     ),

@@ -68,11 +68,22 @@ def test_what_changes_the_scenes_changes_the_fingerprint() -> None:
         replace(DATA, options={**DATA.options, "distractors": 2}),
         replace(DATA, options={**DATA.options, "scenes": 300}),
         replace(DATA, validation=0.3),
+        replace(DATA, options={**DATA.options, "size": 16}),
     ]
     assert len({fingerprint(data) for data in variants}) == len(variants)
     assert len({load_raw(data).train_images.tobytes() for data in variants}) == len(variants)
     defaults = Data(name="cluttered_digits")
     assert fingerprint(defaults) == fingerprint(replace(defaults, options={"scenes": 2000}))
+    assert fingerprint(defaults).startswith("e0f4b8fc7ef57281"), "as before there was an option size"
+
+
+def test_digits_are_drawn_in_proportion_to_the_size() -> None:
+    small, usual = (
+        load_raw(replace(DATA, options={**DATA.options, "distractors": 0, "size": size})) for size in (16, 32)
+    )
+    assert small.train_images.shape == (200, 16, 16, 3)
+    inked = [(raw.train_images.astype(int).max(axis=3) > 130).mean() for raw in (small, usual)]
+    assert inked[0] == pytest.approx(inked[1], rel=0.2)
 
 
 def test_the_labelled_digit_is_there_without_distractors() -> None:

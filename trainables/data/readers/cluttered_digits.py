@@ -9,7 +9,8 @@ different handwritten digits.
 Everything is drawn from ``Generator.random`` over PCG64 and made by element-wise arithmetic in single
 precision, so the scenes are the same, byte for byte, on every platform.
 
-Options: ``scenes`` of train and validation together, ``test`` scenes, ``distractors`` a scene, ``seed``.
+Options: ``scenes`` of train and validation together, ``test`` scenes, ``distractors`` a scene, ``size`` in
+pixels of a side, to which digits are drawn in proportion, ``seed``.
 """
 
 from __future__ import annotations
@@ -33,10 +34,12 @@ GENERATOR_VERSION = 1
 """Part of the fingerprint: to be raised with any change that changes a pixel."""
 
 SIZE = 32
+"""Pixels a side of the scenes that the sides of digits are given for."""
+
 CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TEST_SHARE = 0.25
 LARGE, SMALL = (19.0, 23.0), (8.0, 11.0)
-"""Sides of the labelled digit and of the others, pixels, drawn uniformly."""
+"""Sides of the labelled digit and of the others in scenes of :data:`SIZE`, pixels, drawn uniformly."""
 
 CONTRAST = (0.2, 0.5)
 """Lightness of a digit's ink above the background's in each colour channel, drawn uniformly."""
@@ -56,11 +59,11 @@ Floats = NDArray[np.float32]
 def read(data: Data) -> RawData:
     """Generate all scenes: train first, then validation, which ``held_out`` marks."""
     chosen = cast(dict[str, int], options(data))
-    seed, distractors = chosen["seed"], chosen["distractors"]
+    seed, distractors, size = chosen["seed"], chosen["distractors"], chosen["size"]
     held = min(max(1, round(chosen["scenes"] * data.validation)), chosen["scenes"] - 1)
     train, validation, test = sources(data)
     drawn = [
-        _scenes(pool, count, distractors, np.random.Generator(np.random.PCG64((seed, part))))
+        _scenes(pool, count, distractors, size, np.random.Generator(np.random.PCG64((seed, part))))
         for part, (pool, count) in enumerate(
             [(train, chosen["scenes"] - held), (validation, held), (test, chosen["test"])]
         )
@@ -80,7 +83,10 @@ def read(data: Data) -> RawData:
 
 def fingerprint(data: Data) -> str:
     """Return a hash of the generator's version and of all that it depends on."""
-    made_of = {"version": GENERATOR_VERSION, "options": options(data), "validation": float(data.validation)}
+    drawn = dict(options(data))
+    if drawn["size"] == SIZE:
+        del drawn["size"]  # an option since later: scenes of the usual size keep their fingerprint
+    made_of = {"version": GENERATOR_VERSION, "options": drawn, "validation": float(data.validation)}
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 
@@ -112,20 +118,24 @@ def _digits_file() -> Path:
 
 
 def _scenes(
-    pool: dict[int, NDArray[np.int64]], count: int, distractors: int, rng: np.random.Generator
+    pool: dict[int, NDArray[np.int64]], count: int, distractors: int, size: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return ``count`` scenes [count,32,32,3] and labels [count], each class as often as the others."""
+    """Return ``count`` scenes [count,S,S,3] of S = ``size``, and labels [count], all classes alike often."""
     labels = (np.argsort(rng.random(count), kind="stable") % len(CLASSES)).astype(np.int64)
-    chunks = [_draw(pool, labels[i : i + _CHUNK], distractors, rng) for i in range(0, count, _CHUNK)]
+    chunks = [_draw(pool, labels[i : i + _CHUNK], distractors, size, rng) for i in range(0, count, _CHUNK)]
     return np.concatenate(chunks), labels
 
 
 def _draw(
-    pool: dict[int, NDArray[np.int64]], labels: NDArray[np.int64], distractors: int, rng: np.random.Generator
+    pool: dict[int, NDArray[np.int64]],
+    labels: NDArray[np.int64],
+    distractors: int,
+    size: int,
+    rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
     count = len(labels)
     base = 0.05 + 0.3 * _uniform(rng, count, 1, 1, 3)
-    scene = _background(base, rng)
+    scene = _background(base, size, rng)
     _paint(scene, base, _pick(pool, labels, rng), LARGE, rng)
     for _ in range(distractors):
         others = (labels + 1 + (rng.random(count) * (len(CLASSES) - 1)).astype(np.int64)) % len(CLASSES)
@@ -135,9 +145,9 @@ def _draw(
     return pixels
 
 
-def _background(base: Floats, rng: np.random.Generator) -> Floats:
-    """Return backgrounds [B,32,32,3] of colour ``base`` [B,1,1,3], changing linearly from side to side."""
-    ramp = np.linspace(-0.5, 0.5, SIZE, dtype=np.float32)
+def _background(base: Floats, size: int, rng: np.random.Generator) -> Floats:
+    """Return backgrounds [B,S,S,3] of colour ``base`` [B,1,1,3], changing linearly from side to side."""
+    ramp = np.linspace(-0.5, 0.5, size, dtype=np.float32)
     down, across = 0.6 * _uniform(rng, 2, len(base), 1, 1, 3) - 0.3
     scene: Floats = base + down * ramp[:, None, None] + across * ramp[:, None]
     return scene
@@ -146,17 +156,17 @@ def _background(base: Floats, rng: np.random.Generator) -> Floats:
 def _paint(
     scene: Floats, base: Floats, ink: Floats, sides: tuple[float, float], rng: np.random.Generator
 ) -> None:
-    """Lay digits ``ink`` [B,10,10] over ``scene`` [B,32,32,3], anywhere they fit, each in its own colour."""
-    count = len(scene)
-    side = sides[0] + (sides[1] - sides[0]) * _uniform(rng, count)
-    top, left = _uniform(rng, 2, count) * (SIZE - side)
+    """Lay digits ``ink`` [B,10,10] over ``scene`` [B,S,S,3], anywhere they fit, each in its own colour."""
+    count, size = scene.shape[:2]
+    side = (sides[0] + (sides[1] - sides[0]) * _uniform(rng, count)) * np.float32(size / SIZE)
+    top, left = _uniform(rng, 2, count) * (size - side)
     contrast = CONTRAST[0] + (CONTRAST[1] - CONTRAST[0]) * _uniform(rng, count, 1, 1, 3)
-    scene += _enlarged(ink, top, left, side)[..., None] * (base + contrast - scene)
+    scene += _enlarged(ink, top, left, side, size)[..., None] * (base + contrast - scene)
 
 
-def _enlarged(ink: Floats, top: Floats, left: Floats, side: Floats) -> Floats:
-    """Stretch the inner 8 x 8 bilinearly to ``side`` pixels at (top, left): [B,10,10] -> [B,32,32]."""
-    pixels = np.arange(SIZE, dtype=np.float32) + np.float32(0.5)
+def _enlarged(ink: Floats, top: Floats, left: Floats, side: Floats, size: int) -> Floats:
+    """Stretch the inner 8 x 8 bilinearly to ``side`` pixels at (top, left): [B,10,10] -> [B,S,S]."""
+    pixels = np.arange(size, dtype=np.float32) + np.float32(0.5)
     for axis, start in ((1, top), (2, left)):
         at = ((pixels - start[:, None]) / side[:, None] * 8 + np.float32(0.5)).clip(0, 9)
         low = np.minimum(at.astype(np.int64), 8)
