@@ -25,6 +25,7 @@ from study.commands import (
     status,
     stop,
     teachers,
+    ui,
 )
 from study.commands.terminal import print_on_any_terminal
 from study.errors import DONE, INTERRUPTED, WRONG_INPUT, SDDError
@@ -33,6 +34,7 @@ COMMANDS = {
     "launch": (launch, "run a study, or go on with it"),
     "list": (listing, "the studies of a results folder"),
     "status": (status, "where a study stands"),
+    "ui": (ui, "MLflow, Optuna's dashboard and the report in a browser"),
     "compare": (compare, "studies side by side"),
     "importances": (importances, "which settings of a search mattered"),
     "simulate": (simulate, "recorded curves under stopping rules: what each would have found"),

@@ -19,11 +19,16 @@ def user_path(text: str) -> Path:
     return Path(os.path.expanduser(text))
 
 
-def add_results(parser: argparse.ArgumentParser) -> None:
-    """Add ``--results`` and ``--json``."""
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """Add ``--results``."""
     parser.add_argument(
         "--results", type=user_path, default=Path("results"), metavar="DIR", help="results folder (./results)"
     )
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """Add ``--results``, ``--submit`` and ``--json``."""
+    add_folder(parser)
     parser.add_argument(
         "--submit", metavar="URL", help="ask on a cluster's head, by the job server at URL, for results there"
     )

@@ -26,7 +26,7 @@ from study.results.front import hypervolume_frame, limits_frame
 from study.results.importance import importances
 from study.results.loaded_study import LoadedStudy, SearchGoals
 from study.results.rung_ranking import rung_rankings, rungs_frame, sentences
-from study.results.seed_groups import confirmed
+from study.results.seed_groups import SeedGroup, confirmed
 from study.spec.study import Confirm
 from study.workspace.folder import StudyFolder
 from trainables.storage.files import write_atomically
@@ -115,18 +115,15 @@ def write_tables(
         say: takes a line about what is left out.
     """
     found = confirmed(runs)
-    table = summary(found)
+    table, grids = summary(found), _grids(found, protocols, everything)
     tables = out / "tables"
     files = [
         _write(tables / "summary.csv", table.to_csv(index=False)),
         _write(tables / "summary.md", summary_markdown(table)),
         _write(tables / "importances.csv", importances(runs).to_csv(index=False)),
     ]
-    papers = [grid for grid in paper_grids(found, protocols) if everything or grid.ran]
-    grids = [study_grid(found, protocols), *league_grids(found, protocols), *papers]
     for grid in grids:
         files += [_write(tables / f"{grid.name}{ending}", render(grid)) for ending, render in FORMATS.items()]
-    summary_html = plain_table(HEAD, shown(table)) if len(table) else ""
     rungs = rung_rankings(runs)
     for name, frame in (("rungs", rungs_frame(rungs)), ("limits", limits_frame(runs))):
         if len(frame):
@@ -135,17 +132,32 @@ def write_tables(
     grown = hypervolume_frame(runs)
     if len(grown):
         files.append(_write(tables / "hypervolume.csv", grown.to_csv(index=False)))
-    said = [*notes(table), *sentences(rungs)]
-    summary_html += "".join(f"<p>{escape(note)}</p>" for note in said)
-    charts = page_charts(runs, table)
-    title = f"Report on {', '.join(dict.fromkeys(runs.trials['study']))}"
-    files.append(_write(out / "report.html", page(title, grids, charts, summary_html)))
+    files.append(_write(out / "report.html", _page(runs, table, grids)))
     files += study_figures(runs, found, out / "figures")
     if store is not None:
         from study.report.figures.networks import network_figures
 
         files += network_figures(runs, store, out / "figures", say)
     return Report(table, files, sentences(rungs))
+
+
+def report_page(runs: RunFrames) -> str:
+    """Return the page ``report.html`` of ``runs`` by itself: no other file, no figure, seconds sooner."""
+    found = confirmed(runs)
+    return _page(runs, summary(found), _grids(found, ("last",)))
+
+
+def _grids(found: list[SeedGroup], protocols: Sequence[str], everything: bool = False) -> list[TableGrid]:
+    papers = [grid for grid in paper_grids(found, protocols) if everything or grid.ran]
+    return [study_grid(found, protocols), *league_grids(found, protocols), *papers]
+
+
+def _page(runs: RunFrames, table: pd.DataFrame, grids: Sequence[TableGrid]) -> str:
+    summary_html = plain_table(HEAD, shown(table)) if len(table) else ""
+    said = [*notes(table), *sentences(rung_rankings(runs))]
+    summary_html += "".join(f"<p>{escape(note)}</p>" for note in said)
+    title = f"Report on {', '.join(dict.fromkeys(runs.trials['study']))}"
+    return page(title, grids, page_charts(runs, table), summary_html)
 
 
 FORMATS: dict[str, Callable[[TableGrid], str]] = {
