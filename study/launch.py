@@ -25,6 +25,7 @@ from study.workspace.locations import Locations
 from trainables.engine import device as device_
 
 if TYPE_CHECKING:
+    from study.plan.plan import Plan
     from study.spec.study import StudySpec
     from trainables.engine.device import Precision
 
@@ -34,6 +35,7 @@ examples:
   python study/launch.py --space quickstart --set budget.trials=24 --set confirm.seeds=5
   python study/launch.py --space quickstart --set budget.hours=2 --stages teachers,search
   python study/launch.py --space search_spaces/quickstart.py --dry-run
+  python study/launch.py --space cifar_pairs --dry-run --on cluster/aws.yaml
   python study/launch.py --space my_space.py --address auto --results /mnt/shared/results
   python study/launch.py --space my_space.py --submit http://localhost:8265
 
@@ -85,8 +87,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stages", metavar="NAMES", help="only these of teachers,search,confirm,report; all by default"
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="print the resolved study and what it runs; do nothing"
+        "--dry-run",
+        action="store_true",
+        help="print the resolved study, what it runs and how long that takes, from a few steps of each pair; "
+        "nothing is trained",
     )
+    parser.add_argument(
+        "--on",
+        metavar="DEVICES",
+        help="with --dry-run: how long it takes on these, such as 8xL4, or on the fleet of a cluster's yaml, "
+        "with its price (what is here)",
+    )
+    parser.add_argument("--no-timing", action="store_true", help="with --dry-run: not how long it takes")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -135,12 +147,27 @@ def execute(spec: StudySpec, folder: StudyFolder, args: argparse.Namespace) -> i
         plan = resolved(spec, args.space, auto)
         running.check_stages(stages, plan, folder)
         console.print(describe(plan, folder), soft_wrap=True, markup=False)
+        if not args.no_timing:
+            console.print(f"\n{how_long(plan, folder, args.on)}", soft_wrap=True, markup=False)
         return DONE
     outlive_readers()
     running.raise_on_signals()
     with LaunchLog(console) as launch_log:
         whole = running.run_study(spec, folder, stages, args.address, launch_log, command_again(), args.space)
     return DONE if whole else TRIALS_FAILED
+
+
+def how_long(plan: Plan, folder: StudyFolder, on: str | None) -> str:
+    """Estimate how long the study takes on what ``--on`` names, or on what is here."""
+    from study.estimate.describe import describe_hours
+    from study.estimate.devices import fleet_here, fleet_of
+    from study.estimate.duration import estimated
+    from study.estimate.step_times import measured_times
+
+    fleet = None if on is None else fleet_of(on)  # a word that is none is said before anything is timed
+    times = measured_times(plan, folder.store, lambda line: print(line, file=sys.stderr))
+    device = next(iter(times.values())).device
+    return describe_hours(estimated(plan, times, fleet or fleet_here(device, plan.spec.resources)))
 
 
 def overrides_of(args: argparse.Namespace) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -243,13 +244,26 @@ def test_servers_that_do_not_answer_are_named(tmp_path: Path, space: Write) -> N
 
 
 def test_a_dry_run_tells_and_does_nothing(tmp_path: Path) -> None:
-    done = launch("--space", "quickstart", "--results", tmp_path / "results", "--dry-run")
+    done = launch("--space", "quickstart", "--results", tmp_path / "results", "--dry-run", "--no-timing")
     assert done.returncode == 0, done.stderr
     spec, _, rest = done.stdout.partition("# what it runs")
     assert json.loads(spec.partition("\n")[2])["name"] == "quickstart"
     for part in ("resnet20: to be trained", "12 trials of up to 10 epochs", "alpha in", "each trial: 1 CPU"):
         assert part in rest
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_says_how_long_and_keeps_the_times(tmp_path: Path, space: Callable[..., Path]) -> None:
+    args = ("--space", space(), "--results", tmp_path / "r", "--dry-run")
+    first, again = (launch(*args, "--on", on) for on in ("1xcore", "cluster/aws.yaml"))
+    assert first.stderr.count("timing ") == 2
+    assert again.stderr == "", "the times are kept"
+    for stage in ("teachers", "search", "confirm", "in all"):
+        assert re.search(rf"^{stage} +[\d.]+ (s|min|h)  ", first.stdout.partition("# how long")[2], re.M)
+    assert re.search(r"^cost +\$", again.stdout, re.M)
+    assert [path.name for path in (tmp_path / "r" / "_store").iterdir()] == ["step_times"]
+    wrong = launch(*args, "--on", "8xL5")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
 
 
 def test_help_teaches() -> None:
