@@ -52,7 +52,8 @@ class LiveReport:
             if not fresh and version != self.version:
                 version, html = self._made = (self.version, self._make())
                 self._when = time.monotonic()
-        return html.replace("</body>", RELOAD.replace("VERSION", version) + "</body>")
+        before, end, after = html.rpartition("</body>")  # a script may hold another one
+        return before + RELOAD.replace("VERSION", version) + end + after
 
     def _make(self) -> str:
         try:

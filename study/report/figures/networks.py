@@ -28,6 +28,15 @@ IMAGES_OF_TEACHER = 3
 RIGHT, WRONG = COLOURS[0], COLOURS[1]
 
 
+CAPTIONS = {
+    "figure3": "Figure 3: how far the students' correlations between classes are from the teacher's",
+    "figure4": "Figure 4: t-SNE of the students' features",
+    "figure5": "Figure 5: images that only the decoupled student has right",
+    "figure6": "Figure 6: what the teacher sees in each region",
+}
+"""What the page says below each figure."""
+
+
 def network_figures(runs: RunFrames, store: RunStore, folder: Path, say: Callable[[str], None]) -> list[Path]:
     """Draw what the stored networks allow; ``say`` takes a line where they allow nothing."""
     if isinstance(store.root, Path) and not store.root.exists():

@@ -1,11 +1,13 @@
-"""Writes grids and charts as one HTML page that needs no network and no library, opened from disk."""
+"""Writes grids, charts and pictures as one HTML page that needs no network, opened from disk."""
 
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from study.report.figures.chart_data import Chart
@@ -20,17 +22,29 @@ def asset(name: str) -> str:
     return files("study.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def page(title: str, grids: Sequence[TableGrid], charts: Sequence[Chart] = (), summary: str = "") -> str:
+def page(
+    title: str,
+    grids: Sequence[TableGrid],
+    charts: Sequence[Chart] = (),
+    summary: str = "",
+    pictures: Sequence[tuple[str, Path]] = (),
+) -> str:
     """Return the page with a study's grids and charts.
 
     Args:
         charts: drawn in this order, after the first grid.
         summary: a table of its own, from :func:`plain_table`.
+        pictures: PNG files and what they show, put inside the page.
     """
     sections = [(grid.name, grid.title, grid_html(grid)) for grid in grids]
     if charts:
         drawn = "".join(_chart(number, chart) for number, chart in enumerate(charts))
         sections.insert(1, ("charts", "Charts", f'<div class="charts">{drawn}</div>'))
+    if pictures:
+        shown = "".join(_picture(text, path) for text, path in pictures)
+        sections.append(
+            ("networks", "Figures 3 to 6: what the networks do", f'<div class="charts">{shown}</div>')
+        )
     if summary:
         sections.insert(0, ("summary", "Confirmed configurations", summary))
     links = "".join(f'<a href="#{name}">{escape(text.split(":")[0])}</a>' for name, text, _ in sections)
@@ -41,10 +55,15 @@ def page(title: str, grids: Sequence[TableGrid], charts: Sequence[Chart] = (), s
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
         f"<title>{escape(title)}</title><style>{asset('report.css')}</style></head>"
-        f'<body><h1>{escape(title)}</h1><nav>{links}</nav>{body}<div id="tip"></div>'
-        f"{_json('colours', COLOURS)}<script>{asset('tables.js')}</script>"
-        f"<script>{asset('charts.js')}</script></body></html>\n"
+        f"<body><h1>{escape(title)}</h1><nav>{links}</nav>{body}"
+        f"<script>{asset('tables.js')}</script>{_drawing() if charts else ''}</body></html>\n"
     )
+
+
+def _drawing() -> str:
+    """Return what draws charts; a page without any is a hundredth of the size."""
+    scripts = (asset("echarts/echarts.min.js"), asset("charts.js"))
+    return _json("colours", COLOURS) + "".join(f"<script>{text}</script>" for text in scripts)
 
 
 def grid_html(grid: TableGrid) -> str:
@@ -122,6 +141,14 @@ def _chart(number: int, chart: Chart) -> str:
     return (
         f'<figure data-chart="chart{number}" data-title="{title}"><h3>{title}</h3><div class="plot" '
         f'data-title="{title}"></div><figcaption>{caption}</figcaption>{data}</figure>'
+    )
+
+
+def _picture(text: str, path: Path) -> str:
+    data = b64encode(path.read_bytes()).decode()
+    source = f"data:image/png;base64,{data}"
+    return (
+        f'<figure><img alt="{escape(text)}" src="{source}"><figcaption>{escape(text)}</figcaption></figure>'
     )
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from study.report.render.html_page import asset, page
+
 BROWSER = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
     None,
@@ -26,10 +28,11 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--enable-logging=stderr",
-    "--virtual-time-budget=3000",
+    "--virtual-time-budget=5000",
 ]
 CATCH = "<script>window.wrong = []; addEventListener('error', (e) => wrong.push(e.message));</script>"
 LOOK = """<script>
+function look() {
 const seen = { wrong };
 const table = document.querySelector("#table1 table");
 const heads = [...table.tHead.rows[0].cells];
@@ -40,12 +43,21 @@ seen.before = order();
 button.click(); seen.down = order();
 button.click(); seen.up = order();
 seen.charts = [...document.querySelectorAll("figure[data-chart]")].map((figure) =>
-  [figure.dataset.title, figure.querySelectorAll("svg path, svg rect").length]);
-const curve = document.querySelector("svg .mark");
-curve.dispatchEvent(new PointerEvent("pointermove", { clientX: 10, clientY: 10 }));
-seen.tip = document.getElementById("tip").textContent;
+  [figure.dataset.title, inked(figure.querySelector("canvas"))]);
+const figures_ = [...document.querySelectorAll("figure[data-chart]")];
+const heat = figures_.find((f) => f.dataset.title === "scales and alpha").querySelector(".plot");
+echarts.getInstanceByDom(heat).dispatchAction({ type: "showTip", seriesIndex: 0, dataIndex: 0 });
+seen.tip = heat.textContent;
 seen.fetched = performance.getEntriesByType("resource").map((entry) => entry.name);
 document.body.dataset.seen = JSON.stringify(seen);
+}
+function inked(canvas) {
+  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return pixels.reduce((sum, value, at) => sum + (at % 4 === 3 && value > 0 ? 1 : 0), 0);
+}
+const waiting = setInterval(() => {
+  if (document.body.dataset.charts === "drawn") { clearInterval(waiting); look(); }
+}, 20);
 </script>"""
 
 
@@ -59,9 +71,10 @@ def open_page(file: Path, profile: Path) -> tuple[str, str]:
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
 def test_the_page_works_in_a_browser(reported: Path, tmp_path: Path) -> None:
-    page = (reported / "report.html").read_text()
+    text = (reported / "report.html").read_text()
     file = tmp_path / "looked_at.html"
-    file.write_text(page.replace("<style>", f"{CATCH}<style>", 1).replace("</body>", f"{LOOK}</body>"))
+    before, end, after = text.replace("<style>", f"{CATCH}<style>", 1).rpartition("</body>")
+    file.write_text(before + LOOK + end + after)
     dom, log = open_page(file, tmp_path / "profile")
     assert "CONSOLE" not in log
     found = re.search(r'data-seen="([^"]*)"', dom)
@@ -83,13 +96,23 @@ def test_the_page_works_in_a_browser(reported: Path, tmp_path: Path) -> None:
         "Pareto front",
         "Timeline of trials",
     ]
-    assert all(shapes > 0 for _, shapes in seen["charts"])
-    assert seen["tip"]
+    assert all(pixels > 2000 for _, pixels in seen["charts"])
+    assert "(n = " in seen["tip"]
 
 
 def test_the_page_names_no_other_place(reported: Path) -> None:
-    page = (reported / "report.html").read_text()
-    addresses = set(re.findall(r"https?://[^\s\"'<)]+", page))
-    assert addresses <= {"http://www.w3.org/2000/svg"}
-    assert "<link rel" not in page.replace('<link rel="icon" href="data:,">', "")
-    assert " src=" not in page
+    text = (reported / "report.html").read_text()
+    addresses = set(re.findall(r"https?://[^\s\"'<)`]+", text))
+    assert {address for address in addresses if "www.w3.org" not in address} == set()
+    assert "<link rel" not in text.replace('<link rel="icon" href="data:,">', "")
+    assert not re.findall(r"<[a-z]+ [^>]*src=(?!\"data:)", text.replace(asset("echarts/echarts.min.js"), ""))
+    assert len(text) < 1_000_000
+
+
+def test_pictures_are_inside_the_page_and_one_without_charts_is_small(tmp_path: Path) -> None:
+    picture = tmp_path / "figure3.png"
+    picture.write_bytes(b"\x89PNG")
+    made = page("title", [], pictures=[("Figure 3: <what it shows>", picture)])
+    assert 'src="data:image/png;base64,iVBORw=="' in made
+    assert "Figure 3: &lt;what it shows&gt;" in made
+    assert len(made) < 10_000
