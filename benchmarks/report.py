@@ -27,7 +27,7 @@ from typing import Any
 
 from study.spec.methods import KD, SDD, Supervised
 from study.tracking.client import client_at
-from study.tracking.run_writer import flat
+from study.tracking.study_run import flat
 from tests.study.made import config, write_folder
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -21,7 +21,8 @@ Differences are from the first study. "best" is what each search chose by the he
 
 JSON: {studies, metric, rows: [{pair, what: "best" or a method, studies: one entry a study, or null:
 {study, method, settings, role, searched, mean, std, n, asked, data, epochs, difference: null or {points, p,
-low, high, n, base_n}}]}; accuracies in percent, p of Welch's test, low and high of a 95 % bootstrap interval.
+low, high, n, base_n}}]}, sentences: what that comes to}; accuracies in percent, p of Welch's test, low and
+high of a 95 % bootstrap interval.
 """
 
 HEAD = ["pair", "", "study", "configuration", "searched", "test top-1, %", "difference", "p"]
@@ -47,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
 
 def table(found: Comparison) -> str:
     """Write the comparison, one study's entry a line."""
+    from study.results.conclusions import FOOTNOTE
+
     if not found.rows:
         return f"{', '.join(found.studies)}: no configuration is confirmed yet"
     rows, notes = [HEAD], []
@@ -58,7 +61,8 @@ def table(found: Comparison) -> str:
         kinds = dict.fromkeys(f"{side.data}, {side.epochs} epochs" for side in present)
         if len(kinds) > 1:
             notes.append(f"{row.pair} {row.what}: not alike ({' against '.join(kinds)})")
-    return "\n".join([columns(rows, right=(4, 6, 7)), *notes])
+    said = ["", *found.sentences, FOOTNOTE] if found.sentences else []
+    return "\n".join([columns(rows, right=(4, 6, 7)), *notes, *said])
 
 
 def _cells(side: ComparisonSide) -> list[str]:

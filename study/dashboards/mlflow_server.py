@@ -17,8 +17,8 @@ from urllib.request import urlopen
 
 from study.errors import TrackingError
 from study.tracking.client import make_database
-from study.tracking.database import sqlite_file
 from study.workspace.folder import StudyFolder
+from study.workspace.sqlite import sqlite_file
 
 START_S = 120.0
 """Seconds for the server to answer; on two busy cores it has taken 30."""

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 from study.search.early_stopping import make_rule
-from trainables.config.trial import Training
+from trainables.config import Training
 
 REPEATS = 20
 

@@ -1,25 +1,6 @@
-"""Writes durations and settings as short texts."""
+"""Writes durations as short texts."""
 
 from __future__ import annotations
-
-from study.journal.record import TrialRecord
-
-SAID = ("base", "scales", "alpha", "beta")
-"""Knobs that the line names for every method, searched or not."""
-
-
-def settings(record: TrialRecord) -> str:
-    """Write the method of a trial with the knobs that matter, in one line."""
-    logit, usual = record.trial.method.logit, [record.method]
-    if logit is not None and record.method.startswith("SD-"):
-        usual.append(f"{{{','.join(map(str, logit.scales))}}}")
-    if logit is not None:
-        usual.append(f"alpha {logit.alpha:.3g}")
-    if logit is not None and record.method.startswith("SD-"):
-        usual.append(f"beta {logit.complementary_weight:.3g}")
-    further = {name: value for name, value in record.asked.items() if name not in SAID}
-    shown = (f"{value:.3g}" if isinstance(value, float) else str(value) for value in further.values())
-    return " ".join([*usual, *map(" ".join, zip(further, shown, strict=True))])
 
 
 def duration(seconds: float) -> str:

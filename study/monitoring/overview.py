@@ -150,7 +150,7 @@ class StudyOverview:
 
     def trial(self, number: int) -> TrialOverview:
         """Describe one trial by its index among :attr:`records`."""
-        from study.monitoring.labels import settings
+        from study.journal.labels import settings
 
         record, value = self.records[number], float(self.values[number])
         return TrialOverview(

@@ -12,10 +12,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from study.journal.labels import settings
 from study.journal.record import TrialRecord
 from study.journal.recorder import TrialObserver
 from study.monitoring.eta import epochs_left, recent, speed
-from study.monitoring.labels import duration, settings
+from study.monitoring.labels import duration
 from study.plan.expected import ExpectedTrials
 from study.plan.trial import StageName
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from study.report.tables.grids import TableGrid, paper_grids, study_grid
 from study.report.tables.league import league_grids
 from study.report.tables.summary import HEAD, notes, shown, summary
 from study.report.tables.summary import markdown as summary_markdown
+from study.results.conclusions import FOOTNOTE, conclusions
 from study.results.csv_files import write_csvs
 from study.results.frames import RunFrames, from_records, gather
 from study.results.front import hypervolume_frame, limits_frame
@@ -42,11 +43,13 @@ class Report:
     Attributes:
         table: the summary.
         rungs: how the rungs of the searches ranked what finished, a sentence each.
+        conclusions: what the seeds tell of each decoupled method beside its base, a sentence each.
     """
 
     table: pd.DataFrame
     files: list[Path]
     rungs: list[str] = field(default_factory=list)
+    conclusions: list[str] = field(default_factory=list)
 
 
 def write_report(
@@ -61,7 +64,7 @@ def write_report(
     files = write_csvs(folder, records)
     runs = from_records(folder.name, records.values(), asked, goals.objectives.metric, goals)
     report = write_tables(runs, folder.path, store=folder.store)
-    return Report(report.table, files + report.files, report.rungs)
+    return replace(report, files=files + report.files)
 
 
 def report_studies(
@@ -85,7 +88,7 @@ def report_studies(
     check_finished(runs, [source.study for source in sources])
     files = [_write(out / "trials.csv", runs.trials.to_csv(index=False))]
     report = write_tables(runs, out, protocols, everything=True, store=store, say=say)
-    return Report(report.table, files + report.files, report.rungs)
+    return replace(report, files=files + report.files)
 
 
 def check_finished(runs: RunFrames, studies: Sequence[str]) -> None:
@@ -132,19 +135,22 @@ def write_tables(
     grown = hypervolume_frame(runs)
     if len(grown):
         files.append(_write(tables / "hypervolume.csv", grown.to_csv(index=False)))
-    files.append(_write(out / "report.html", _page(runs, table, grids)))
     files += study_figures(runs, found, out / "figures")
+    pictures: list[tuple[str, Path]] = []
     if store is not None:
-        from study.report.figures.networks import network_figures
+        from study.report.figures.networks import CAPTIONS, network_figures
 
-        files += network_figures(runs, store, out / "figures", say)
-    return Report(table, files, sentences(rungs))
+        drawn = network_figures(runs, store, out / "figures", say)
+        files += drawn
+        pictures = [(CAPTIONS[path.stem], path) for path in drawn if path.suffix == ".png"]
+    files.append(_write(out / "report.html", _page(runs, found, table, grids, pictures)))
+    return Report(table, files, sentences(rungs), conclusions(found))
 
 
 def report_page(runs: RunFrames) -> str:
     """Return the page ``report.html`` of ``runs`` by itself: no other file, no figure, seconds sooner."""
     found = confirmed(runs)
-    return _page(runs, summary(found), _grids(found, ("last",)))
+    return _page(runs, found, summary(found), _grids(found, ("last",)))
 
 
 def _grids(found: list[SeedGroup], protocols: Sequence[str], everything: bool = False) -> list[TableGrid]:
@@ -152,12 +158,21 @@ def _grids(found: list[SeedGroup], protocols: Sequence[str], everything: bool = 
     return [study_grid(found, protocols), *league_grids(found, protocols), *papers]
 
 
-def _page(runs: RunFrames, table: pd.DataFrame, grids: Sequence[TableGrid]) -> str:
+def _page(
+    runs: RunFrames,
+    found: Sequence[SeedGroup],
+    table: pd.DataFrame,
+    grids: Sequence[TableGrid],
+    pictures: Sequence[tuple[str, Path]] = (),
+) -> str:
     summary_html = plain_table(HEAD, shown(table)) if len(table) else ""
-    said = [*notes(table), *sentences(rung_rankings(runs))]
-    summary_html += "".join(f"<p>{escape(note)}</p>" for note in said)
+    notes_ = [*notes(table), *sentences(rung_rankings(runs))]
+    summary_html += "".join(f"<p>{escape(note)}</p>" for note in notes_)
+    if said := conclusions(found):
+        first = "".join(f"<p class='conclusion'>{escape(text)}</p>" for text in said)
+        summary_html = f"{first}<p class='footnote'>{escape(FOOTNOTE)}</p>{summary_html}"
     title = f"Report on {', '.join(dict.fromkeys(runs.trials['study']))}"
-    return page(title, grids, page_charts(runs, table), summary_html)
+    return page(title, grids, page_charts(runs, table), summary_html, pictures)
 
 
 FORMATS: dict[str, Callable[[TableGrid], str]] = {

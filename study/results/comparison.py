@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.results.conclusions import Difference, conclusions, sentence
 from study.results.folder_reader import read_folder
 from study.results.frames import RunFrames, gather
 from study.results.seed_groups import SeedGroup, confirmed
 from study.results.selection import winners
-from study.results.statistics import Gain, gain, mean, std
+from study.results.statistics import Gain, gain, holm, mean, std
+from study.results.verdicts import LEVEL
 
 BEST = "best"
 """Names the row of a pair that compares what each search chose, whatever its method."""
@@ -64,6 +67,7 @@ class Comparison:
     studies: list[str]
     metric: str
     rows: list[ComparisonRow]
+    sentences: list[str]
 
 
 def compare(results: Path, studies: Sequence[str]) -> Comparison:
@@ -77,7 +81,39 @@ def compare(results: Path, studies: Sequence[str]) -> Comparison:
         for what in sorted(common, key=lambda what: what != BEST):
             entries = [each.get((pair, what)) for each in found]
             rows.append(ComparisonRow(pair, what, _sides(studies, entries)))
-    return Comparison(list(studies), all_runs[0].metric, rows)
+    within = [
+        f"{study}: {text}"
+        for study, runs in zip(studies, all_runs, strict=True)
+        for text in conclusions(confirmed(runs))
+    ]
+    return Comparison(list(studies), all_runs[0].metric, rows, [*_between(studies, rows), *within])
+
+
+def _between(studies: Sequence[str], rows: Sequence[ComparisonRow]) -> list[str]:
+    """Return a sentence for each study beside the first: what its searches chose against what those chose."""
+    sides = [
+        (row.pair, number, row.studies[0], side)
+        for row in rows
+        if row.what == BEST
+        for number, side in enumerate(row.studies)
+    ]
+    known = [
+        (pair, number, base, side, side.difference)
+        for pair, number, base, side in sides
+        if base is not None and side is not None and side.difference is not None
+    ]
+    corrected = iter(holm([over.p for *_, over in known if over.p is not None]))
+    found: dict[int, list[Difference]] = {}
+    for pair, number, base, side, over in known:
+        decided = over.p is not None and next(corrected) <= LEVEL
+        error = None
+        if side.std is not None and base.std is not None:
+            error = math.sqrt(side.std**2 / side.n + base.std**2 / base.n)
+        found.setdefault(number, []).append(Difference(pair, over.points, error, decided))
+    return [
+        sentence(f"the best of {studies[number]}", f"the best of {studies[0]}", differences)
+        for number, differences in found.items()
+    ]
 
 
 def best_by_pair(runs: RunFrames) -> dict[str, tuple[SeedGroup, str]]:

@@ -14,7 +14,7 @@ from study.journal.record import TrialRecord
 from study.plan.plan import Plan
 from study.plan.study_file import StudyFile
 from study.tracking.model_registry import BestStudent, best_students
-from study.tracking.run_writer import StudyOutcome
+from study.tracking.study_run import StudyOutcome, confirmed_metrics
 from study.workspace.folder import StudyFolder
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ class StudyReport:
     @property
     def outcome(self) -> StudyOutcome:
         """Part of it that MLflow gets."""
-        return StudyOutcome(self.report.files, self.students)
+        rows = self.report.table.to_dict("records")
+        return StudyOutcome(
+            self.report.files, self.students, confirmed_metrics(rows), self.report.conclusions
+        )
 
 
 def write_study_report(plan: Plan, folder: StudyFolder, records: dict[str, TrialRecord]) -> StudyReport:
@@ -68,8 +71,8 @@ def print_summary(console: Console, folder: StudyFolder, report: Report | None) 
         table.add_row(*row)
     console.print(table)
     log.debug(f"{title}\n{markdown(report.table)}")
-    for note in notes(report.table):
-        log.info(note)
+    for line in [*notes(report.table), *report.conclusions]:
+        log.info(line)
 
 
 def log_ends(ended: Mapping[str, str]) -> None:

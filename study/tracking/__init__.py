@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from study.tracking.model_registry import BestStudent as BestStudent
     from study.tracking.run_reader import read_mlflow as read_mlflow
     from study.tracking.run_writer import RunWriter as RunWriter
-    from study.tracking.run_writer import StudyOutcome as StudyOutcome
+    from study.tracking.study_run import StudyOutcome as StudyOutcome
     from study.tracking.uploader import MlflowUploader as MlflowUploader
 else:
     from trainables.lazy import hand_on

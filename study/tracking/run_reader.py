@@ -105,7 +105,7 @@ def _status(run: MlflowRun) -> TrialStatus:
 
 
 def nested(params: Mapping[str, str]) -> dict[str, Any]:
-    """Return the configuration behind MLflow parameters: undo :func:`study.tracking.run_writer.flat`."""
+    """Return the configuration behind MLflow parameters: undo :func:`study.tracking.study_run.flat`."""
     config: dict[str, Any] = {}
     for name, text in params.items():
         *path, last = name.split(".")

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from study.journal.labels import settings
 from study.journal.record import TrialRecord
-from study.tracking.model_registry import BestStudent, register
+from study.tracking.model_registry import register
+from study.tracking.provenance import log_data, source_tags
 from study.tracking.refusals import usable
+from study.tracking.study_run import StudyOutcome, StudyRun, flat
 from study.workspace.folder import StudyFolder
 
-PARAMETER_LENGTH = 500
+TRAINED_ON = {"train": "train and validation", "all": "train and test"}
+"""Parts of the data set that a trial saw, by its ``fit``."""
+
 BATCH = 900
 """Most metrics that one call sends; MLflow takes 1,000."""
-
-
-@dataclass(frozen=True, slots=True)
-class StudyOutcome:
-    """Holds what a finished study leaves behind: files of its report, and the best student of each pair."""
-
-    files: Sequence[Path]
-    students: Sequence[BestStudent] = ()
 
 
 class RunWriter:
@@ -42,8 +36,9 @@ class RunWriter:
             else client.create_experiment(folder.name, artifact_location=folder.mlflow_artifacts)
         )
         self.client.set_experiment_tag(self.experiment, "mlflow.experimentKind", "custom_model_development")
-        self.commit = git_commit()
-        self.parent = self._open_parent(spec)
+        self._tags = source_tags()
+        self.study = StudyRun(client, self.experiment, folder, spec)
+        self.parent = self.study.run_id
         self.runs: dict[str, tuple[str, int, str]] = {
             run.data.tags["trial_key"]: (
                 run.info.run_id,
@@ -62,22 +57,6 @@ class RunWriter:
             if not token:
                 return runs
 
-    def _open_parent(self, spec: dict[str, Any]) -> str:
-        known = self._search(f"tags.study = '{self.folder.name}' and tags.stage = 'study'")
-        asked = {
-            "confirm_seeds": str(spec.get("confirm", {}).get("seeds", "")),
-            "confirm_at_most": str(spec.get("confirm", {}).get("at_most") or ""),
-            "maximize": str(spec.get("search", {}).get("maximize", "")),
-        }
-        if known:
-            for name, value in asked.items():
-                self.client.set_tag(known[0].info.run_id, name, value)
-            return str(known[0].info.run_id)
-        tags = {**asked, "study": self.folder.name, "stage": "study", "git_commit": self.commit}
-        run = self.client.create_run(self.experiment, run_name=self.folder.name, tags=tags)
-        self.client.log_dict(run.info.run_id, spec, "study.json")
-        return str(run.info.run_id)
-
     def send(self, record: TrialRecord) -> None:
         """Bring the run of ``record`` up to date."""
         from mlflow.entities import Metric, RunTag
@@ -94,6 +73,8 @@ class RunWriter:
                 self.client.log_batch(run, metrics=metrics[start : start + BATCH])
             if record.status not in ("running", status):
                 self._finish(run, record)
+                ended = sum(known not in ("", "running") for _, _, known in self.runs.values())
+                self.study.ended(record, ended + 1)
             tags = {
                 "epochs": str(len(record.history)),
                 "trial_status": record.status,
@@ -114,9 +95,9 @@ class RunWriter:
             "seed": str(record.trial.seed),
             "search": record.search,
             "point": json.dumps(record.point),
-            "git_commit": self.commit,
+            **self._tags,
         }
-        name = " ".join(filter(None, [record.stage, record.pair, record.method, record.role, record.key[:6]]))
+        name = run_name(record)
         run = self.client.create_run(
             self.experiment, start_time=int(record.started * 1000), run_name=name, tags=tags
         )
@@ -124,6 +105,8 @@ class RunWriter:
 
         parameters = [Param(name, text) for name, text in flat(record.config).items()]
         self.client.log_batch(run.info.run_id, params=parameters)
+        log_data(self.client, run.info.run_id, record.trial.data, TRAINED_ON[record.trial.fit])
+        self.study.began(record)
         return str(run.info.run_id), 0, ""
 
     def _finish(self, run: str, record: TrialRecord) -> None:
@@ -145,26 +128,17 @@ class RunWriter:
         for student in outcome.students:
             run, _, _ = self.runs[student.key]
             register(self.client, run, self.folder.name, student, self.folder.store)
-        for path in outcome.files:
-            inside = path.parent.name if path.parent != self.folder.path else None
-            self.client.log_artifact(self.parent, str(path), inside)
-            if path.name == "summary.md":
-                self.client.set_tag(self.parent, "mlflow.note.content", path.read_text(encoding="utf-8"))
-        self.client.set_terminated(self.parent, "FINISHED")
+        self.study.finish(outcome)
 
 
-def flat(value: Any, prefix: str = "") -> dict[str, str]:
-    """Return a nested configuration as MLflow parameters: ``method.logit.alpha`` -> text."""
-    if isinstance(value, dict) and value:
-        items = [flat(item, f"{prefix}.{name}" if prefix else name) for name, item in value.items()]
-        return {name: text for part in items for name, text in part.items()}
-    return {prefix: str(value)[:PARAMETER_LENGTH]}
+def run_name(record: TrialRecord) -> str:
+    """Return what tells a run from the others: stage, pair, method with what was searched, seed, key.
 
-
-def git_commit() -> str:
-    """Return the commit the study's code is at; empty outside a checkout."""
-    where = Path(__file__).parent
-    done = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=where, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() if done.returncode == 0 else ""
+    >>> config = {"data": {"name": "cifar100"}, "student": "vgg8", "seed": 2}
+    >>> where = {"stage": "confirm", "pair": "vgg13-vgg8", "method": "CE", "role": "baseline", "search": ""}
+    >>> run_name(TrialRecord(key="0123456789abcdef", **where, config=config, started=0.0))
+    'confirm vgg13-vgg8 CE baseline seed 2 012345'
+    """
+    role = "" if record.role == "best" else record.role
+    seed = f"seed {record.trial.seed}" if record.stage == "confirm" else ""
+    return " ".join(filter(None, [record.stage, record.pair, settings(record), role, seed, record.key[:6]]))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,9 @@ from study.journal.record import TrialRecord
 from study.journal.recorder import TrialObserver
 from study.tracking.client import connect
 from study.tracking.refusals import refusal
-from study.tracking.run_writer import RunWriter, StudyOutcome
+from study.tracking.run_writer import RunWriter
+from study.tracking.study_run import StudyOutcome
+from study.tracking.system_metrics import system_metrics
 from study.workspace.folder import StudyFolder
 from trainables.errors import one_line
 
@@ -59,6 +61,7 @@ class MlflowUploader(TrialObserver):
         self._refused: set[str] = set()
         self._complete = False
         self._mirror: RunWriter | None = None
+        self._system_metrics = ExitStack()
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
         self._thread.start()
 
@@ -110,7 +113,7 @@ class MlflowUploader(TrialObserver):
         if self._leaving:
             return
         try:
-            with self._broken_off():
+            with self._system_metrics, self._broken_off():
                 while self._send_next():
                     pass
         except Leaving:
@@ -149,6 +152,8 @@ class MlflowUploader(TrialObserver):
         try:
             if self._mirror is None:
                 self._mirror = RunWriter(connect(self.folder), self.folder, self.spec)
+                load = system_metrics(self._mirror.parent, self.folder.mlflow_uri)
+                self._system_metrics.enter_context(load)
             if record is not None:
                 self._mirror.send(record)
             else:

@@ -28,7 +28,7 @@ from study.spec.methods import SDD
 from study.spec.study import Confirm
 from study.tracking.client import connect
 from study.tracking.model_registry import best_students
-from study.tracking.run_writer import StudyOutcome
+from study.tracking.study_run import StudyOutcome
 from study.tracking.uploader import MlflowUploader
 from study.workspace.folder import StudyFolder
 from tests.study.made import record

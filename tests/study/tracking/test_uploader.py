@@ -16,7 +16,7 @@ import pytest
 
 from study.journal.record import MetricHistory, TrialRecord
 from study.tracking.client import connect
-from study.tracking.run_writer import StudyOutcome
+from study.tracking.study_run import StudyOutcome
 from study.tracking.uploader import MlflowUploader
 from study.workspace.folder import StudyFolder
 from tests.object_server import free_port
@@ -68,6 +68,7 @@ def test_a_trial_arrives_whole_and_only_once(folder: StudyFolder) -> None:
 
     runs = {run.data.tags["seed"]: run for run in children(folder)}
     assert len(runs) == 3
+    assert len({run.info.run_name for run in runs.values()}) == 3
     done = runs["0"]
     client = connect(folder)
     history = client.get_metric_history(done.info.run_id, "val/top1")
