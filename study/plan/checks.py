@@ -111,13 +111,14 @@ def _trainings(spec: StudySpec, pair: Pair) -> Iterator[Training]:
 
 def check_weights(plan: Plan) -> None:
     """Refuse a teacher's weight file that does not hold the weights of its network for these classes."""
-    from trainables.teacher.importing import read_teacher
+    from trainables.teacher.importing import given_state
 
     for number, pair in enumerate(plan.spec.pairs):
-        if pair.weight_file is not None:
+        if pair.weights is not None:
             try:
                 form = plan.large_images(str(pair.teacher))
-                read_teacher(pair.weight_file, str(pair.teacher), plan.num_classes, plan.image_size, form)
+                weights = pair.weight_file or pair.weights
+                given_state(weights, str(pair.teacher), plan.num_classes, plan.image_size, form)
             except ValueError as error:
                 raise ConfigError(f"pairs.{number}.weights: {error}") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -51,6 +51,7 @@ class Plan:
         auto: what ``auto`` precision came to; None where the spec names another.
         user_code: texts that register the user's own losses, as they were when the plan was made; trial
             processes run them.
+        published: hashes of published weights that some training starts from, by network.
     """
 
     spec: StudySpec
@@ -58,6 +59,7 @@ class Plan:
     raw: RawData = field(repr=False, compare=False)
     auto: Precision | None = None
     user_code: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    published: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         from study.plan.describe import describe_trials
@@ -179,6 +181,7 @@ class Plan:
             training=training,
             test="end",
             large_images=self.large_images(str(pair.teacher)),
+            initial=self._initial(str(pair.teacher), training),
         )
         return PlannedTrial(config, "teachers", str(pair.teacher), "CE")
 
@@ -236,12 +239,18 @@ class Plan:
         case = pair.case(self.data.name)
         resolved = method.method(case)
         distils = resolved.logit is not None or bool(resolved.features)
+        training = closed(changed(pair.student_training(self.spec.training), method.training), case)
         return TrialConfig(
             data=changed(self.data, method.training),
             student=pair.student,
             teacher=teacher if distils else None,
             method=resolved,
-            training=closed(changed(pair.student_training(self.spec.training), method.training), case),
+            training=training,
             seed=seed,
             large_images=self.large_images(pair.student, *([str(pair.teacher)] if distils else [])),
+            initial=self._initial(pair.student, training),
         )
+
+    def _initial(self, network: str, training: Training) -> str | None:
+        """Return the hash of the weights that training of ``network`` starts from; None for random ones."""
+        return self.published.get(network) if training.init == "published" else None

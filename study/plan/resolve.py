@@ -10,6 +10,7 @@ from study.errors import SpecError
 from study.plan.checks import check_fits
 from study.plan.plan import Plan
 from study.plan.precision import decided, left_open
+from study.plan.starts import published_starts
 from study.spec.domains import options_of
 from study.spec.study import StudySpec
 from study.spec.training import closed
@@ -42,7 +43,8 @@ def resolve(spec: StudySpec, precision: Callable[[], Precision] = best_precision
     except ConfigError as error:
         raise ConfigError(f"data.{error}") from None
     auto = precision() if left_open(spec) else None
-    plan = Plan(decided(spec, auto) if auto else spec, found, raw, auto, _user_code(spec))
+    begun = published_starts(spec)
+    plan = Plan(decided(spec, auto) if auto else spec, found, raw, auto, _user_code(spec), begun)
     check_fits(plan)
     return plan
 

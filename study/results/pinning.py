@@ -115,7 +115,9 @@ def weight_file(folder: StudyFolder, given: str, weights: str | None) -> Path:
 
 def _keys(pinned: StudySpec, config: TrialConfig) -> set[str]:
     """Return the keys of all that a pinned space trains of its student: as in a search, and confirming."""
-    plan = Plan(pinned, config.data, cast(Any, None))  # nothing that needs the images is asked of it
+    begun = {config.student: config.initial} if config.initial else {}
+    nothing = cast(Any, None)  # nothing that needs the images is asked of it
+    plan = Plan(pinned, config.data, nothing, published=begun)
     (pair,), (method,) = pinned.pairs, pinned.methods
     fixed = plan.fixed_config(pair, method, config.teacher or Teacher(name=str(pair.teacher), weights=""))
     return {fixed.trial_key, *(planned.key for planned in plan.confirm_trials(fixed, pair.label, ""))}

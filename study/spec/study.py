@@ -28,6 +28,7 @@ from trainables.config.data import Data
 from trainables.config.open_values import guarded, open_fields
 from trainables.config.serialization import require
 from trainables.config.training import DefaultRate, Training
+from trainables.models.names import is_published
 
 __all__ = [
     "ASHA",
@@ -77,7 +78,8 @@ class Pair:
 
     Attributes:
         teacher: a network's name, or a ``Choice`` of several, among which every search chooses.
-        weights: a teacher file to use, and measure (RepDistiller's and mdistiller's); None trains one.
+        weights: a teacher file to use, and measure (RepDistiller's and mdistiller's); ``published``, or
+            ``published:TAG``, for those of a network of torchvision or timm; None trains one.
         training: fields of :class:`Training` for this student, values or domains, such as ``{"lr": 0.02}``.
             The published learning rate of ShuffleNet and MobileNetV2 students (0.01) needs no mention; it
             stands in for a rate that the study does not name.
@@ -96,8 +98,10 @@ class Pair:
 
     @property
     def weight_file(self) -> Path | None:
-        """File of ``weights``, a leading ``~`` followed; None where there are none."""
-        return None if self.weights is None else Path(os.path.expanduser(self.weights))
+        """File of ``weights``, a leading ``~`` followed; None where there are none, or published ones."""
+        if self.weights is None or is_published(self.weights):
+            return None
+        return Path(os.path.expanduser(self.weights))
 
     @property
     def label(self) -> str:

@@ -11,9 +11,14 @@ from study.spec.study import Pair
 from study.stages.stage import StageContext, unfinished
 from study.tune.phases import Phase
 from trainables.config.trial import Teacher
-from trainables.teacher.importing import file_teacher, read_teacher
+from trainables.data.raw import RawData
+from trainables.models.published import PublishedWeights, fetch
+from trainables.teacher.importing import file_teacher, given_state
 
 log = logging.getLogger(__name__)
+
+MOST_PIXEL_SHIFT = 0.02
+"""Difference of means or standard deviations, of pixels in [0, 1], from which a teacher is warned of."""
 
 MIN_TEACHER_SKILL = 0.05
 """A teacher is called near chance below this (top1 - chance) / (100 - chance)."""
@@ -25,6 +30,9 @@ def train_teachers(context: StageContext) -> Iterator[Phase]:
     Raises:
         StageFailed: a teacher could not be trained, so that nothing can learn from it.
     """
+    for network in context.plan.published:
+        found = fetch(network)
+        file_teacher(context.folder.store, network, found.state, found.about)
     planned = {pair.label: _teacher_trial(context, pair) for pair in context.plan.spec.each_pair}
     yield from unfinished(context, "teachers", list(planned.values()))
     for pair in context.plan.spec.each_pair:
@@ -36,13 +44,26 @@ def train_teachers(context: StageContext) -> Iterator[Phase]:
 def _teacher_trial(context: StageContext, pair: Pair) -> PlannedTrial:
     """Plan what trains the teacher of ``pair``, or measures it where its weights are given."""
     plan = context.plan
-    if pair.weight_file is None:
+    if pair.weights is None:
         return plan.teacher_trial(pair)
     teacher = str(pair.teacher)
-    form = plan.large_images(teacher)
-    state = read_teacher(pair.weight_file, teacher, plan.num_classes, plan.image_size, form)
-    about = {"file": pair.weight_file.name}
+    form, file = plan.large_images(teacher), pair.weight_file
+    state = given_state(file or pair.weights, teacher, plan.num_classes, plan.image_size, form)
+    if file is None:
+        _warn_other_pixels(plan.raw, fetch(teacher, pair.weights), teacher)
+    about = {"file": file.name if file else pair.weights}
     return plan.given_teacher_trial(file_teacher(context.folder.store, teacher, state, about))
+
+
+def _warn_other_pixels(raw: RawData, found: PublishedWeights, teacher: str) -> None:
+    """Warn where published weights are used to pixels normalised by other numbers than these data's."""
+    theirs, ours = (*found.mean, *found.std), (*raw.mean, *raw.std)
+    if max(abs(one - other) for one, other in zip(theirs, ours, strict=True)) > MOST_PIXEL_SHIFT:
+        used, given = (", ".join(f"{value:.3f}" for value in values) for values in (theirs, ours))
+        log.warning(
+            f"teacher {teacher} was trained on pixels normalised by mean and std {used}; these data's are "
+            f"{given}: its accuracy here may be below the published one"
+        )
 
 
 def _warn_near_chance(context: StageContext, planned: PlannedTrial) -> None:

@@ -60,6 +60,8 @@ class Training:
         mixup, cutmix: a of the Beta(a, a) that says how much of each image is another one's, blended or in a
             box; 0 for none, with both each has half of the steps. The teacher sees the mixed images. See
             ``trainables.data.mixing``.
+        init: what training starts from: ``random`` weights, or those that torchvision or timm have
+            ``published`` of the network, under a new classifier.
         drop_path: how often the last residual branch of an image is left out in training, those before it
             less often in proportion; None leaves what the network's library has. Networks of timm and
             torchvision have it.
@@ -88,6 +90,7 @@ class Training:
     mixup: float = field(default=0.0, metadata=SINCE_LATER)
     cutmix: float = field(default=0.0, metadata=SINCE_LATER)
     drop_path: float | None = field(default=None, metadata=SINCE_LATER)
+    init: Literal["random", "published"] = field(default="random", metadata=SINCE_LATER)
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, f"epochs: {self.epochs} is fewer than 1")

@@ -52,6 +52,8 @@ class TrialConfig:
         seed: of initial weights, order of images and augmentation.
         weights: SHA-256 of filed weights that the student has already: it is measured as it is, in one
             report, and nothing is trained.
+        initial: SHA-256 of filed weights that training starts from, all but the classifier's; the published
+            ones where ``training.init`` says so, else None.
         large_images: what networks for small images are above 64 pixels a side: ``pooled``, or ``released``
             as in SDD's experiments on CUB-200.
     """
@@ -66,6 +68,7 @@ class TrialConfig:
     seed: int = 0
     weights: str | None = field(default=None, metadata=SINCE_LATER)
     large_images: LargeImages = field(default="pooled", metadata=SINCE_LATER)
+    initial: str | None = field(default=None, metadata=SINCE_LATER)
 
     def __post_init__(self) -> None:
         for part in (self.data, self.training):
@@ -78,6 +81,8 @@ class TrialConfig:
         distils = self.method.logit is not None or bool(self.method.features)
         require(self.teacher is not None or not distils, "teacher: missing, the method distils from one")
         require(not (distils and self.weights), "weights: given ones are measured, nothing distils into them")
+        begins = self.training.init == "published"
+        require(begins == (self.initial is not None), "initial: goes with training.init='published' alone")
         require(self.weights is None or self.training.epochs == 1, "weights: given ones are reported on once")
         require(
             self.fit == "train" or self.test != "never", "fit: 'all' measures nothing where test is 'never'"

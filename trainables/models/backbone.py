@@ -120,6 +120,11 @@ class Backbone(nn.Module):
         return cast(Classifier, self._modules[self.classifier_key])
 
     @property
+    def classifier_weights(self) -> tuple[str, str]:
+        """Keys that the last layer's weight and bias have in the state dict."""
+        return f"{self.classifier_key}.weight", f"{self.classifier_key}.bias"
+
+    @property
     def commutes_with_pooling(self) -> bool:
         """True where the average of regions' logits is the logits of the regions' average, up to scale 1."""
         return pooling_commutes(self.classifier)

@@ -86,6 +86,11 @@ class ExternalBackbone(Backbone):
         return NormThenLinear(norm, linear)
 
     @property
+    def classifier_weights(self) -> tuple[str, str]:
+        """Keys of the linear layer, those of the network itself."""
+        return f"{self._linear}.weight", f"{self._linear}.bias"
+
+    @property
     def commutes_with_pooling(self) -> bool:
         """False too where a class token, and not the average of the patches, stands for the whole image."""
         return self._form.token is None and self._form.norm is None

@@ -23,6 +23,19 @@ from trainables.errors import SDDError, suggestion
 __all__ = ["LIBRARIES", "ModelError", "ModelRecipe", "available", "check_name", "names", "resolve"]
 
 
+PUBLISHED = "published"
+"""What stands for weights that a network's library publishes; ``published:TAG`` for others than the usual."""
+
+
+def is_published(weights: str | None) -> bool:
+    """Tell whether ``weights`` stands for published ones, and is no file.
+
+    >>> is_published("published:IMAGENET1K_V1"), is_published("published.pth")
+    (True, False)
+    """
+    return weights is not None and weights.partition(":")[0] == PUBLISHED
+
+
 class ModelError(SDDError, ValueError):
     """Says why a network or a weight file cannot be used; of a misspelt name, which are close.
 

@@ -11,7 +11,7 @@ from trainables.config.data import Data
 from trainables.config.training import Training
 from trainables.config.trial import LargeImages, Teacher
 from trainables.data.registry import source
-from trainables.models.names import ModelError
+from trainables.models.names import ModelError, is_published
 from trainables.storage.run_store import RunStore
 
 if TYPE_CHECKING:
@@ -31,21 +31,57 @@ def read_teacher(
 ) -> State:
     """Read the weights in ``file``, every key and shape as network ``name`` has them; unpickles no object.
 
+    A token model's positions, learnt for images of another size, are interpolated.
+
     Raises:
         ModelError: the file cannot be read, or does not hold this network's weights, all of them numbers.
     """
     from trainables import models
+    from trainables.models.resized_weights import resized
     from trainables.models.state_dicts import fitted
     from trainables.models.weights import load_into, load_published
 
     state = load_published(file)
     network = models.build(name, num_classes, image_size=image_size, large_images=large_images)
-    state = fitted(state, network.state_dict())
+    state = resized(fitted(state, network.state_dict()), network)
     load_into(network, state)
     for key, value in state.items():
         if not value.isfinite().all():
             raise ModelError(f"weight file {file}: {key} holds values that are NaN or infinite")
     return state
+
+
+def published_teacher(name: str, weights: str, num_classes: int, image_size: int) -> State:
+    """Fetch published weights, and fit them to network ``name`` for images of ``image_size`` pixels a side.
+
+    Raises:
+        ModelError: there are none, they cannot be fetched, or they classify other classes.
+    """
+    from trainables import models
+    from trainables.models.published import fetch
+    from trainables.models.resized_weights import resized
+    from trainables.models.weights import load_into
+
+    found = fetch(name, weights)
+    if found.classes != num_classes:
+        raise ModelError(
+            f"published weights of {name} are for {found.classes} classes, the data has {num_classes}; "
+            "teacher_training with init='published' starts from them, under a new classifier"
+        )
+    network = models.build(name, num_classes, image_size=image_size)
+    own = network.state_dict()
+    state = {key: value for key, value in resized(found.state, network).items() if key in own}
+    load_into(network, state)
+    return state
+
+
+def given_state(
+    weights: str | Path, name: str, num_classes: int, image_size: int, large_images: LargeImages = "pooled"
+) -> State:
+    """Return the weights that a pair names: of a file, or ``published`` ones."""
+    if is_published(str(weights)):
+        return published_teacher(name, str(weights), num_classes, image_size)
+    return read_teacher(Path(weights), name, num_classes, image_size, large_images)
 
 
 def file_teacher(store: RunStore, name: str, state: State, about: Mapping[str, Any]) -> Teacher:

@@ -8,7 +8,7 @@ computed again.
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import trainables.models as models
 from trainables.config.trial import LargeImages, Teacher
@@ -19,7 +19,9 @@ from trainables.engine.engine import TeacherOutputs
 from trainables.engine.head import MultiScaleHead, feature_shapes, pooled_scales
 from trainables.engine.runtime import Runtime, TrialInputs
 from trainables.errors import TrialError
+from trainables.models.backbone import Backbone
 from trainables.models.multiscale import pooling_commutes
+from trainables.models.resized_weights import resized
 from trainables.models.weights import load_into, load_published, state_sha256
 from trainables.storage.run_store import RunStore
 from trainables.teacher.cache import CacheLayout, TeacherCache
@@ -94,14 +96,27 @@ def load_teacher(
     large_images: LargeImages = "pooled",
 ) -> nn.Module:
     """Return the filed ``teacher``, in eval mode, without gradients; its weights are checked by hash."""
-    path = store.teacher(teacher.weights)
-    if not path.exists():
-        raise MissingTeacher(f"no weights of teacher {teacher.name} are filed as {path.name}")
-    state = load_published(path)
-    if state_sha256(state) != teacher.weights:
-        raise MissingTeacher(f"{path} does not hold the weights it is named after; delete it and train again")
+    state = filed_state(teacher, store)
     size = max(data.image_size)
     network = models.build(teacher.name, data.num_classes, image_size=size, large_images=large_images)
     load_into(network, state)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval().requires_grad_(False)
+
+
+def filed_state(filed: Teacher, store: RunStore) -> dict[str, Tensor]:
+    """Return the weights that are filed under their hash; :class:`MissingTeacher` where they are not."""
+    path = store.teacher(filed.weights)
+    if not path.exists():
+        raise MissingTeacher(f"no weights of teacher {filed.name} are filed as {path.name}")
+    state = load_published(path)
+    if state_sha256(state) != filed.weights:
+        raise MissingTeacher(f"{path} does not hold the weights it is named after; delete it and train again")
+    return state
+
+
+def load_initial(network: Backbone, name: str, weights: str, store: RunStore) -> None:
+    """Load filed weights into a network that is to be trained, all but its classifier's."""
+    state = resized(filed_state(Teacher(name=name, weights=weights), store), network)
+    own, new = network.state_dict(), network.classifier_weights
+    load_into(network, {key: own[key] if key in new else state.get(key, own[key]) for key in own})

@@ -17,7 +17,7 @@ from trainables.engine.engine import Engine, TeacherOutputs
 from trainables.engine.head import MultiScaleHead, feature_shapes
 from trainables.engine.runtime import Runtime, TrialInputs
 from trainables.losses.features import FeatureShapes
-from trainables.teacher.opening import load_teacher, open_teacher
+from trainables.teacher.opening import load_initial, load_teacher, open_teacher
 
 
 def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
@@ -38,6 +38,8 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     torch.manual_seed(epoch_seed(config.seed, 0))
     shape: Any = {"image_size": size, "large_images": form, "drop_path": config.training.drop_path}
     student = models.build(config.student, data.num_classes, **shape)
+    if config.initial is not None:
+        load_initial(student, config.student, config.initial, inputs.store)
     teacher: TeacherOutputs | None = None
     shapes: tuple[FeatureShapes | None, FeatureShapes | None] = (None, None)
     if (filed := config.teacher) is not None:
