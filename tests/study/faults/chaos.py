@@ -2,10 +2,10 @@
 
     python -m tests.study.faults.chaos --seed 0 --kills 20 --out docs/results/chaos.md     (make chaos)
 
-The study is the quickstart's, shortened, with trials that are fixed beforehand (random sampler, no early
-stopping), logged to a real MLflow server if that is among the targets. Killed with SIGKILL at random moments:
-the launcher, a trial's process, Ray's raylet and GCS, the MLflow server. After each the launch goes on or is
-repeated. The outcome is written whatever it is; the exit code is 1 where anything differs.
+The study is the quickstart's, shortened, its rate and the averaging of weights searched for every method, with
+trials that are fixed beforehand (random sampler, no early stopping), logged to a real MLflow server if that is
+among the targets. Killed with SIGKILL at random moments: the launcher, a trial's process, Ray's raylet and GCS,
+the MLflow server. After each the launch goes on or is repeated. The outcome is written whatever it is; the exit code is 1 where anything differs.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ from tests.study.tracking.test_uploader import Server
 SHORT = {
     "data.options": '{"scenes": 200, "test": 100}',
     "training.epochs": "8",
+    "training.lr": "LogFloat(0.02, 0.1)",
+    "training.ema_decay": "Choice(None, 0.9)",
     "search.sampler": "random",
     "search.stop": "None",
-    "budget.trials": "14",
+    "budget.trials": "7",
     "confirm.seeds": "1",
 }
 TARGETS = {"launcher": 4, "trial": 9, "raylet": 3, "gcs": 2, "mlflow server": 2}
