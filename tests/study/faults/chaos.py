@@ -4,9 +4,9 @@
 
 The study is the quickstart's, shortened, its rate and the averaging of weights searched for every method,
 with trials that are fixed beforehand (random sampler, no early stopping), logged to a real MLflow server if
-that is among the targets. Killed with SIGKILL at random moments: the launcher, a trial's process, Ray's raylet
-and GCS, the MLflow server. After each the launch goes on or is repeated. The outcome is written whatever it is;
-the exit code is 1 where anything differs.
+that is among the targets. Killed with SIGKILL at random moments: the launcher, a trial's process, Ray's
+raylet and GCS, the MLflow server. After each the launch goes on or is repeated. The outcome is written
+whatever it is; the exit code is 1 where anything differs.
 """
 
 from __future__ import annotations
