@@ -13,7 +13,8 @@ from study.search.early_stopping import StoppingRule, make_rule
 from study.simulation.curve_set import CurveSet
 from study.simulation.optuna_pruners import PercentileRule, SuccessiveHalvingRule, WilcoxonRule
 from study.simulation.promotion import BestAfter, Pasha
-from study.simulation.replay import ReplayScheduler, StopEarly
+from study.simulation.replay import ReplayScheduler, StopEarly, replay_key
+from study.simulation.signed_rank import SignedRankTests
 from study.spec.search import ASHA, HyperBand, Median
 from trainables.config.serialization import ConfigError
 from trainables.errors import suggestion
@@ -64,9 +65,8 @@ def stopping(make: Callable[[CurveSet], StoppingRule | None]) -> Competitor:
 
     def scheduler(draw: Draw) -> ReplayScheduler:
         curves, rule = draw.curves, make(draw.curves)
-        keys = [
-            f"{key:08x}{number}" for number, key in enumerate(draw.random.integers(16**8, size=len(curves)))
-        ]
+        draws = draw.random.integers(16**8, size=len(curves)).tolist()
+        keys = [replay_key(key, row) for row, key in enumerate(draws)]
         if draw.sampler is None:
             return StopEarly(rule, curves.values, draw.order, keys)
         from study.simulation.orders import SamplerOrder  # Optuna, which only samplers need
@@ -100,8 +100,13 @@ def written(text: str) -> Competitor:
 
 
 def _wilcoxon() -> Competitor:
-    known: dict[bytes, float] = {}
-    return stopping(lambda curves: WilcoxonRule(curves.training.epochs, known))
+    known: dict[int, SignedRankTests] = {}  # by the array, which the tests keep alive
+
+    def rule(curves: CurveSet) -> StoppingRule:
+        tests = known.setdefault(id(curves.values), SignedRankTests(curves.values, threshold=0.1))
+        return WilcoxonRule(tests)
+
+    return stopping(rule)
 
 
 COMPETITORS: dict[str, Competitor] = {

@@ -5,7 +5,6 @@ A trial is complete for them once it is at its last epoch; then it is learnt who
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Collection, Sequence
 from itertools import accumulate
@@ -13,6 +12,8 @@ from itertools import accumulate
 import numpy as np
 
 from study.journal.curves import Floats
+from study.simulation.replay import replay_row
+from study.simulation.signed_rank import SignedRankTests
 
 
 class PercentileRule:
@@ -55,37 +56,35 @@ class WilcoxonRule:
     Its steps are meant to be folds or instances, in any order; here they are epochs, as a user of Optuna's
     gives it who reports epochs.
 
-    >>> rule = WilcoxonRule(epochs=5, known={})
-    >>> rule.learn("a", [50.0, 60.0, 65.0, 68.0, 70.0])
-    >>> rule.stops("b", [40.0, 50.0]), rule.stops("b", [40.0, 50.0, 55.0, 58.0])
-    (False, True)
+    >>> curves = np.array([[50.0, 60.0, 65.0, 68.0, 70.0], [40.0, 50.0, 55.0, 58.0, 60.0]])
+    >>> rule = WilcoxonRule(SignedRankTests(curves, threshold=0.1))
+    >>> rule.learn(replay_key(0, 0), curves[0])
+    >>> [rule.stops(replay_key(0, 1), curves[1][:epoch]) for epoch in (2, 4)]
+    [False, True]
 
     Args:
-        known: p by the differences tested; kept between replays, which test the same ones again and again.
+        tests: of the curves that are replayed; replays share them, since they test the same ones.
     """
 
-    def __init__(self, epochs: int, known: dict[bytes, float], threshold: float = 0.1) -> None:
-        self.judged: Collection[int] = range(2, epochs)
-        self._epochs, self._known, self._threshold = epochs, known, threshold
-        self._best: Floats | None = None
+    def __init__(self, tests: SignedRankTests) -> None:
+        self._tests, self._epochs = tests, tests.curves.shape[1]
+        self.judged: Collection[int] = range(2, self._epochs)
+        self._best: int | None = None
 
     def learn(self, key: str, values: Sequence[float]) -> None:
         """Take in a trial; the best whole one is what others are compared with."""
-        if len(values) == self._epochs and (self._best is None or values[-1] > self._best[-1]):
-            self._best = np.array(values)
+        finals, row = self._tests.curves[:, -1], replay_row(key)
+        if len(values) == self._epochs and (self._best is None or finals[row] > finals[self._best]):
+            self._best = row
 
     def stops(self, key: str, values: Sequence[float]) -> bool:
         """Tell whether the trial that has these values so far is to stop."""
         if self._best is None:
             return False
-        here = np.array(values)
-        if self._best.mean() <= here.mean():  # the best is no better than this on the whole: it may go on
-            return False
-        differences = here - self._best[: len(values)]
-        name = hashlib.blake2b(differences.tobytes(), digest_size=16).digest()
-        if name not in self._known:
-            self._known[name] = signed_rank_p(differences)
-        return self._known[name] < self._threshold
+        row, epoch = replay_row(key), len(values) - 1
+        if self._tests.means[self._best, -1] <= self._tests.means[row, epoch]:
+            return False  # the best is no better than this on the whole: it may go on
+        return bool(self._tests.below(row, self._best)[epoch])
 
 
 class SuccessiveHalvingRule:
@@ -127,29 +126,3 @@ class SuccessiveHalvingRule:
         reached.append(values[-1])
         best = sorted(reached, reverse=True)[max(0, len(reached) // self._reduction - 1)]
         return values[-1] < best
-
-
-def signed_rank_p(differences: Floats) -> float:
-    """Return p of Wilcoxon's one-sided signed-rank test that the differences lie below 0; zeros are split.
-
-    As ``scipy.stats.wilcoxon(..., alternative="less", zero_method="zsplit")``, which takes milliseconds a
-    call: by the exact distribution of the ranks for few differences, by the normal one for many.
-
-    >>> signed_rank_p(np.array([-1.0, -2.0, -3.0]))
-    0.125
-    """
-    n, (_, place, count) = (
-        len(differences),
-        np.unique(np.abs(differences), return_inverse=True, return_counts=True),
-    )
-    ranks = (np.cumsum(count) - (count - 1) / 2)[place]
-    zero = differences == 0
-    above = float(ranks[differences > 0].sum() + ranks[zero].sum() / 2)
-    plain = len(count) == n and not zero.any()
-    if n <= 13 or (n <= 50 and plain):
-        chances = np.ones(1)
-        for rank in np.rint(2 * ranks[~zero]).astype(int):
-            chances = (np.pad(chances, (0, rank)) + np.pad(chances, (rank, 0))) / 2
-        return float(chances[: round(2 * above - ranks[zero].sum()) + 1].sum())
-    variance = n * (n + 1) * (2 * n + 1) / 24 - float((count**3 - count).sum()) / 48
-    return 0.5 * math.erfc((n * (n + 1) / 4 - above) / math.sqrt(2 * variance))

@@ -73,6 +73,20 @@ def replay(
         epochs[trial], spent, number = further, spent + more, number + 1
 
 
+def replay_key(draw: int, row: int) -> str:
+    """Return the key by which a rule knows a configuration: a draw of this replay, and its row in the curves.
+
+    >>> replay_key(255, 7)
+    '000000ff7'
+    """
+    return f"{draw:08x}{row}"
+
+
+def replay_row(key: str) -> int:
+    """Return the row of the configuration of a :func:`replay_key`."""
+    return int(key[8:])
+
+
 class StopEarly:
     """Begins configurations in a given order and trains each to its end, or until a rule stops it.
 
