@@ -186,7 +186,8 @@ class SearchSpace:
     def _paper_answers(self, pair: Pair) -> dict[str, Any]:
         """Return the paper's value, or what stands for it, of each dimension of the training."""
         case = pair.case(self.data.name)
-        return {each.name: closed_value(each.knob, each.domain, case) for each in self._dimensions}
+        optimizer = closed_value("optimizer", self._fields[self.pair_label(pair)]["optimizer"])
+        return {each.name: closed_value(each.knob, each.domain, case, optimizer) for each in self._dimensions}
 
 
 def _allows(each: Dimension, chosen: str, pair: str) -> bool:

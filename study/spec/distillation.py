@@ -208,7 +208,8 @@ class Distillation:
         fixed = self.with_values(
             {name: known[name] for name, of_base, _ in self.domains() if of_base in (None, base)}
         )
-        training = {name: closed_value(name, value, case) for name, value in self.training.items()}
+        optimizer = closed_value("optimizer", self.training.get("optimizer", "sgd"))
+        training = {name: closed_value(name, value, case, optimizer) for name, value in self.training.items()}
         return dataclasses.replace(fixed, training=training)
 
     def paper_point(self, case: PaperCase = ANY_CASE) -> Point | None:

@@ -17,7 +17,7 @@ from study.spec.published import ANY_CASE, PaperCase
 from trainables.config.data import Data
 from trainables.config.open_values import check_searched, open_fields, with_values
 from trainables.config.serialization import ConfigError, convert
-from trainables.config.training import Training
+from trainables.config.training import DefaultRate, Training
 from trainables.errors import suggestion
 
 TRAINING_KNOBS: Mapping[str, Knob] = {row.name: row for kind in (Training, Data) for row in fields_of(kind)}
@@ -70,10 +70,19 @@ def published_value(name: str, case: PaperCase = ANY_CASE) -> Any:
 
 def closed(part: Part, case: PaperCase = ANY_CASE) -> Part:
     """Return ``part`` with each domain at the paper's value, or half-way where that lies outside of it."""
-    values = {name: closed_value(name, domain, case) for name, domain in open_fields(part).items()}
+    optimizer = closed_value("optimizer", getattr(part, "optimizer", "sgd"))
+    values = {name: closed_value(name, domain, case, optimizer) for name, domain in open_fields(part).items()}
     return with_values(part, values) if values else part
 
 
-def closed_value(name: str, value: Any, case: PaperCase = ANY_CASE) -> Any:
-    """Return ``value``, or what stands for it where it is a domain, see :func:`closed`."""
-    return value_in(value, published_value(name, case)) if is_domain(value) else value
+def closed_value(name: str, value: Any, case: PaperCase = ANY_CASE, optimizer: str = "sgd") -> Any:
+    """Return ``value``, or what stands for it where it is a domain, see :func:`closed`.
+
+    Published rates are SGD's; of another ``optimizer`` the rate half-way stands for a domain.
+    """
+    if not is_domain(value):
+        return value
+    if name == "lr" and optimizer != "sgd":
+        return value.middle()
+    found = value_in(value, published_value(name, case))
+    return float(found) if isinstance(found, DefaultRate) else found

@@ -26,6 +26,7 @@ from study.spec import (
     Supervised,
     Training,
 )
+from study.spec.training import corners
 from study.spec.validation import check_names
 from tests.study.plan.test_golden_keys import plan_of
 from trainables.config import ConfigError, Teacher, TrialConfig
@@ -129,6 +130,16 @@ def test_each_optimiser_is_asked_for_its_own_fields() -> None:
     assert space.paper_point(PAIR) == {
         "lr": 0.05, "optimizer": "sgd", "label_smoothing": 0.0, "ema_decay": "None", "momentum": 0.9
     }  # fmt: skip
+
+
+def test_a_published_rate_stands_for_no_domain_of_another_optimiser() -> None:
+    rate: Any = LogFloat(1e-4, 1e-1)
+    made = plan(training=Training(optimizer="adamw", lr=rate))
+    assert made.teacher_trial(PAIR).config.training.lr == pytest.approx(10**-2.5)
+    assert made.search_spaces[0].paper_point(PAIR) == {"lr": pytest.approx(10**-2.5)}
+    both: Any = Training(optimizer=Choice("sgd", "adamw"), lr=rate)
+    assert plan(training=both).teacher_trial(PAIR).config.training.lr == 0.05
+    assert {(each.optimizer, each.lr) for each in corners(both)} >= {("adamw", 0.05), ("sgd", 1e-4)}
 
 
 def test_a_pair_may_be_trained_otherwise_than_the_others() -> None:
