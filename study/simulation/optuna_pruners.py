@@ -58,6 +58,7 @@ class WilcoxonRule:
 
     >>> curves = np.array([[50.0, 60.0, 65.0, 68.0, 70.0], [40.0, 50.0, 55.0, 58.0, 60.0]])
     >>> rule = WilcoxonRule(SignedRankTests(curves, threshold=0.1))
+    >>> from study.simulation.replay import replay_key
     >>> rule.learn(replay_key(0, 0), curves[0])
     >>> [rule.stops(replay_key(0, 1), curves[1][:epoch]) for epoch in (2, 4)]
     [False, True]
