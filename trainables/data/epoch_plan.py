@@ -27,7 +27,7 @@ class EpochPlan:
 
     Attributes:
         rows: [n] int64, positions in the split, in the order of their use.
-        views: [n] int64, view of each of ``rows``; -1 where views are not counted.
+        views: [n] int64, view of each of ``rows``; the epoch where views are not counted, -1 in evaluation.
         sizes: number of images of each batch; they sum to n.
     """
 
@@ -58,7 +58,7 @@ def training(
     drop_last: bool = False,
     worker: tuple[int, int] = (0, 1),
 ) -> EpochPlan:
-    """Plan a pass over all images shuffled, each in a random one of ``views`` (-1 if None).
+    """Plan a pass over all images shuffled, each in a random one of ``views``, or that of the epoch if None.
 
     Batch normalisation cannot take a single image: of the last batch, what would leave its ``parts`` unequal
     or with one image each is dropped; with ``drop_last`` all of it, if it is not the only one. Workers share
@@ -69,7 +69,7 @@ def training(
     whole = trained(size, batch_size, parts, drop_last)
     order = shuffled(size, seed, epoch, _ORDER)
     if views is None:
-        drawn = np.full(size, -1, dtype=np.int64)
+        drawn = np.full(size, epoch, dtype=np.int64)
     else:
         rng = np.random.Generator(np.random.PCG64((seed, epoch, _VIEWS)))
         drawn = _drawn(rng, size, views)

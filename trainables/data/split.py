@@ -31,7 +31,7 @@ class Batch(NamedTuple):
         target: [B] int64, labels.
         index: [B] int64, position in the raw train (or test) set, whatever the classes, fraction and held-out
             part in use.
-        view: [B] int64, id of the augmented view; -1 where views are not counted.
+        view: [B] int64, id of the augmented view; where views are not counted the epoch, -1 in evaluation.
     """
 
     images: Tensor

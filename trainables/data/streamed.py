@@ -133,14 +133,32 @@ class StreamedSplit(Split):
     ) -> None:
         super().__init__(index, labels, reader.mean.device)
         self._positions = index
-        self._reader, self._augmented = reader, augmented
+        self._reader, self.augmented = reader, augmented
+
+    @property
+    def shown(self) -> list[float]:
+        """Numbers that decide, beside the raw image and the seeds, what :meth:`images` returns."""
+        views = self._reader.views
+        normalised = torch.stack((self._reader.mean, self._reader.std)).flatten().tolist()
+        return [views.size, views.resize, self.augmented, self._reader.strength, *normalised]
+
+    @property
+    def population(self) -> int:
+        """Number of raw images; positions are below it."""
+        return len(self._reader.keys)
+
+    def images(self, index: NDArray[np.int64], seeds: tuple[int, int]) -> Tensor:
+        """Return images [B,3,size,size] at raw positions ``index`` [B], as the epoch of ``seeds`` shows."""
+        (images,) = self._reader.batches(index, [len(index)], seeds if self.augmented else None)
+        return images
 
     def _show(self, plan: EpochPlan, seeds: Seeds) -> Iterator[Batch]:
         rows = as_tensor(plan.rows, self.device)
         index, labels = self.index[rows], self.labels[rows]
-        parts = (torch.split(part, plan.sizes) for part in (index, labels, torch.full_like(index, -1)))
+        views = as_tensor(plan.views, self.device)
+        parts = (torch.split(part, plan.sizes) for part in (index, labels, views))
         positions = self._positions[plan.rows]
-        shown = self._reader.batches(positions, plan.sizes, seeds if self._augmented else None)
+        shown = self._reader.batches(positions, plan.sizes, seeds if self.augmented else None)
         for images, index, target, view in zip(shown, *parts, strict=True):
             yield Batch(images, target, index, view)
 

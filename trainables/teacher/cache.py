@@ -1,10 +1,11 @@
 """Keeps teacher outputs for each augmented view of each image.
 
-A teacher is frozen and its images come in finitely many views, so what it says of a view is computed once
-and kept, for all trials of a node and for later studies. The outputs are *defined* as what is kept: region
-logits in float16, of a pass over a whole chunk of :data:`CHUNK` images, in which one image's outputs do not
-depend on the images beside it. So a trial's numbers are the same to the last bit whether its views were
-cached long ago, are computed now, or are kept nowhere for want of room.
+A teacher is frozen, and its images come in finitely many views, or in those of a search's seed, so what it
+says of a view is computed once and kept, for all trials of a node and for later studies. Each view has a slot
+(:mod:`trainables.teacher.view_slots`). The outputs are *defined* as what is kept: region logits in float16,
+of a pass over a whole chunk of :data:`CHUNK` images, in which one image's outputs do not depend on the images
+beside it. So a trial's numbers are the same to the last bit whether its views were cached long ago, are
+computed now, or are kept nowhere for want of room.
 
 Against the teacher run live on each batch, a kept logit is off by at most 2^-11 of itself (2^-25 where it is
 below 2^-14), and one averaged from cells by at most 2^-11 of the largest cell, beside the rounding of sums.
@@ -25,7 +26,11 @@ from torch import Tensor
 from trainables.config.scales import region_count
 from trainables.engine.stopwatch import Stopwatch
 from trainables.models.multiscale import regions_from_cells
-from trainables.teacher.cache_files import CacheBackend, Slots
+from trainables.teacher.cache_files import CacheBackend
+from trainables.teacher.cache_memory import ViewMemory
+from trainables.teacher.read_ahead import ReadAhead
+from trainables.teacher.row_table import Slots
+from trainables.teacher.view_slots import ViewSlots
 
 CHUNK = 64
 """Images of every pass of the teacher; the last one is filled up, and the surplus thrown away."""
@@ -100,10 +105,10 @@ class TeacherCache:
     """Gives the outputs of one teacher for all views of one data set.
 
     Args:
-        compute: what the teacher says of the images at raw positions [CHUNK] in views [CHUNK]:
-            logits [CHUNK, cells, K] in float16, on the device.
+        forward: what the teacher says of images [CHUNK, 3, H, W]: logits [CHUNK, cells, K] in float16, on
+            the device.
+        source: the slots of views, and the images of slots.
         shape: (cells, K).
-        views: number of views of an image; the entry of (index, view) has the slot index * views + view.
         backends: where entries are looked for and kept, the nearest first.
 
     Attributes:
@@ -111,11 +116,17 @@ class TeacherCache:
         computed: number of views computed so far.
 
     Example:
-        >>> from trainables.teacher.cache_files import ViewMemory
-        >>> def compute(index, view):
-        ...     return torch.ones(len(index), 1, 10).half()
+        >>> from trainables.teacher.cache_memory import ViewMemory
+        >>> from trainables.config.data import Data
+        >>> from trainables.data import load
+        >>> from trainables.teacher.view_slots import CountedSlots
+        >>> def forward(images):
+        ...     return torch.ones(len(images), 1, 10).half()
         >>> device = torch.device("cpu")
-        >>> cache = TeacherCache(compute, (1, 10), 2, device, [ViewMemory(6, (1, 10), device)])
+        >>> digits = load(Data(name="cluttered_digits", options={"scenes": 100, "test": 100}), device)
+        >>> source = CountedSlots(digits.all)
+        >>> memory = ViewMemory(source.count, 4, (1, 10), device)
+        >>> cache = TeacherCache(forward, source, (1, 10), device, [memory])
         >>> for slots in ([0, 3], [3, 5]):
         ...     cells = cache.cells(np.array(slots))
         >>> cells.shape, cache.computed
@@ -124,26 +135,39 @@ class TeacherCache:
 
     def __init__(
         self,
-        compute: Callable[[Tensor, Tensor], Tensor],
+        forward: Callable[[Tensor], Tensor],
+        source: ViewSlots,
         shape: tuple[int, int],
-        views: int,
         device: torch.device,
         backends: Sequence[CacheBackend] = (),
     ) -> None:
-        self.compute = compute
+        self.forward = forward
+        self.source = source
         self.shape = shape
-        self.views = views
         self.device = device
         self.backends = backends
         self.watch = Stopwatch(device)
         self.computed = 0
 
-    def cells(self, slots: Slots) -> Tensor:
-        """Return outputs [n, cells, K] in float16 of ``slots`` [n]; what is missing is computed and kept."""
-        with self.watch:
-            return self._cells(slots)
+    def cells(self, slots: Slots, images: Tensor | None = None) -> Tensor:
+        """Return outputs [n, cells, K] in float16 of ``slots`` [n]; what is missing is computed and kept.
 
-    def _cells(self, slots: Slots) -> Tensor:
+        Args:
+            images: those of ``slots``, where they are at hand.
+        """
+        with self.watch:
+            return self._cells(slots, images)
+
+    def ahead(self, slots: Slots) -> None:
+        """Begin to read what is kept of ``slots``, which are asked for next."""
+        for depth, backend in enumerate(self.backends):
+            if isinstance(backend, ReadAhead):
+                for nearer in self.backends[:depth]:
+                    if isinstance(nearer, ViewMemory):
+                        slots = slots[~nearer.holds(slots)]
+                backend.ahead(slots)
+
+    def _cells(self, slots: Slots, images: Tensor | None) -> Tensor:
         cells = torch.empty(len(slots), *self.shape, dtype=torch.float16, device=self.device)
         missing = np.arange(len(slots))
         for depth, backend in enumerate(self.backends):
@@ -151,7 +175,8 @@ class TeacherCache:
             self._keep(cells, missing[found], slots, values, self.backends[:depth])
             missing = missing[~found]
         if len(missing):
-            self._keep(cells, missing, slots, self._run(slots[missing]), self.backends)
+            fresh = self._run(slots[missing], None if images is None else images[self._on_device(missing)])
+            self._keep(cells, missing, slots, fresh, self.backends)
         return cells
 
     def verify(self, slots: Slots) -> Verification:
@@ -168,16 +193,20 @@ class TeacherCache:
         self, cells: Tensor, at: Slots, slots: Slots, values: Tensor, backends: Sequence[CacheBackend]
     ) -> None:
         """Put ``values`` [m, cells, K] at rows ``at`` [m] of ``cells``, and keep them in ``backends``."""
-        cells[torch.from_numpy(at).to(self.device)] = values.to(self.device)
+        values = values.to(self.device, non_blocking=True)
+        cells[self._on_device(at)] = values
         for backend in backends:
             backend.write(slots[at], values)
 
-    def _run(self, slots: Slots) -> Tensor:
+    def _run(self, slots: Slots, images: Tensor | None = None) -> Tensor:
         """Run the teacher: outputs [n, cells, K] for ``slots`` [n], in whole chunks."""
         self.computed += len(slots)
-        padded = torch.from_numpy(np.resize(slots, -(-len(slots) // CHUNK) * CHUNK)).to(self.device)
-        chunks = [
-            self.compute(part.div(self.views, rounding_mode="floor"), part % self.views)
-            for part in torch.split(padded, CHUNK)
-        ]
+        whole = -(-len(slots) // CHUNK) * CHUNK
+        numbers = slots if images is None else np.arange(len(slots))
+        parts = torch.split(self._on_device(np.resize(numbers, whole)), CHUNK)
+        shown = (self.source.images(part) if images is None else images[part] for part in parts)
+        chunks = [self.forward(part.contiguous(memory_format=torch.channels_last)) for part in shown]
         return torch.cat(chunks)[: len(slots)]
+
+    def _on_device(self, numbers: Slots) -> Tensor:
+        return torch.from_numpy(numbers).to(self.device)

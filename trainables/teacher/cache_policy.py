@@ -1,6 +1,6 @@
 """Decides where cached views lie and how much room they get; checks what is found there.
 
-STORE/teachers/<weights>.views/<key>.cells, .marks, .json       key: hash of all that decides the outputs
+STORE/teachers/<weights>.views/<key>.rows, .cells, .marks, .json     key: hash of all that decides the outputs
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ import torch
 
 from trainables.config.trial import TrialConfig
 from trainables.data import fingerprint
-from trainables.data.resident import ResidentSplit
 from trainables.engine.runtime import CachePolicy, Runtime
-from trainables.storage.files import write_json
+from trainables.storage.files import read_json, write_json
 from trainables.teacher.cache import CHUNK, TeacherCache
-from trainables.teacher.cache_files import CacheBackend, ViewFile, ViewMemory, entry_bytes
+from trainables.teacher.cache_files import SUFFIXES, CacheBackend, ViewFile, entry_bytes
+from trainables.teacher.cache_memory import ViewMemory
+from trainables.teacher.read_ahead import ReadAhead
+from trainables.teacher.view_slots import ViewSlots
 
 MAX_AUTO_BYTES = 64 << 30
 """Most that the budget ``auto`` takes."""
 
-FORMAT = 2  # 2: compiled teachers are frozen
-"""Raised with any change that changes a kept number."""
+FORMAT = 3  # 2: compiled teachers are frozen; 3: entries lie in the order of their use
+"""Raised with any change that changes a kept number, or where it lies."""
 
 
 def identity(
-    config: TrialConfig, split: ResidentSplit, kept: tuple[int, ...], engine: str, device: torch.device
+    config: TrialConfig, views: ViewSlots, kept: tuple[int, ...], engine: str, device: torch.device
 ) -> dict[str, Any]:
     """Return all that decides a teacher's outputs, beside its weights."""
     form = {} if config.large_images == "pooled" else {"large_images": config.large_images}
@@ -41,7 +43,7 @@ def identity(
         **form,
         "format": FORMAT,
         "data": config.data.fingerprint or fingerprint(config.data),
-        "shown": split.shown,
+        "shown": views.shown,
         "scales": kept,
         "precision": config.training.precision,
         "chunk": CHUNK,
@@ -61,20 +63,49 @@ def hardware(device: torch.device) -> str:
 
 
 def open_backends(
-    folder: Path, about: dict[str, Any], shape: tuple[int, int], slots: int, runtime: Runtime
+    folder: Path, about: dict[str, Any], shape: tuple[int, int], slots: int, runtime: Runtime, *, again: bool
 ) -> list[CacheBackend]:
-    """Open where entries of ``shape`` go, the nearest first: the device if all fit, a file in ``folder``."""
+    """Open where entries of ``shape`` go, the nearest first: the device's memory, a file in ``folder``.
+
+    Args:
+        again: whether a trial meets a slot more than once, so that the device's memory is of use.
+    """
     found: list[CacheBackend] = []
     policy, device = runtime.cache_policy, runtime.device
-    if device.type == "cuda" and slots * entry_bytes(shape) <= device_budget(policy, device):
-        found.append(ViewMemory(slots, shape, device))
+    if again and device.type == "cuda":
+        room = min(slots, device_budget(policy, device) // entry_bytes(shape))
+        if room:
+            found.append(ViewMemory(slots, room, shape, device))
+    drop_outdated(folder, runtime.log)
     text = json.dumps(about, sort_keys=True)
     path = folder / hashlib.sha256(text.encode()).hexdigest()[:16]
     capacity = min(slots, disk_budget(policy, path.with_suffix(".cells")) // entry_bytes(shape))
+    if capacity and device.type == "cuda":
+        found.append(ReadAhead(path, shape, slots, capacity, pinned=True))
+    elif capacity:
+        found.append(ViewFile(path, shape, slots, capacity))
     if capacity:
-        found.append(ViewFile(path, shape, capacity))
         write_json(path.with_suffix(".json"), about)
     return found
+
+
+def drop_outdated(folder: Path, log: Callable[[str], None]) -> None:
+    """Delete the files of earlier formats, which nobody reads any more; a later one's are left alone."""
+    freed = 0
+    for note in sorted(folder.glob("*.json")):
+        about = read_json(note)
+        if (
+            not isinstance(about, dict)
+            or not isinstance(about.get("format"), int)
+            or about["format"] >= FORMAT
+        ):
+            continue
+        for path in (*(note.with_suffix(suffix) for suffix in SUFFIXES), note):
+            if path.exists():
+                freed += path.stat().st_blocks * 512
+                path.unlink(missing_ok=True)
+    if freed:
+        log(f"deleted {freed / 2**20:.0f} MiB of teacher outputs remembered by an earlier version")
 
 
 def disk_budget(policy: CachePolicy, path: Path) -> int:

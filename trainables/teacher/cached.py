@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from trainables.config.method import Pooling
 from trainables.config.training import Training
 from trainables.data.epoch_plan import EpochPlan
-from trainables.data.resident import ResidentSplit
 from trainables.data.split import Batch, Split
 from trainables.engine.compilation import compile_frozen
 from trainables.engine.device import autocast
@@ -44,8 +43,7 @@ class CachedTeacher:
 
     def begin_epoch(self, split: Split, plan: EpochPlan) -> None:
         """Take the epoch's images and their views, in the order of their use."""
-        index = split.index.cpu().numpy()[plan.rows]
-        self._slots = index * self.views.views + plan.views
+        self._slots = self.views.source.of(split.index.cpu().numpy()[plan.rows], plan.views)
         self._at = self._start = self._end = 0
 
     def __call__(self, batch: Batch) -> HeadOutputs:
@@ -62,14 +60,14 @@ class CachedTeacher:
 
 def chunk_forward(
     network: nn.Module,
-    split: ResidentSplit,
+    size: tuple[int, int],
     layout: CacheLayout,
     training: Training,
     device: torch.device,
     *,
     compiled: bool = False,
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return a pass (raw positions [CHUNK], views [CHUNK]) -> kept logits [CHUNK, cells, K] in float16."""
+) -> Callable[[Tensor], Tensor]:
+    """Return a pass: images [CHUNK, 3, *size] -> kept logits [CHUNK, cells, K] in float16."""
 
     def forward(images: Tensor) -> Tensor:
         with autocast(training, device):
@@ -77,17 +75,14 @@ def chunk_forward(
         full = stages.final_as(Tensor.float)
         return region_logits(full.final, network.classifier, layout.kept, full.token).half()  # type: ignore[arg-type]
 
-    def images(index: Tensor, view: Tensor) -> Tensor:
-        return split.images(index, view).contiguous(memory_format=torch.channels_last)
-
     run: Callable[[Tensor], Tensor] = forward
     if compiled:
-        first = torch.zeros(CHUNK, dtype=torch.int64, device=device)
-        run = compile_frozen(forward, images(first + split.index[0], first), graphs=True)
+        images = torch.zeros(CHUNK, 3, *size, device=device).contiguous(memory_format=torch.channels_last)
+        run = compile_frozen(forward, images, graphs=True)
 
     @torch.no_grad()
-    def compute(index: Tensor, view: Tensor) -> Tensor:
-        logits = run(images(index, view))
+    def compute(images: Tensor) -> Tensor:
+        logits = run(images)
         return logits.clone() if compiled else logits  # a CUDA graph writes into the same memory again
 
     return compute

@@ -1,19 +1,22 @@
 """Opens the teacher of a trial: run live on each batch, or cached for each view.
 
-It is cached wherever views are counted, images are not mixed, and no feature loss asks for its maps. Whether
-that is so follows from the trial's configuration and data alone; room on disk and device decides only what is
-computed again.
+It is cached wherever images are not mixed and no feature loss asks for its maps: by image and view where views
+are counted, else by seed, epoch and image. Whether that is so follows from the trial's configuration and data
+alone; room on disk and device decides only what is computed again.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
 import trainables.models as models
-from trainables.config.trial import LargeImages, Teacher
+from trainables.config.trial import LargeImages, Teacher, TrialConfig
 from trainables.data.dataset import DataSet
 from trainables.data.resident import ResidentSplit
+from trainables.data.split import Split
 from trainables.engine.compilation import try_compile
 from trainables.engine.engine import TeacherOutputs
 from trainables.engine.head import MultiScaleHead, feature_shapes, pooled_scales
@@ -28,6 +31,11 @@ from trainables.teacher.cache import CacheLayout, TeacherCache
 from trainables.teacher.cache_policy import check_sample, identity, open_backends
 from trainables.teacher.cached import CachedTeacher, chunk_forward
 from trainables.teacher.live import LiveTeacher, compiled_forward
+from trainables.teacher.streamed import StreamedTeacher
+from trainables.teacher.view_slots import CountedSlots, EpochSlots, ViewSlots
+
+if TYPE_CHECKING:
+    from trainables.data.streamed import StreamedSplit
 
 
 class MissingTeacher(TrialError):
@@ -42,7 +50,7 @@ def open_teacher(
     term = config.method.logit
     maps = config.method.maps if config.method.features else None
     scales, pooling = (term.scales, term.pooling) if term else ((1,), "map")
-    if maps is not None or config.training.mixes or not isinstance(split, ResidentSplit):
+    if maps is not None or config.training.mixes:
         head = MultiScaleHead(network, scales, features=maps, full_precision=True, pooling=pooling)
         forward = compiled_forward(head, inputs, runtime) if compiled else None
         return LiveTeacher(head, config.training, device, forward)
@@ -51,39 +59,54 @@ def open_teacher(
     pooled = pooled_scales(scales, pooling)
     layout = CacheLayout.of(pooled, (height, width), pooling_commutes(network))
     folder = inputs.store.teacher_views(config.teacher.weights)
-    about = identity(config, split, layout.kept, str(compiled), device)
+    source = view_slots(split, config)
+    about = identity(config, source, layout.kept, str(compiled), device)
     views = runtime.process_cache.get(
         "views",
-        (str(folder), str(about), runtime.cache_policy),
-        lambda: _open_cache(network, layout, inputs, runtime, compiled=compiled),
+        (str(folder), str(about), source.count, runtime.cache_policy),
+        lambda: _open_cache(network, layout, source, inputs, runtime, compiled=compiled),
         capacity=4,
     )
-    return CachedTeacher(views, layout, scales, pooling)
+    kind = CachedTeacher if isinstance(source, CountedSlots) else StreamedTeacher
+    return kind(views, layout, scales, pooling)
+
+
+def view_slots(split: Split, config: TrialConfig) -> ViewSlots:
+    """Return how the images that ``config`` shows its teacher are numbered."""
+    if isinstance(split, ResidentSplit):
+        return CountedSlots(split)
+    return EpochSlots(cast("StreamedSplit", split), config.seed, config.training.epochs)
 
 
 def _open_cache(
-    network: nn.Module, layout: CacheLayout, inputs: TrialInputs, runtime: Runtime, *, compiled: bool
+    network: nn.Module,
+    layout: CacheLayout,
+    source: ViewSlots,
+    inputs: TrialInputs,
+    runtime: Runtime,
+    *,
+    compiled: bool,
 ) -> TeacherCache:
     """Return the cache of a teacher's outputs, after a look at what earlier processes left in it."""
-    config, split, device = inputs.config, inputs.data.all, runtime.device
+    config, size, device = inputs.config, inputs.data.image_size, runtime.device
     assert config.teacher is not None
-    assert isinstance(split, ResidentSplit)
     compute, engine = None, "eager"
     if compiled:
         compute = try_compile(
             f"teacher {config.teacher.name}",
-            lambda: chunk_forward(network, split, layout, config.training, device, compiled=True),
+            lambda: chunk_forward(network, size, layout, config.training, device, compiled=True),
             runtime.log,
         )
     if compute is not None:
         engine = "compiled"
     else:
-        compute = chunk_forward(network, split, layout, config.training, device)
-    about = identity(config, split, layout.kept, engine, device)
+        compute = chunk_forward(network, size, layout, config.training, device)
+    about = identity(config, source, layout.kept, engine, device)
     shape = (layout.cells, inputs.data.num_classes)
     folder = inputs.store.teacher_views(config.teacher.weights)
-    backends = open_backends(folder, about, shape, split.population * split.views, runtime)
-    views = TeacherCache(compute, shape, split.views, device, backends)
+    again = isinstance(source, CountedSlots)
+    backends = open_backends(folder, about, shape, source.count, runtime, again=again)
+    views = TeacherCache(compute, source, shape, device, backends)
     check_sample(views, runtime.cache_policy.verify, runtime.log)
     return views
 

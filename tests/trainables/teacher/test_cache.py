@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import trainables.models as models
@@ -11,8 +15,9 @@ from trainables.data.dataset import DataSet
 from trainables.data.resident import ResidentSplit
 from trainables.models.multiscale import region_logits
 from trainables.teacher.cache import CHUNK, CacheLayout, TeacherCache
-from trainables.teacher.cache_files import ViewMemory
+from trainables.teacher.cache_memory import ViewMemory
 from trainables.teacher.cached import chunk_forward
+from trainables.teacher.view_slots import CountedSlots
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -59,32 +64,45 @@ def test_outputs_do_not_depend_on_the_other_images_of_a_chunk(
     split = digits.all
     assert isinstance(split, ResidentSplit)
     training = Training(precision=precision)  # type: ignore[arg-type]
-    compute = chunk_forward(
-        network(name), split, CacheLayout((4,)) if name == "ShuffleV2" else CacheLayout((1, 2)), training, CPU
-    )
-    index, view = torch.arange(CHUNK), torch.arange(CHUNK) % 25
-    whole = compute(index, view)
+    layout = CacheLayout((4,)) if name == "ShuffleV2" else CacheLayout((1, 2))
+    compute = chunk_forward(network(name), digits.image_size, layout, training, CPU)
+    images = CountedSlots(split).images(torch.arange(CHUNK) * 26)
+    images = images.contiguous(memory_format=torch.channels_last)
+    whole = compute(images)
     order = torch.randperm(CHUNK, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(compute(index[order], view[order]), whole[order])
+    assert torch.equal(compute(images[order]), whole[order])
     few = torch.arange(7).repeat(10)[:CHUNK]
-    assert torch.equal(compute(index[few], view[few]), whole[few])
+    assert torch.equal(compute(images[few]), whole[few])
+
+
+class Slots:
+    """Stands for a data set: the image of a slot is a pixel with its number."""
+
+    count = 1000
+    shown: ClassVar[list[Any]] = []
+
+    def of(self, index: NDArray[np.int64], view: NDArray[np.int64]) -> NDArray[np.int64]:
+        return index + view
+
+    def images(self, slots: Tensor) -> Tensor:
+        return slots.float()[:, None, None, None]
 
 
 class Counting:
-    """Stands for a teacher: tells each (index, view) by its logits, and counts its passes."""
+    """Stands for a teacher: tells each slot by its logits, and counts its passes."""
 
     def __init__(self) -> None:
         self.passes = 0
 
-    def __call__(self, index: Tensor, view: Tensor) -> Tensor:
-        assert len(index) == len(view) == CHUNK
+    def __call__(self, images: Tensor) -> Tensor:
+        assert len(images) == CHUNK
         self.passes += 1
-        return (index * 10 + view).half()[:, None, None].expand(CHUNK, 2, 3)
+        return images[:, :, 0].half().expand(CHUNK, 2, 3)
 
 
 def test_only_missing_views_are_computed_in_whole_chunks() -> None:
     teacher = Counting()
-    views = TeacherCache(teacher, (2, 3), 10, CPU, [ViewMemory(1000, (2, 3), CPU)])
+    views = TeacherCache(teacher, Slots(), (2, 3), CPU, [ViewMemory(1000, 1000, (2, 3), CPU)])
     first, more = torch.arange(0, 100).numpy(), torch.arange(50, 250).flip(0).numpy()
     assert torch.equal(views.cells(first)[:, 0, 0], torch.arange(0.0, 100).half())
     assert (teacher.passes, views.computed) == (2, 100)
@@ -94,9 +112,23 @@ def test_only_missing_views_are_computed_in_whole_chunks() -> None:
     assert teacher.passes == 5
 
 
+def test_images_that_are_at_hand_are_not_made_again() -> None:
+    teacher = Counting()
+    views = TeacherCache(teacher, Slots(), (2, 3), CPU, [ViewMemory(1000, 100, (2, 3), CPU)])
+    slots = torch.arange(80)
+    for _ in range(2):  # of slot n the image 2 n is at hand
+        cells = views.cells(slots.numpy(), (2 * slots).float()[:, None, None, None])
+        assert torch.equal(cells[:, 0, 0], (2 * slots).half())
+    assert teacher.passes == 2
+    more = torch.arange(40, 120)
+    cells = views.cells(more.numpy(), (2 * more).float()[:, None, None, None])
+    assert torch.equal(cells[:, 0, 0], (2 * more).half())
+    assert teacher.passes == 3
+
+
 def test_without_a_place_all_views_are_computed_each_time() -> None:
     teacher = Counting()
-    views = TeacherCache(teacher, (2, 3), 10, CPU)
+    views = TeacherCache(teacher, Slots(), (2, 3), CPU)
     for _ in range(2):
         assert torch.equal(views.cells(torch.arange(70).numpy())[:, 0, 0], torch.arange(70.0).half())
     assert teacher.passes == 4
@@ -104,10 +136,10 @@ def test_without_a_place_all_views_are_computed_each_time() -> None:
 
 def test_nearer_places_learn_from_farther_ones() -> None:
     teacher = Counting()
-    far, near = (ViewMemory(100, (2, 3), CPU) for _ in range(2))
+    far, near = (ViewMemory(100, 100, (2, 3), CPU) for _ in range(2))
     slots = torch.arange(64).numpy()
-    TeacherCache(teacher, (2, 3), 10, CPU, [far]).cells(slots)
-    expected = TeacherCache(teacher, (2, 3), 10, CPU, [near, far]).cells(slots)
+    TeacherCache(teacher, Slots(), (2, 3), CPU, [far]).cells(slots)
+    expected = TeacherCache(teacher, Slots(), (2, 3), CPU, [near, far]).cells(slots)
     found, values = near.read(slots)
     assert found.all()
     assert torch.equal(values, expected)
@@ -115,8 +147,8 @@ def test_nearer_places_learn_from_farther_ones() -> None:
 
 
 def test_verification_finds_what_differs() -> None:
-    place = ViewMemory(100, (2, 3), CPU)
-    views = TeacherCache(Counting(), (2, 3), 10, CPU, [place])
+    place = ViewMemory(100, 100, (2, 3), CPU)
+    views = TeacherCache(Counting(), Slots(), (2, 3), CPU, [place])
     slots = torch.arange(80).numpy()
     views.cells(slots)
     assert views.verify(slots) == (80, 0, 0.0, 79.0)

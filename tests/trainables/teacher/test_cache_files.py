@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from trainables.teacher import cache_files as view_places
-from trainables.teacher.cache_files import CacheBackend, ViewFile, ViewMemory, entry_bytes
+from trainables.teacher.cache_files import CacheBackend, ViewFile, entry_bytes
+from trainables.teacher.cache_memory import ViewMemory
 
 SHAPE = (4, 5)
 """20 numbers: 40 bytes, a whole number of words; (1, 5) is padded."""
@@ -31,8 +32,8 @@ def numbers(*slots: int) -> np.ndarray:
 def test_what_was_written_is_read_in_the_order_asked_for(
     tmp_path: Path, kind: str, shape: tuple[int, int]
 ) -> None:
-    file = ViewFile(tmp_path / "a", shape, 50)
-    place: CacheBackend = file if kind == "file" else ViewMemory(50, shape, torch.device("cpu"))
+    file = ViewFile(tmp_path / "a", shape, 50, 50)
+    place: CacheBackend = file if kind == "file" else ViewMemory(50, 50, shape, torch.device("cpu"))
     written = numbers(3, 49, 0)
     place.write(written, entries(written, shape))
     found, values = place.read(numbers(49, 5, 0, 3))
@@ -41,71 +42,97 @@ def test_what_was_written_is_read_in_the_order_asked_for(
 
 
 def test_file_is_shared_and_stays(tmp_path: Path) -> None:
-    first, second = (ViewFile(tmp_path / "a", SHAPE, 50) for _ in range(2))
+    first, second = (ViewFile(tmp_path / "a", SHAPE, 50, 50) for _ in range(2))
     first.write(numbers(7), entries(numbers(7)))
     assert second.read(numbers(7))[0].all()
     del first, second
-    assert ViewFile(tmp_path / "a", SHAPE, 50).marked().tolist() == [7]
+    assert ViewFile(tmp_path / "a", SHAPE, 50, 50).marked().tolist() == [7]
 
 
 def test_file_grows_and_never_shrinks(tmp_path: Path) -> None:
-    ViewFile(tmp_path / "a", SHAPE, 10).write(numbers(9), entries(numbers(9)))
-    ViewFile(tmp_path / "a", SHAPE, 100).write(numbers(99), entries(numbers(99)))
-    assert ViewFile(tmp_path / "a", SHAPE, 10).read(numbers(9, 99))[0].tolist() == [True, False]
-    assert ViewFile(tmp_path / "a", SHAPE, 100).read(numbers(9, 99))[0].all()
+    ViewFile(tmp_path / "a", SHAPE, 10, 10).write(numbers(9), entries(numbers(9)))
+    ViewFile(tmp_path / "a", SHAPE, 100, 100).write(numbers(99), entries(numbers(99)))
+    assert ViewFile(tmp_path / "a", SHAPE, 10, 10).read(numbers(9))[0].tolist() == [True]
+    assert ViewFile(tmp_path / "a", SHAPE, 100, 100).read(numbers(9, 99))[0].all()
 
 
-def test_beyond_its_room_nothing_is_kept(tmp_path: Path) -> None:
-    file = ViewFile(tmp_path / "a", SHAPE, 10)
-    file.write(numbers(9, 10, 11), entries(numbers(9, 10, 11)))
-    assert file.read(numbers(11, 10, 9))[0].tolist() == [False, False, True]
+@pytest.mark.parametrize("kind", ["file", "memory"])
+def test_room_is_given_to_those_that_come_first_wherever_their_slots_are(tmp_path: Path, kind: str) -> None:
+    file = ViewFile(tmp_path / "a", SHAPE, 1000, 4)
+    place: CacheBackend = file if kind == "file" else ViewMemory(1000, 4, SHAPE, torch.device("cpu"))
+    for written in (numbers(999, 3), numbers(3, 500, 7), numbers(8, 9)):
+        place.write(written, entries(written))
+    found, values = place.read(numbers(3, 7, 8, 9, 500, 999))
+    assert found.tolist() == [True, True, False, False, True, True]
+    assert torch.equal(values, entries(numbers(3, 7, 500, 999)))
 
 
-def test_unfilled_entries_take_no_disk(tmp_path: Path) -> None:
-    file = ViewFile(tmp_path / "a", SHAPE, 1_000_000)
-    file.write(numbers(999_999), entries(numbers(999_999)))
-    assert (tmp_path / "a.cells").stat().st_size == 1_000_000 * entry_bytes(SHAPE)
-    assert (tmp_path / "a.cells").stat().st_blocks * 512 < 100_000
+def test_a_file_is_as_large_as_what_was_used(tmp_path: Path) -> None:
+    file = ViewFile(tmp_path / "a", SHAPE, 100_000, 100_000)
+    used = np.random.default_rng(0).permutation(100_000)[:1000]
+    file.write(used, entries(used))
+    taken = sum((tmp_path / f"a{suffix}").stat().st_blocks * 512 for suffix in (".cells", ".marks"))
+    assert taken < 1000 * (entry_bytes(SHAPE) + 4) + 3 * 4096
+    assert file.marked().tolist() == sorted(used)
+
+
+def test_a_process_with_less_room_reads_what_is_within_it(tmp_path: Path) -> None:
+    ViewFile(tmp_path / "a", SHAPE, 100, 50).write(numbers(90, 80, 70), entries(numbers(90, 80, 70)))
+    small = ViewFile(tmp_path / "a", SHAPE, 100, 2)
+    assert small.read(numbers(70, 80, 90))[0].tolist() == [False, True, True]
+    small.write(numbers(5, 70), entries(numbers(5, 70)))
+    assert ViewFile(tmp_path / "a", SHAPE, 100, 50).marked().tolist() == [70, 80, 90]
 
 
 def test_disk_that_is_nearly_full_is_not_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(view_places, "RESERVE", 1 << 60)
-    file = ViewFile(tmp_path / "a", SHAPE, 10)
+    file = ViewFile(tmp_path / "a", SHAPE, 10, 10)
     file.write(numbers(1), entries(numbers(1)))
     assert not file.read(numbers(1))[0].any()
 
 
-@pytest.mark.parametrize("lost", ["entry", "half of the entry", "mark", "place"])
-def test_entry_that_is_not_whole_is_not_there(tmp_path: Path, lost: str) -> None:
-    ViewFile(tmp_path / "a", SHAPE, 10).write(numbers(1, 2), entries(numbers(1, 2)))
+@pytest.mark.parametrize("lost", ["entry", "half of the entry", "mark", "place", "row", "count of rows"])
+def test_entry_that_is_not_whole_is_not_there_and_is_made_again(tmp_path: Path, lost: str) -> None:
+    ViewFile(tmp_path / "a", SHAPE, 10, 10).write(numbers(1, 2), entries(numbers(1, 2)))
     size = entry_bytes(SHAPE)
-    cells, marks = (bytearray((tmp_path / f"a.{part}").read_bytes()) for part in ("cells", "marks"))
+    cells, marks, rows = (
+        bytearray((tmp_path / f"a.{part}").read_bytes()) for part in ("cells", "marks", "rows")
+    )
     if lost == "entry":  # the mark reached the disk before a power cut, the entry did not
-        cells[size : 2 * size] = bytes(size)
+        cells[:size] = bytes(size)
     elif lost == "half of the entry":
-        cells[size + size // 2 : 2 * size] = bytes(size // 2)
+        cells[size // 2 : size] = bytes(size // 2)
     elif lost == "mark":
-        marks[4:8] = bytes(4)
-    else:  # another slot's entry and mark
-        cells[size : 2 * size], marks[4:8] = cells[2 * size : 3 * size], marks[8:12]
-    (tmp_path / "a.cells").write_bytes(cells)
-    (tmp_path / "a.marks").write_bytes(marks)
-    found, values = ViewFile(tmp_path / "a", SHAPE, 10).read(numbers(1, 2))
-    assert found.tolist() == [False, True]
-    assert torch.equal(values, entries(numbers(2)))
+        marks[:4] = bytes(4)
+    elif lost == "place":  # another slot's entry and mark
+        cells[:size], marks[:4] = cells[size : 2 * size], marks[4:8]
+    elif lost == "row":
+        rows[8:12] = bytes(4)
+    else:
+        rows[:4] = bytes(4)
+    for part, content in (("cells", cells), ("marks", marks), ("rows", rows)):
+        (tmp_path / f"a.{part}").write_bytes(content)
+    file = ViewFile(tmp_path / "a", SHAPE, 10, 10)
+    found, values = file.read(numbers(1, 2))
+    assert found.tolist() == [lost == "count of rows", True]
+    assert torch.equal(values[-1:], entries(numbers(2)))
+    file.write(numbers(1, 5), entries(numbers(1, 5)))
+    found, values = file.read(numbers(1, 2, 5))
+    assert found.all()
+    assert torch.equal(values, entries(numbers(1, 2, 5)))
 
 
 def write_for_ever(path: Path, slots: int) -> None:
-    file = ViewFile(path, (16, 100), slots)
+    file = ViewFile(path, (16, 100), slots, slots)
     random = np.random.default_rng()
     while True:
         chosen = random.permutation(slots)[: slots // 3]
         file.write(chosen, entries(chosen, (16, 100)))
 
 
-def test_killed_writers_leave_whole_entries(tmp_path: Path) -> None:
+def test_killed_writers_leave_whole_entries_and_no_row_to_two_slots(tmp_path: Path) -> None:
     slots = 900
-    file = ViewFile(tmp_path / "a", (16, 100), slots)
+    file = ViewFile(tmp_path / "a", (16, 100), slots, slots)
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=write_for_ever, args=(tmp_path / "a", slots)) for _ in range(2)]
     for writer in writers:
@@ -119,3 +146,7 @@ def test_killed_writers_leave_whole_entries(tmp_path: Path) -> None:
     found, values = file.read(np.arange(slots))
     assert found.sum() >= slots // 2
     assert torch.equal(values, entries(np.flatnonzero(found), (16, 100)))
+    rows = np.fromfile(tmp_path / "a.rows", dtype=np.int32)
+    given = rows[1:][rows[1:] > 0]
+    assert len(set(given.tolist())) == len(given)
+    assert given.max() <= rows[0]

@@ -166,7 +166,7 @@ def test_training_curve_is_the_live_ones_within_rounding(
         assert ours["val/loss"] == pytest.approx(theirs["val/loss"], rel=2**-7)
 
 
-def test_feature_losses_and_uncounted_views_run_the_teacher_live(store: RunStore, digits: DataSet) -> None:
+def test_feature_losses_run_the_teacher_live(store: RunStore, digits: DataSet) -> None:
     for method in (
         Method(features=(CRD,)),
         Method(logit=LogitTerm(), features=(FeatureTerm(name="at", weight=1.0),)),

@@ -1,0 +1,80 @@
+"""What is read ahead is what a file would give, whether it is asked for as foreseen or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tests.trainables.teacher.test_cache import Counting, Slots
+from tests.trainables.trials import CPU
+from trainables.teacher.cache import TeacherCache
+from trainables.teacher.cache_memory import ViewMemory
+from trainables.teacher.read_ahead import ReadAhead
+
+SHAPE = (2, 3)
+
+
+def entries(slots: NDArray[np.int64]) -> Tensor:
+    return torch.from_numpy(slots).half()[:, None, None].expand(-1, *SHAPE)
+
+
+def opened(folder: Path) -> ReadAhead:
+    return ReadAhead(folder / "a", SHAPE, 1000, 500, pinned=False)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> ReadAhead:
+    """A file with the entries of all even slots below 200."""
+    written = opened(tmp_path)
+    even = np.arange(0, 200, 2)
+    written.write(even, entries(even))
+    return written
+
+
+@pytest.mark.parametrize(
+    ("ahead", "asked"),
+    [
+        ([4, 8, 12], [4, 8, 12]),
+        ([12, 4, 8, 5, 4], [8, 5, 4]),
+        ([4, 8], [4, 8, 12]),
+        ([], [4, 5]),
+        ([5, 7], [5, 7]),
+        ([4, 8], []),
+        ([999], [1, 2]),
+    ],
+)
+def test_entries_are_the_files(file: ReadAhead, ahead: list[int], asked: list[int]) -> None:
+    file.ahead(np.array(ahead, dtype=np.int64))
+    slots = np.array(asked, dtype=np.int64)
+    for _ in range(2):
+        found, values = file.read(slots)
+        assert found.tolist() == [slot % 2 == 0 for slot in asked]
+        assert torch.equal(values, entries(slots[found]))
+
+
+def test_a_later_window_takes_the_place_of_the_one_before(file: ReadAhead) -> None:
+    for start in range(0, 100, 20):
+        file.ahead(np.arange(start, start + 20))
+    found, values = file.read(np.arange(80, 100))
+    assert torch.equal(values, entries(np.arange(80, 100)[found]))
+
+
+def test_windows_of_an_epoch_are_read_ahead_without_those_in_memory(
+    tmp_path: Path, file: ReadAhead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = Counting()
+    memory = ViewMemory(1000, 100, SHAPE, CPU)
+    views = TeacherCache(teacher, Slots(), SHAPE, CPU, [memory, file])
+    windows = [np.arange(start, start + 30) for start in (0, 20, 60)]
+    foreseen = []
+    monkeypatch.setattr(ReadAhead, "ahead", lambda self, slots: foreseen.append(slots.tolist()))
+    for window, following in zip(windows, [*windows[1:], np.empty(0, np.int64)], strict=True):
+        assert torch.equal(views.cells(window), entries(window))
+        views.ahead(following)
+    assert foreseen == [list(range(30, 50)), list(range(60, 90)), []]
+    assert views.computed == 45 - 5
