@@ -28,7 +28,7 @@ def on_fake_device(*command: str, **settings: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["networks", "steps"])
+@pytest.mark.parametrize("name", ["networks", "steps", "data"])
 def test_the_gpu_path(name: str) -> None:
     on_fake_device("-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / f"device_{name}.py"))
 

@@ -52,6 +52,7 @@ class CachedTeacher:
         if self._at + size > self._end:
             self._start, self._end = self._at, min(self._at + max(WINDOW, size), len(self._slots))
             self._cells = self.views.cells(self._slots[self._start : self._end])
+            self.views.ahead(self._slots[self._end : self._end + WINDOW])
         cells = self._cells[self._at - self._start :][:size]
         self._at += size
         pooled = self.layout.regions(cells, pooled_scales(self.scales, self.pooling))

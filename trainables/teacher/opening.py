@@ -1,8 +1,8 @@
 """Opens the teacher of a trial: run live on each batch, or cached for each view.
 
-It is cached wherever images are not mixed and no feature loss asks for its maps: by image and view where views
-are counted, else by seed, epoch and image. Whether that is so follows from the trial's configuration and data
-alone; room on disk and device decides only what is computed again.
+It is cached wherever images are not mixed and no feature loss asks for its maps: by image and view where
+views are counted, else by seed, epoch and image. Whether that is so follows from the trial's configuration
+and data alone; room on disk and device decides only what is computed again.
 """
 
 from __future__ import annotations

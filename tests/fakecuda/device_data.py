@@ -1,0 +1,69 @@
+"""What large images and remembered views ask of the device and its memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from tests.fakecuda.counters import Counted
+from tests.fakecuda.engines import GPU, engine, inputs, runtime, train
+from trainables.data.staging import DeviceStaging
+from trainables.engine.runtime import CachePolicy
+from trainables.teacher.cache_memory import ViewMemory
+from trainables.teacher.cached import CachedTeacher
+from trainables.teacher.read_ahead import ReadAhead
+
+ENTRY = 16 * 100 * 2
+"""Bytes of a view's outputs: a grid of 4, 100 classes."""
+
+
+def finished(count: int) -> Counted:
+    """What finishing a batch of so many crops asks for."""
+    statistics = torch.ones(3, device=GPU)
+    batches = [DeviceStaging(count, 64, 32, statistics, statistics) for _ in range(2)]
+    for batch in batches:
+        for row in range(count):
+            batch.put(row, np.zeros((40 + row % 20, 50, 3), np.uint8), flip=row % 2 == 0)
+    batches[0].images()
+    with Counted() as counted:
+        assert batches[1].images().device.type == "cuda"
+    return counted
+
+
+def test_crops_are_finished_all_at_once() -> None:
+    few, many = finished(4), finished(64)
+    assert many.launches == few.launches
+    assert many.to_device == few.to_device == 2
+    assert many.synchronisations == 0
+
+
+def test_views_that_come_first_take_what_room_there_is() -> None:
+    of = inputs()
+    images, room = len(of.data.train), 100
+    built = engine(of, runtime(cache_policy=CachePolicy(room * ENTRY)))
+    assert isinstance(built.teacher, CachedTeacher)
+    memory, file = built.teacher.views.backends
+    assert isinstance(memory, ViewMemory)
+    assert isinstance(file, ReadAhead)
+    for epoch in range(3):
+        with Counted() as counted:
+            train(built, of.data)
+        assert built.teacher.views.computed == images + epoch * (images - room)
+    assert counted.allocations == 0
+
+
+def test_the_next_window_is_read_ahead_without_a_wait_for_the_device() -> None:
+    def second_epoch(steps: int) -> Counted:
+        of = inputs(steps=steps)
+        first = engine(of, runtime(cache_policy=CachePolicy(1 << 32)))
+        train(first, of.data)
+        again = engine(of, runtime(cache_policy=CachePolicy(1 << 32)))  # finds the file, and memory empty
+        assert isinstance(again.teacher, CachedTeacher)
+        again.teacher.views.computed = 0
+        with Counted() as counted:
+            train(again, of.data)
+        assert again.teacher.views.computed == 0
+        return counted
+
+    few, many = second_epoch(60), second_epoch(80)  # one window, and two
+    assert many.synchronisations == few.synchronisations
