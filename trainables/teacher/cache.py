@@ -209,4 +209,4 @@ class TeacherCache:
         return torch.cat(chunks)[: len(slots)]
 
     def _on_device(self, numbers: Slots) -> Tensor:
-        return torch.from_numpy(numbers).to(self.device)
+        return torch.from_numpy(numbers).to(self.device, non_blocking=True)

@@ -42,11 +42,11 @@ class ViewMemory:
     def write(self, slots: Slots, values: Tensor) -> None:
         """Write as :class:`CacheBackend` says."""
         rows = self._table.give(slots)
-        kept = rows >= 0
-        device = self._entries.device
-        if not kept.all():
-            values = values[torch.from_numpy(kept).to(values.device)]
-        self._entries[self._at(rows[kept])] = values.to(device)
+        kept = np.flatnonzero(rows >= 0)
+        values = values.to(self._entries.device)
+        if len(kept) < len(rows):
+            values = values[self._at(kept)]  # by number: a mask would wait for the device to count it
+        self._entries[self._at(rows[kept])] = values
 
     def _at(self, rows: Rows) -> Tensor:
-        return torch.from_numpy(rows).to(self._entries.device)
+        return torch.from_numpy(rows).to(self._entries.device, non_blocking=True)
