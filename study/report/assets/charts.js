@@ -96,7 +96,7 @@ const options = {
     const spans = chart.rows.flatMap((row, k) => (row.low === null ? [] : [[row.low, row.high, k]]));
     const zero = { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: css("--ink"), type: "solid" }, data: [{ xAxis: 0 }] };
     return {
-      grid: { left: 16, right: 24, top: 40, bottom: 44, containLabel: true }, xAxis: below(chart.label, { splitLine: { show: true, lineStyle: { color: css("--line") } } }),
+      grid: { left: 40, right: 24, top: 40, bottom: 44, containLabel: true }, xAxis: below(chart.label, { splitLine: { show: true, lineStyle: { color: css("--line") } } }),
       yAxis: axis("", { type: "category", inverse: true, data: chart.rows.map((row) => row.label), splitLine: { show: false } }),
       series: [{ type: "custom", renderItem: line, data: spans, encode: { x: [0, 1], y: 2 }, silent: true, z: 2 },
         { type: "scatter", data: chart.rows.map((row, k) => [row.points, k]), symbolSize: 11, itemStyle: { color: COLOURS[0] }, markLine: zero, z: 3 }],
