@@ -77,7 +77,7 @@ def estimated(plan: Plan, times: Mapping[str, StepTimes], fleet: Fleet) -> Study
     train = len(plan.raw.train_labels) * spec.data.fraction
     held_out = train * spec.data.validation
     epochs = {pair.label: plan.epochs for pair, _ in pairs}
-    looks = [_looks(plan, epochs[pair.label] * _trials_of_pair(expected, len(pairs))) for pair, _ in pairs]
+    looks = [_looks(plan, epochs[pair.label], _trials_of_pair(expected, len(pairs))) for pair, _ in pairs]
     whole = [
         factor
         * epochs[pair.label]
@@ -112,16 +112,21 @@ def _trials_of_pair(expected: ExpectedTrials, pairs: int) -> float:
     return (expected.trials["search"] + expected.trials["confirm"]) / pairs
 
 
-def _looks(plan: Plan, epochs: float) -> float:
+def _looks(plan: Plan, epochs: float, trials: float) -> float:
     """Return the share of images that the teacher has to look at: a view that it has seen is remembered.
 
-    Of V views, E draws meet V (1 - (1 - 1/V)^E).
+    Trials of one seed draw the same views: all of a search, and those that confirm under it. Of V views, E
+    draws meet V (1 - (1 - 1/V)^E); where views are not counted each draw is another.
     """
-    shown = plan.raw.augmentation
-    if not isinstance(shown, CropFlipViews) or plan.spec.resources.views == "off" or epochs <= 0:
+    if plan.spec.resources.views == "off" or plan.mixes or epochs * trials <= 0:
         return 1.0
-    views = 1 if plan.spec.data.augment == "none" else shown.count
-    return float(views * (1 - (1 - 1 / views) ** epochs) / epochs)
+    shown = plan.raw.augmentation
+    met = draws = epochs * min(trials, 1 + plan.spec.confirm.looks[-1])
+    if plan.spec.data.augment == "none":
+        met = 1.0
+    elif isinstance(shown, CropFlipViews):
+        met = shown.count * (1 - (1 - 1 / shown.count) ** draws)
+    return float(met / (epochs * trials))
 
 
 def _factor(times: StepTimes, fleet: Fleet) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from study.estimate.probe import StepTimes, measure_pair
 from study.estimate.step_times import measured_times
 from study.estimate.stopping_share import expected_share
 from study.loading import load_space
+from study.plan.expected import ExpectedTrials
 from study.plan.plan import Plan
 from study.plan.resolve import resolved
 from study.spec.study import ASHA, HyperBand, Median, Pair
 from trainables.config.trial import Training
+from trainables.data.raw import StreamedViews
 from trainables.storage.run_store import RunStore
 
 Write = Callable[..., Path]
@@ -47,6 +50,25 @@ def test_hours_are_images_times_seconds_by_stage(plan: Plan) -> None:
     least, most = (2 * (100 * (0.01 + looks * 0.002) + 20 * 0.001) / 3600 for looks in (0, 1))
     assert least < found["confirm"].trial <= most
     assert found["search"].hours == pytest.approx(trials * found["search"].trial)
+
+
+def test_trials_of_one_seed_ask_the_teacher_once(plan: Plan) -> None:
+    """Of images that are read in each epoch; of counted views later epochs meet some again."""
+    streamed = dataclasses.replace(plan.raw, augmentation=StreamedViews())
+    counted, epochwise = (
+        {s.name: s for s in estimated(p, times(p), Fleet(1, "core")).stages}["search"].trial
+        for p in (plan, dataclasses.replace(plan, raw=streamed))
+    )
+    trials = sum(ExpectedTrials.of(plan).trials[stage] for stage in ("search", "confirm")) / 2
+    looked = min(trials, 1 + plan.spec.confirm.looks[-1]) / trials
+    assert 0 < looked < 1
+    images = 100 * (0.01 + looked * 0.002) + 20 * 0.001
+    assert epochwise == pytest.approx(0.8 * 2 * images / 3600)
+    assert counted <= epochwise
+    off = dataclasses.replace(plan.spec, resources=dataclasses.replace(plan.spec.resources, views="off"))
+    unkept = dataclasses.replace(plan, spec=off)
+    found = {s.name: s for s in estimated(unkept, times(plan), Fleet(1, "core")).stages}
+    assert found["search"].trial > epochwise
 
 
 def test_devices_share_the_trials_but_one_trial_is_not_split(plan: Plan) -> None:
