@@ -20,7 +20,9 @@ from study.spec import published as paper
 from study.spec.distillation import Distillation
 from study.spec.source_code import WIDTH, _classes, without_study, written
 from study.spec.study import Confirm, Pair, Resources, Search, StudySpec
+from study.spec.training import TRAINING_KNOBS
 from study.workspace.folder import StudyFolder
+from trainables.config.data import Data
 from trainables.config.serialization import ConfigError
 from trainables.config.training import Training
 from trainables.config.trial import Teacher, TrialConfig
@@ -46,10 +48,15 @@ def pin(
     except ConfigError as error:
         raise UserError(f"trial {record.key} was written by another version: {error}") from None
     pair, teacher_training = _pair(folder, outline, file, record, config)
+    shown = _shown_otherwise(outline, pair, config)
+    data = dataclasses.replace(
+        config.data, fingerprint=None, **{name: old for name, (_, old) in shown.items()}
+    )
+    changes = {name: new for name, (new, _) in shown.items()}
     pinned = StudySpec(
-        data=dataclasses.replace(config.data, fingerprint=None),
+        data=data,
         pairs=(pair,),
-        methods=(Distillation.of(config.method),),
+        methods=(dataclasses.replace(Distillation.of(config.method), training=changes),),
         training=config.training,
         teacher_training=teacher_training,
         search=Search(seed=config.seed if record.stage == "search" else 0),
@@ -100,6 +107,17 @@ def _pair(
     raise UserError(
         f"trial {record.key}: the journal does not tell how its teacher {pair.teacher} was trained"
     )
+
+
+def _shown_otherwise(outline: JournalOutline, pair: Pair, config: TrialConfig) -> dict[str, tuple[Any, Any]]:
+    """Return what was done to the student's images and not to its teacher's: both values, by field."""
+    teachers = [r for r in outline.records.values() if r.stage == "teachers" and r.pair == pair.teacher]
+    names = [row.name for row in TRAINING_KNOBS.values() if row.holder is Data]
+    both = {
+        name: (getattr(config.data, name), getattr(teachers[0].trial.data, name))
+        for name in (names if teachers and pair.weights is None else ())
+    }
+    return {name: values for name, values in both.items() if values[0] != values[1]}
 
 
 def weight_file(folder: StudyFolder, given: str, weights: str | None) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from study.spec.distillation import Distillation
+from trainables.config.training import DefaultRate
 
 WIDTH = 110
 
@@ -72,8 +73,12 @@ def _set_fields(value: Any) -> Iterable[tuple[str, Any]]:
         default = field.default
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
-        if getattr(value, field.name) != default:
-            yield field.name, getattr(value, field.name)
+        held = getattr(value, field.name)
+        unlike_sgd = (
+            isinstance(default, DefaultRate) and value.optimizer != "sgd"
+        )  # which needs a rate written
+        if held != default or unlike_sgd:
+            yield field.name, held
 
 
 def _classes(value: Any) -> set[str]:

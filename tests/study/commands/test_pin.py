@@ -33,6 +33,8 @@ METHODS = {
     ' options={"dkd": {"beta": 6.5, "temperature": 3.0}})',
     "feature": 'Feature("reviewkd", plus=DKD(), weight=0.7, warmup_epochs=2)',
     "crd": 'Feature("crd", weight=0.3, negatives=32)',
+    "trained otherwise": 'KD(training={"optimizer": "adamw", "nesterov": False, "lr": 0.05,'
+    ' "adam_beta2": 0.99, "label_smoothing": 0.1, "ema_decay": 0.9, "augment_strength": 0.4})',
     "own": 'SDD(base="halved", options={"halved": {"power": 3.0}}, alpha=2.0)',
 }
 OWN = '''
