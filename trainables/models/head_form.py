@@ -119,7 +119,7 @@ def _features(name: str, parts: NetworkParts, image: Tensor) -> tuple[Tensor, nn
 def _filled(parts: NetworkParts, features: Tensor) -> nn.Module:
     """Return a copy of the head in which the modules that run have random numbers on the CPU."""
     head = copy.deepcopy(parts.head)
-    used: list[nn.Module] = []
+    used: list[nn.Module] = [head]
     hooks = [module.register_forward_pre_hook(lambda at, _: used.append(at)) for module in head.modules()]
     getattr(head, parts.logits)(features)
     for hook in hooks:
