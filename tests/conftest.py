@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,16 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of an S3 server that runs for as long as the tests do."""
     with object_server(tmp_path_factory.mktemp("s3") / "server.log") as environment:
         yield environment
+
+
+@pytest.fixture(scope="session")
+def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database as it is made, which takes seconds; to be copied."""
+    from study.tracking.client import make_database
+
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    make_database(file)
+    return file
 
 
 @pytest.fixture(autouse=True)

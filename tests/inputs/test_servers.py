@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from study.search.optuna_storage import open_optuna_storage
-from study.tracking.client import check_tracking, make_database
+from study.tracking.client import check_tracking
 from study.tracking.refusals import schema_revisions
 from study.workspace.folder import StudyFolder
 from study.workspace.sqlite import sqlite_url
@@ -19,14 +19,6 @@ from tests.object_server import free_port
 
 KNOWN, HEAD = schema_revisions()
 OLDER = min(KNOWN - {HEAD})
-
-
-@pytest.fixture(scope="module")
-def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database as it is made, which takes seconds."""
-    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    make_database(file)
-    return file
 
 
 def changed(*statements: str, at: str = "mlflow.db") -> Callable[[Path], str]:

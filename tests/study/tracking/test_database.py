@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from study.errors import TrackingError
-from study.tracking.client import check_tracking, connect, make_database
+from study.tracking.client import check_tracking, connect
 from study.tracking.database import local_path
 from study.tracking.refusals import schema_revisions
 from study.tracking.run_writer import RunWriter
@@ -22,20 +22,12 @@ ODD = "50 % of $HOME?#{x}'s"
 """A folder's name with what means something in a URL, a shell or a template."""
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database as it is made, which takes seconds."""
-    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    make_database(file)
-    return file
-
-
 @pytest.fixture
-def folder(empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
+def folder(mlflow_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     results = tmp_path / ODD
     results.mkdir()
-    shutil.copy(empty, results / "mlflow.db")
+    shutil.copy(mlflow_database, results / "mlflow.db")
     return StudyFolder(results, "mine")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -13,11 +14,17 @@ from study.tracking.refusals import deleted, refusal, schema_fault, schema_revis
 from study.tracking.run_writer import StudyOutcome
 from study.tracking.uploader import MlflowUploader
 from study.workspace.folder import StudyFolder
-from tests.study.tracking.test_database import empty, folder  # noqa: F401
 from tests.study.tracking.test_uploader import record
 
 
-def test_an_experiment_that_is_deleted_meanwhile_is_told_at_once(folder: StudyFolder) -> None:  # noqa: F811
+@pytest.fixture
+def folder(mlflow_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shutil.copy(mlflow_database, tmp_path)
+    return StudyFolder(tmp_path, "mine")
+
+
+def test_an_experiment_that_is_deleted_meanwhile_is_told_at_once(folder: StudyFolder) -> None:
     said: list[str] = []
     uploader = MlflowUploader(folder, {"name": "mine"}, said.append)
     uploader.ended(record(0, 1, "done"))
@@ -39,7 +46,7 @@ def test_an_experiment_that_is_deleted_meanwhile_is_told_at_once(folder: StudyFo
 
 
 def test_artifacts_that_have_no_place_are_refused_and_the_rest_arrives(
-    folder: StudyFolder,  # noqa: F811
+    folder: StudyFolder,
 ) -> None:
     (folder.results / "mlartifacts").write_text("not a folder")
     said: list[str] = []
@@ -57,7 +64,7 @@ def test_a_launch_that_ends_while_the_database_is_made_leaves_no_thread(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     (tmp_path / "scratch").mkdir()
     said: list[str] = []
-    folder = StudyFolder(tmp_path / "results", "mine")  # noqa: F811
+    folder = StudyFolder(tmp_path / "results", "mine")
     uploader = MlflowUploader(folder, {"name": "mine"}, said.append)
     uploader.reported(record(0, 1), 1)
     deadline = time.monotonic() + 60
@@ -75,7 +82,7 @@ def test_a_launch_that_ends_before_mlflow_is_opened_does_not_open_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    folder = StudyFolder(tmp_path, "mine")  # noqa: F811
+    folder = StudyFolder(tmp_path, "mine")
     uploader = MlflowUploader(folder, {"name": "mine"}, pytest.fail)
     uploader.began(record(0, 0))
     assert not uploader.close(3)
