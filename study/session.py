@@ -107,34 +107,51 @@ class Session:
         if mirror is not None:
             self._stack.enter_context(mirror.following(log.warning))
         self.tracker = MlflowUploader(folder, file.plain, log.warning)
+        self._stack.callback(self.tracker.close, 0.0)  # its thread ends however the launch does
         self.tracker.replay(journal.records)
         self.recorder = Recorder(journal, [self.progress, self.tracker])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is KeyboardInterrupt:  # what follows takes seconds, and must not be cut short
-            for signum in ENDING_SIGNALS:
-                signal.signal(signum, signal.SIG_IGN)
+        if kind is KeyboardInterrupt:
+            ignore_signals()
         if kind is not None:
             log.debug(f"the launch ends early: {kind.__name__}", exc_info=error)
-        self.cluster.close()
-        from study.results.csv_files import write_csvs
-
         try:
+            self.cluster.close()
+            from study.results.csv_files import write_csvs
+
             self.recorder.journal.note(LeaveNote(outcome=self._outcome(kind)))
             write_csvs(self.folder, self.recorder.records)
         except (StudyHalted, OSError) as fault:
             if kind is None:
                 raise StudyHalted(str(fault)) from fault
+        except KeyboardInterrupt:
+            ignore_signals()
+            self.report = None
+            raise
         finally:
+            try:
+                self._send_the_rest()
+            finally:
+                self._stack.close()
+
+    def _send_the_rest(self) -> None:
+        """Send to MLflow what it lacks: a finished study's whole, else what goes in a few seconds."""
+        sent = False
+        try:
             if self.report is not None:
                 sent = self.tracker.close(SEND_TIMEOUT_S, self.report.outcome)
             else:
                 sent = self.tracker.close(SEND_TIMEOUT_INTERRUPTED_S)
-            self._stack.close()
-        if not sent:
-            log.warning("MLflow has not got everything yet; the same command again sends the rest")
+        except KeyboardInterrupt:
+            ignore_signals()
+            self.tracker.close(SEND_TIMEOUT_INTERRUPTED_S)
+            raise
+        finally:
+            if not sent:
+                log.warning("MLflow has not got everything yet; the same command again sends the rest")
 
     def _check_search(self) -> None:
         """Check that Optuna's database can be used, and that its searches of our names are this study's."""
@@ -192,3 +209,9 @@ class Session:
         log.info(f"{len(records)} trials, {failed} failed; this launch took {duration(seconds)}")
         log_where(self.folder)
         return failed == 0
+
+
+def ignore_signals() -> None:
+    """Let nothing interrupt what follows: it takes seconds, and leaves things in order."""
+    for signum in ENDING_SIGNALS:
+        signal.signal(signum, signal.SIG_IGN)
