@@ -23,14 +23,19 @@ BATCH = 64
 
 
 def inputs(
-    method: Method | None = None, *, steps: int = 4, student: str = "resnet8", **training: Any
+    method: Method | None = None,
+    *,
+    steps: int = 4,
+    student: str = "resnet8",
+    test_images: int = 100,
+    **training: Any,
 ) -> TrialInputs:
     """A trial of ``student`` under resnet8, by SD-KD unless ``method`` is given, in bf16."""
     store = Path(tempfile.mkdtemp())
     config = made.trial(store, "resnet8", student, (1, 2), "bf16", BATCH)
     changed = dataclasses.replace(config.training, **training)
     config = dataclasses.replace(config, method=method or config.method, training=changed)
-    data = prepare(made.raw(max(steps * BATCH, made.CLASSES), 100), config.data, GPU)
+    data = prepare(made.raw(max(steps * BATCH, made.CLASSES), test_images), config.data, GPU)
     return TrialInputs(config, RunStore(store), data)
 
 

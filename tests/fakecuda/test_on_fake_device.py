@@ -28,14 +28,21 @@ def on_fake_device(*command: str, **settings: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["networks", "steps", "data"])
+def run_file(name: str, marked: str) -> None:
+    """Run the tests of ``device_<name>.py`` that are ``marked``."""
+    options = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", "-m", marked]
+    on_fake_device(*options, str(HERE / f"device_{name}.py"))
+
+
+@pytest.mark.parametrize("name", ["data", "networks", "recorded", "steps"])
 def test_the_gpu_path(name: str) -> None:
-    on_fake_device("-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / f"device_{name}.py"))
+    run_file(name, "not slow")
 
 
 @pytest.mark.slow
-def test_the_compiled_gpu_path() -> None:
-    on_fake_device("-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "device_compiled.py"))
+@pytest.mark.parametrize("name", ["networks", "compiled"])
+def test_the_compiled_gpu_path(name: str) -> None:
+    run_file(name, "slow")
 
 
 def test_a_t4_gets_float32_and_refuses_bf16() -> None:

@@ -35,6 +35,20 @@ class EpochPlan:
     views: NDArray[np.int64]
     sizes: list[int]
 
+    def cut(self, batches: int) -> tuple[EpochPlan, EpochPlan]:
+        """Return the first so many batches, and the rest.
+
+        >>> [part.sizes for part in evaluation(5, 2, view=0).cut(2)]
+        [[2, 2], [1]]
+        """
+        at = sum(self.sizes[:batches])
+        first = EpochPlan(self.rows[:at], self.views[:at], self.sizes[:batches])
+        return first, EpochPlan(self.rows[at:], self.views[at:], self.sizes[batches:])
+
+    def whole(self, batch_size: int) -> int:
+        """Count the batches of ``batch_size`` images at the beginning."""
+        return next((n for n, size in enumerate(self.sizes) if size != batch_size), len(self.sizes))
+
 
 def evaluation(size: int, batch_size: int, view: int, worker: tuple[int, int] = (0, 1)) -> EpochPlan:
     """Plan a pass over all images in order, in one view; a worker may get a batch fewer than another."""

@@ -25,10 +25,14 @@ class ResidentSplit(Split):
     >>> index = digits.test.index[:2]
     >>> digits.test.images(index, torch.full((2,), digits.test.plain)).shape
     torch.Size([2, 3, 32, 32])
+
+    Attributes:
+        shown: numbers that decide, beside the raw image and the view, what :meth:`images` returns.
     """
 
     views: int
     augmentation: CropFlipViews
+    shown: list[float]
 
     def __init__(
         self,
@@ -43,14 +47,8 @@ class ResidentSplit(Split):
         self.augmentation = views
         self.views = views.count
         self.plain = views.plain
-        self._store, self._mean, self._std = store, mean, std
-
-    @property
-    def shown(self) -> list[float]:
-        """Numbers that decide, beside the raw image and the view, what :meth:`images` returns."""
-        normalised = torch.stack((self._mean, self._std)).flatten().tolist()
-        views = self.augmentation
-        return [views.padding, views.flip, views.cut, *normalised]
+        self._store, self._mean, self._std = store, mean.to(store.device), std.to(store.device)
+        self.shown = [views.padding, views.flip, views.cut, *mean.tolist(), *std.tolist()]
 
     @property
     def population(self) -> int:
@@ -61,7 +59,8 @@ class ResidentSplit(Split):
         """Return images [B,3,H,W] at raw positions ``index`` [B] in ``view`` [B], as batches show them."""
         return apply_view(self._store[index], view, self.augmentation, self._mean, self._std)
 
-    def _show(self, plan: EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
+    def show(self, plan: EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
+        """Yield the batches of ``plan``; augmented by ``seeds``, (seed, epoch), or not if None."""
         rows = as_tensor(plan.rows, self.device)
         index, labels = self.index[rows], self.labels[rows]
         views = as_tensor(plan.views, self.device)
@@ -78,7 +77,7 @@ def resident_parts(
     none = CropFlipViews(padding=0, flip=False)
     augmented = data.augment == "standard"
     augmentation = raw.augmentation.at_strength(data.augment_strength) if augmented else none
-    mean, std = torch.tensor(raw.mean, device=device), torch.tensor(raw.std, device=device)
+    mean, std = torch.tensor(raw.mean), torch.tensor(raw.std)
     centred = raw.augmentation.centred
     train = as_tensor(raw.train_images if augmented else centred(raw.train_images), device)
     test = as_tensor(centred(raw.test_images), device)

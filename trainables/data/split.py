@@ -104,12 +104,11 @@ class Split(ABC):
         if epoch is None:
             if view is not None and not 0 <= view < (self.views or 0):
                 raise ValueError(f"view {view} is not one of {self.views}")
-            plan = epochs.evaluation(len(self), batch_size, self.plain if view is None else view, worker)
-            return self._show(plan, None)
+            return self.show(self.plan_of_all(batch_size, view=view, worker=worker), None)
         if view is not None:
             raise ValueError("a training epoch draws its views")
         plan = self.plan(batch_size, epoch=epoch, seed=seed, parts=parts, drop_last=drop_last, worker=worker)
-        return self._show(plan, (seed, epoch))
+        return self.show(plan, (seed, epoch))
 
     def plan(
         self,
@@ -133,8 +132,14 @@ class Split(ABC):
             worker=worker,
         )
 
+    def plan_of_all(
+        self, batch_size: int, *, view: int | None = None, worker: tuple[int, int] = (0, 1)
+    ) -> epochs.EpochPlan:
+        """Return what :meth:`batches` shows in an evaluation, without the images."""
+        return epochs.evaluation(len(self), batch_size, self.plain if view is None else view, worker)
+
     @abstractmethod
-    def _show(self, plan: epochs.EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
+    def show(self, plan: epochs.EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
         """Yield the batches of ``plan``; augmented by ``seeds``, or not if None."""
 
 

@@ -152,7 +152,8 @@ class StreamedSplit(Split):
         (images,) = self._reader.batches(index, [len(index)], seeds if self.augmented else None)
         return images
 
-    def _show(self, plan: EpochPlan, seeds: Seeds) -> Iterator[Batch]:
+    def show(self, plan: EpochPlan, seeds: Seeds) -> Iterator[Batch]:
+        """Yield the batches of ``plan``; augmented by ``seeds``, (seed, epoch), or not if None."""
         rows = as_tensor(plan.rows, self.device)
         index, labels = self.index[rows], self.labels[rows]
         views = as_tensor(plan.views, self.device)

@@ -6,6 +6,7 @@ this file does not import torch, so that a launch can ask for a name of a precis
 
 from __future__ import annotations
 
+import platform
 from typing import TYPE_CHECKING, Literal
 
 from trainables.config.serialization import ConfigError
@@ -49,6 +50,17 @@ def best_precision(device: torch.device | None = None) -> Precision:
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return "bf16" if able.get("amx_bf16") or able.get("avx512_bf16") else "float32"
+
+
+def hardware(device: torch.device) -> str:
+    """Return what decides how sums are rounded on ``device``, and which code runs there."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    flags = [name for name, value in sorted(able.items()) if value is True]
+    return " ".join([platform.machine(), torch.backends.cpu.get_cpu_capability(), *flags])
 
 
 def check_device(training: Training, device: torch.device) -> None:

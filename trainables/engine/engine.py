@@ -1,84 +1,42 @@
-"""Trains a student against a teacher, one optimisation step after the other, on a device, in a precision."""
+"""Trains a student against a teacher, epoch after epoch, on a device, in a precision."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.config.training import Training
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.mixing import MixedLabels, drawn_mixture, mixed
+from trainables.data.resident import ResidentSplit
 from trainables.data.split import Batch, Split
-from trainables.distributed.batch_norm import batch_statistics
-from trainables.engine.compilation import CompiledStep
+from trainables.engine.compiled_step import CompiledStep
 from trainables.engine.criterion import Criterion
-from trainables.engine.device import autocast
 from trainables.engine.evaluation import MetricTotals
-from trainables.engine.head import HeadOutputs, MultiScaleHead
-from trainables.engine.optimizer import make_optimizer
+from trainables.engine.head import MultiScaleHead
+from trainables.engine.optimizer import Optimizer
 from trainables.engine.runtime import Runtime
 from trainables.engine.schedule import learning_rate
+from trainables.engine.step import Step, TeacherOutputs
 from trainables.engine.weight_average import WeightAverage
-
-
-class TeacherOutputs(Protocol):
-    """Gives a trial its teacher's outputs, computed or looked up; see :mod:`trainables.teacher`."""
-
-    @property
-    def seconds(self) -> float:
-        """Seconds spent on outputs so far."""
-
-    def begin_epoch(self, split: Split, plan: EpochPlan) -> None:
-        """Learn which images the epoch that begins has, and in which views, to look ahead."""
-
-    def __call__(self, batch: Batch) -> HeadOutputs:
-        """Return the outputs for the next batch of the epoch."""
-
-
-class ForwardAndLoss(nn.Module):
-    """Runs forward pass and loss of one batch, or of this process's share of it, uncompiled."""
-
-    def __init__(
-        self, student: MultiScaleHead, criterion: Criterion, training: Training, runtime: Runtime
-    ) -> None:
-        super().__init__()
-        self.student = student
-        self.criterion = criterion
-        self.settings = training
-        self.runtime = runtime
-
-    def forward(
-        self,
-        images: Tensor,
-        teacher: HeadOutputs | None,
-        target: Tensor,
-        index: Tensor,
-        epoch: int,
-        mixed: MixedLabels | None = None,
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the terms of the loss and the student's logits [B, K]."""
-        with batch_statistics(self.settings.batch_norm_parts, self.runtime.group):
-            with autocast(self.settings, self.runtime.device):
-                student = self.student(images)
-            return self.criterion(student, teacher, target, index, epoch, mixed), student.logits
+from trainables.engine.whole_step import WholeStep, epoch_values
 
 
 class Engine:
     """Trains one student against one teacher.
 
+    Whole batches of a split that lies on the device go through :class:`WholeStep`, which asks nothing of the
+    host between them; a last smaller batch, streamed or mixed images and shares of a group's batches come one
+    by one.
+
     Attributes:
-        student: the student under a multi-scale head.
-        teacher: the source of the teacher's outputs; None for plain training.
-        criterion: the loss, and parameters of its own if it has any.
         runtime: its device, and the processes that share each batch.
-        compiled: the compiled forward pass and loss, of the modules of ``student``; None to run eager.
-        eager: the same, uncompiled.
-        average: the moving average of the student's weights, where the training has one.
+        whole: the step of whole batches, once there was one.
 
     Example:
+        >>> import torch
         >>> from trainables.config.method import Method
         >>> from trainables.models import build
         >>> student = MultiScaleHead(build("resnet8", 10))
@@ -98,45 +56,109 @@ class Engine:
         runtime: Runtime,
         compiled: CompiledStep | None = None,
     ) -> None:
-        self.training = training
         self.runtime = runtime
-        self.compiled = compiled
-        self.student = student
-        self.teacher = teacher
-        self.criterion = criterion.to(runtime.device)
-        self.eager = runtime.group.data_parallel(ForwardAndLoss(student, self.criterion, training, runtime))
-        self.optimizer = make_optimizer([*self.student.parameters(), *self.criterion.parameters()], training)
-        decay = training.ema_decay
-        self.average = None if decay is None else WeightAverage(student.network, decay)
+        self._step = Step(student, teacher, criterion, training, runtime, compiled)
+        self.whole: WholeStep | None = None
+
+    @property
+    def training(self) -> Training:
+        """Settings of optimisation."""
+        return self._step.training
+
+    @property
+    def student(self) -> MultiScaleHead:
+        """The student under a multi-scale head."""
+        return self._step.student
+
+    @property
+    def teacher(self) -> TeacherOutputs | None:
+        """The source of the teacher's outputs; None for plain training."""
+        return self._step.teacher
+
+    @teacher.setter
+    def teacher(self, teacher: TeacherOutputs | None) -> None:
+        self._step.teacher = teacher
+
+    @property
+    def criterion(self) -> Criterion:
+        """The loss, and parameters of its own if it has any."""
+        return self._step.criterion
+
+    @property
+    def compiled(self) -> CompiledStep | None:
+        """The compiled forward pass and loss, of the modules of the student; None where it runs eager."""
+        return self._step.compiled
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimiser of the student's and the loss's parameters."""
+        return self._step.optimizer
+
+    @property
+    def average(self) -> WeightAverage | None:
+        """The moving average of the student's weights, where the training has one."""
+        return self._step.average
 
     def train_epoch(self, split: Split, epoch: int, seed: int) -> dict[str, float]:
         """Train one epoch, counted from 1; return means of the loss and its terms, and top-1 in percent."""
-        self.student.train()
-        self.criterion.train()
-        totals, group = MetricTotals(), self.runtime.group
-        batch_size, parts = self.training.batch_size, self.training.batch_norm_parts
-        kept: Any = {"parts": parts, "drop_last": self.training.drop_last}
-        order: Any = {"epoch": epoch, "seed": seed, **kept, "worker": group.share}
-        images, steps = split.trained(batch_size, **kept), split.steps(batch_size, **kept)
-        if self.teacher is not None:
-            self.teacher.begin_epoch(split, split.plan(batch_size, **order))
-        for step, batch in enumerate(split.batches(batch_size, **order)):
-            self.optimizer.lr = learning_rate(self.training, epoch - 1 + step / steps)
-            labels, mixture = None, drawn_mixture(self.training, seed, epoch, step)
-            if mixture is not None:
-                batch, labels = mixed(batch, mixture, seed=seed, epoch=epoch, step=step, rank=group.rank)
-            terms, logits = self.step(batch, epoch, min(batch_size, images - step * batch_size), labels)
-            size = len(batch.target)
-            losses = {f"train/loss_{name}": value.detach() * size for name, value in terms.items()}
-            hits = (logits.argmax(1) == batch.target).sum() * 100.0
-            totals.add(
-                size, **{"train/loss": torch.stack(list(losses.values())).sum(), **losses, "train/top1": hits}
-            )
+        training, group = self.training, self.runtime.group
+        parts = training.batch_norm_parts
+        plan = split.plan(
+            training.batch_size,
+            epoch=epoch,
+            seed=seed,
+            parts=parts,
+            drop_last=training.drop_last,
+            worker=group.share,
+        )
+        metrics = self.train(split, plan, epoch, seed)
         if parts > 1:
-            group.average_buffers(self.eager)
+            group.average_buffers(self._step.eager)
             if self.average is not None:
                 self.average.share(group)
-        return totals.means(group)
+        return metrics
+
+    def train(self, split: Split, plan: EpochPlan, epoch: int, seed: int) -> dict[str, float]:
+        """Train on the batches of ``plan``, an epoch's or its first ones; return what an epoch does."""
+        self.student.train()
+        self.criterion.train()
+        if self.teacher is not None:
+            self.teacher.begin_epoch(split, plan)
+        rates = self._rates(split, epoch)
+        totals = MetricTotals()
+        done = 0
+        if self.runtime.group.size == 1 and isinstance(split, ResidentSplit) and not self.training.mixes:
+            done = plan.whole(self.training.batch_size)
+            if done:
+                whole, rest = plan.cut(done)
+                self._step.begin_epoch(epoch)
+                sums = self._whole(split).run(whole, rates[:done])
+                totals.add(len(whole.rows), **sums)
+                plan = rest
+        size = self.training.batch_size
+        images = split.trained(size, parts=self.training.batch_norm_parts, drop_last=self.training.drop_last)
+        for step, batch in enumerate(split.show(plan, (seed, epoch)), start=done):
+            self.optimizer.lr = rates[step]
+            labels, mixture = None, drawn_mixture(self.training, seed, epoch, step)
+            if mixture is not None:
+                rank = self.runtime.group.rank
+                batch, labels = mixed(batch, mixture, seed=seed, epoch=epoch, step=step, rank=rank)
+            terms, logits = self.step(batch, epoch, min(size, images - step * size), labels)
+            totals.add(len(batch.target), **epoch_values(terms, logits, batch.target))
+        self.optimizer.lr = rates[done + len(plan.sizes) - 1]
+        return totals.means(self.runtime.group)
+
+    def _rates(self, split: Split, epoch: int) -> list[float]:
+        """Return the learning rate of each step of ``epoch``."""
+        training = self.training
+        kept: Any = {"parts": training.batch_norm_parts, "drop_last": training.drop_last}
+        steps = split.steps(training.batch_size, **kept)
+        return [learning_rate(training, epoch - 1 + step / steps) for step in range(steps)]
+
+    def _whole(self, split: ResidentSplit) -> WholeStep:
+        if self.whole is None or self.whole.split is not split:
+            self.whole = WholeStep(self._step, split)
+        return self.whole
 
     def step(
         self, batch: Batch, epoch: int, total: int | None = None, labels: MixedLabels | None = None
@@ -146,23 +168,27 @@ class Engine:
         ``labels`` are the second ones of mixed images. Returns the terms of the loss and the student's logits
         [B, K], both of the share.
         """
-        if self.compiled is not None and self.runtime.device.type == "cuda":
-            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        teacher = self.teacher(batch) if self.teacher is not None else None
-        images = batch.images.contiguous(memory_format=torch.channels_last)
-        if self.compiled is not None and len(images) == self.training.batch_size:
-            given = (images, teacher, batch.target, batch.index)
-            terms, logits = self.compiled(*given, self.criterion, epoch, labels)
-        else:
-            terms, logits = self.eager(images, teacher, batch.target, batch.index, epoch, labels)
-        loss = torch.stack(list(terms.values())).sum()
-        self.optimizer.zero_grad()
-        scaled = self.runtime.group.scale_loss(loss, len(images), total or len(images))
-        scaled.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        if self.average is not None:
-            self.average.update()
-        return terms, logits
+        if self.teacher is not None:
+            self.teacher.advance(len(batch.target))
+        self._step.begin_epoch(epoch)
+        return self._step(batch, total=total, labels=labels)
+
+    def record(self, split: ResidentSplit, what: str) -> Engine:
+        """Record the step of whole batches of ``split`` as a CUDA graph, where that is possible.
+
+        Args:
+            what: whose step it is, for the log; what was refused once is not tried again.
+        """
+        self.student.train()
+        self.criterion.train()
+        self._whole(split).record(what, self.runtime)
+        return self
+
+    def take_over(self, other: Engine) -> Engine:
+        """Go on for the trial of ``other``, with what is recorded here; return this engine."""
+        self.runtime = other.runtime
+        self._step.take_over(other._step)
+        return self
 
     def measured_weights(self) -> AbstractContextManager[None]:
         """Return a context in which the student has the weights to measure and file: those of the average."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +12,13 @@ from torch.nn import functional
 from trainables.config.training import Training
 from trainables.config.trial import TrialConfig
 from trainables.data.dataset import DataSet
-from trainables.data.split import Batch
+from trainables.data.epoch_plan import EpochPlan
+from trainables.data.resident import ResidentSplit
+from trainables.data.split import Batch, Split
 from trainables.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from trainables.engine.device import autocast
+from trainables.engine.epoch_tables import EpochTables
+from trainables.engine.recorded import Repeated
 from trainables.engine.runtime import Runtime
 
 Metrics = dict[str, float]
@@ -62,24 +67,94 @@ def evaluate(
     """Return means over all images of the group, of which ``batches`` are this process's share.
 
     They are ``split/loss`` (cross-entropy), ``split/top1`` and, from six classes on, ``split/top5``, in
-    percent. The last map is pooled and classified in float32, whatever ``training`` computes in: logits in
-    bf16 tie for the first place in one of a hundred images.
+    percent; see :func:`batch_values`.
     """
     network.eval()
     totals = MetricTotals()
     for batch in batches:
-        with autocast(training, runtime.device):
-            stages = network.forward_stages(batch.images.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
-        logits = network.classifier(stages.final_as(Tensor.float).pooled)  # type: ignore[operator]
-        target = batch.target
-        values = {
-            "loss": functional.cross_entropy(logits, target, reduction="sum"),
-            "top1": (logits.argmax(1) == target).sum() * 100.0,
-        }
-        if logits.shape[1] > 5:
-            values["top5"] = (logits.topk(5, dim=1).indices == target[:, None]).any(1).sum() * 100.0
-        totals.add(len(target), **{f"{split}/{name}": value for name, value in values.items()})
-    return totals.means(runtime.group)
+        totals.add(len(batch.target), **batch_values(network, batch, training, runtime))
+    return {f"{split}/{name}": value for name, value in totals.means(runtime.group).items()}
+
+
+def batch_values(network: nn.Module, batch: Batch, training: Training, runtime: Runtime) -> dict[str, Tensor]:
+    """Return sums over a batch's images: loss, and hits in percent.
+
+    The last map is pooled and classified in float32, whatever ``training`` computes in: logits in bf16 tie
+    for the first place in one of a hundred images.
+    """
+    with autocast(training, runtime.device):
+        stages = network.forward_stages(batch.images.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
+    logits = network.classifier(stages.final_as(Tensor.float).pooled)  # type: ignore[operator]
+    target = batch.target
+    values = {
+        "loss": functional.cross_entropy(logits, target, reduction="sum"),
+        "top1": (logits.argmax(1) == target).sum() * 100.0,
+    }
+    if logits.shape[1] > 5:
+        values["top5"] = (logits.topk(5, dim=1).indices == target[:, None]).any(1).sum() * 100.0
+    return values
+
+
+class WholeEvaluation:
+    """Measures a network on the whole batches of a resident split, by work that asks nothing of the host.
+
+    On a GPU it is one CUDA graph a batch, recorded when it is first wanted.
+    """
+
+    def __init__(
+        self, network: nn.Module, split: ResidentSplit, training: Training, runtime: Runtime
+    ) -> None:
+        self.network = network
+        self.training = training
+        self.runtime = runtime
+        self.tables = EpochTables(split, EVALUATION_BATCH, max(1, len(split) // EVALUATION_BATCH))
+        self.sums = torch.zeros(3, dtype=torch.float32, device=split.device)
+        self.names: list[str] = []
+        self.work = Repeated(self._batch)
+        if runtime.records:
+            network.eval()
+            self.work.record(
+                f"the evaluation of {type(network).__name__}", (self.sums, self.tables.step), runtime
+            )
+
+    @torch.no_grad()
+    def _batch(self) -> None:
+        batch, _ = self.tables.next()
+        values = batch_values(self.network, batch, self.training, self.runtime)
+        self.names = list(values)
+        self.sums[: len(values)] += torch.stack([value.float() for value in values.values()])
+
+    def run(self, plan: EpochPlan) -> dict[str, Tensor]:
+        """Return sums over the images of ``plan``, whole batches all of them."""
+        self.tables.begin(plan)
+        self.sums.zero_()
+        for _ in plan.sizes:
+            self.work()
+        return dict(zip(self.names, self.sums.clone(), strict=False))
+
+
+@torch.no_grad()
+def evaluate_split(
+    network: nn.Module, split: Split, name: str, training: Training, runtime: Runtime
+) -> Metrics:
+    """Return what :func:`evaluate` does, of all images of ``split``."""
+    plan = split.plan_of_all(EVALUATION_BATCH, worker=runtime.group.share)
+    whole = plan.whole(EVALUATION_BATCH)
+    if not isinstance(split, ResidentSplit) or not whole:
+        return evaluate(network, split.show(plan, None), name, training, runtime)
+    network.eval()
+    first, rest = plan.cut(whole)
+    if runtime.records:
+        key = (id(network), id(split), training.precision)  # both live as long as what is kept
+        make = partial(WholeEvaluation, network, split, training, runtime)
+        evaluation = runtime.process_cache.get("evaluation", key, make, capacity=4)
+    else:
+        evaluation = WholeEvaluation(network, split, training, runtime)
+    totals = MetricTotals()
+    totals.add(len(first.rows), **evaluation.run(first))
+    for batch in split.show(rest, None):
+        totals.add(len(batch.target), **batch_values(network, batch, training, runtime))
+    return {f"{name}/{value}": mean for value, mean in totals.means(runtime.group).items()}
 
 
 def evaluate_due(
@@ -91,6 +166,5 @@ def evaluate_due(
         due["test"] = data.test
     metrics: Metrics = {}
     for name, split in due.items():
-        batches = split.batches(EVALUATION_BATCH, epoch=None, worker=runtime.group.share)
-        metrics |= evaluate(student, batches, name, config.training, runtime)
+        metrics |= evaluate_split(student, split, name, config.training, runtime)
     return metrics

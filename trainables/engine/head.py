@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import torch
@@ -71,10 +72,23 @@ class MultiScaleHead(nn.Module):
 
     def forward(self, images: Tensor) -> HeadOutputs:
         """Return the outputs for normalised images [B, 3, H, W]."""
-        kind = self.features or "released"
-        stages: StageMaps = self.network.forward_stages(images, kind)  # type: ignore[operator]
+        return self.outputs(self.maps(images))
+
+    def maps(self, images: Tensor) -> StageMaps:
+        """Return the network's maps for images; the last one alone, and the class token, if that is all."""
+        stages: StageMaps = self.network.forward_stages(images, self.features or "released")  # type: ignore[operator]
+        return stages if self.features is not None else StageMaps((stages.final,), (), token=stages.token)
+
+    def outputs(self, stages: StageMaps) -> HeadOutputs:
+        """Return the outputs for what :meth:`maps` gave."""
         features = None if self.features is None else Features.from_stages(stages)
         return HeadOutputs(self._regions(stages), features)
+
+    def over(self, network: nn.Module) -> MultiScaleHead:
+        """Return the same head over another ``network``."""
+        head = copy.copy(self)
+        head._modules = {"network": network}
+        return head
 
     @property
     def region_count(self) -> int:

@@ -36,6 +36,8 @@ class Optimizer(ABC):
     """Moves weights by their gradients g, which are clipped first where the training has a ``clip_norm``:
     g <- g * min(1, clip_norm / (norm of all gradients + 1e-6)).
 
+    State keeps its place in memory once it is there: a recorded step reads and writes it there.
+
     Attributes:
         lr: learning rate of the next step.
     """
@@ -51,18 +53,26 @@ class Optimizer(ABC):
             parameter.grad = None
 
     @torch.no_grad()
-    def step(self) -> None:
-        """Move each parameter that has a gradient."""
+    def step(self, lr: Tensor | None = None) -> None:
+        """Move each parameter that has a gradient.
+
+        Args:
+            lr: the rate as a scalar on the device, which a recorded step reads anew; :attr:`lr` if None.
+        """
         moved = [place for place, parameter in enumerate(self._parameters) if parameter.grad is not None]
         gradients = [grad for place in moved if (grad := self._parameters[place].grad) is not None]
         if self._clip_norm is not None:
             clip(gradients, self._clip_norm)
         if moved:
-            self._move(moved, gradients)
+            self._move(moved, gradients, self.lr if lr is None else lr)
 
     @abstractmethod
-    def _move(self, places: list[int], gradients: list[Tensor]) -> None:
+    def _move(self, places: list[int], gradients: list[Tensor], lr: float | Tensor) -> None:
         """Move the parameters at ``places`` by their ``gradients``."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget all steps, as before the first one."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
@@ -97,14 +107,14 @@ class SGD(Optimizer):
             "nesterov": training.nesterov,
         }
 
-    def _move(self, places: list[int], gradients: list[Tensor]) -> None:
+    def _move(self, places: list[int], gradients: list[Tensor], lr: float | Tensor) -> None:
         momenta = [self._momenta[place] for place in places]
         sgd(
             [self._parameters[place] for place in places],
             gradients,
             momenta,
             fused=True,
-            lr=self.lr,
+            lr=lr,
             dampening=0.0,
             maximize=False,
             **self._settings,
@@ -116,13 +126,25 @@ class SGD(Optimizer):
         """Return the momentum of each parameter; None for one that was never moved."""
         return {"momenta": list(self._momenta)}
 
+    @torch.no_grad()
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from :meth:`state_dict`; its tensors are copied to where the parameters are."""
-        pairs = zip(state["momenta"], self._parameters, strict=True)
+        triples = zip(state["momenta"], self._momenta, self._parameters, strict=True)
         self._momenta = [
-            momentum if momentum is None else momentum.to(parameter, copy=True)
-            for momentum, parameter in pairs
+            momentum if momentum is None else _copied(momentum, into, parameter)
+            for momentum, into, parameter in triples
         ]
+
+    def reset(self) -> None:
+        """Forget all steps: the first gradient follows as momentum * 0 + g."""
+        for momentum in self._momenta:
+            if momentum is not None:
+                momentum.zero_()
+
+
+def _copied(value: Tensor, into: Tensor | None, like: Tensor) -> Tensor:
+    """Return ``value`` in the place of ``into``, or in a new one laid out as ``like``."""
+    return (torch.empty_like(like) if into is None else into).copy_(value)
 
 
 class AdamW(Optimizer):
@@ -162,22 +184,28 @@ class AdamW(Optimizer):
             "weight_decay": training.weight_decay,
         }
 
-    def _move(self, places: list[int], gradients: list[Tensor]) -> None:
+    def _move(self, places: list[int], gradients: list[Tensor], lr: float | Tensor) -> None:
         columns = (self._parameters, self._means, self._squares, self._steps)
         weights, means, squares, steps = ([column[place] for place in places] for column in columns)
         torch._foreach_add_(steps, 1)
-        about = {"lr": self.lr, "amsgrad": False, "maximize": False, **self._settings}
+        about = {"lr": lr, "amsgrad": False, "maximize": False, **self._settings}
         torch._fused_adamw_(weights, gradients, means, squares, [], steps, **about)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the means of gradients and of their squares, and the number of steps, of each parameter."""
         return {"means": list(self._means), "squares": list(self._squares), "steps": list(self._steps)}
 
+    @torch.no_grad()
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from :meth:`state_dict`; its tensors are copied to where the parameters are."""
         for name, own in (("means", self._means), ("squares", self._squares), ("steps", self._steps)):
             for mine, kept in zip(own, state[name], strict=True):
                 mine.copy_(kept)
+
+    def reset(self) -> None:
+        """Forget all steps."""
+        for state in (*self._means, *self._squares, *self._steps):
+            state.zero_()
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adamw": AdamW}

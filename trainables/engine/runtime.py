@@ -43,7 +43,8 @@ class Runtime:
 
     Attributes:
         device: where networks and data are.
-        compile_mode: whether steps are compiled; decides how numbers are rounded.
+        compile_mode: whether steps are compiled; decides how numbers are rounded. ``eager`` also launches a
+            GPU's kernels one by one.
         cache_policy: room for the teacher's cached outputs.
         process_cache: what this process keeps from trial to trial.
         group: the processes that train a trial together.
@@ -64,6 +65,11 @@ class Runtime:
     group: ProcessGroup = SINGLE_PROCESS
     trials: int = 1
     log: Callable[[str], None] = print
+
+    @property
+    def records(self) -> bool:
+        """Whether whole batches become CUDA graphs: on a GPU, by one process, unless all is eager."""
+        return self.device.type == "cuda" and self.group.size == 1 and self.compile_mode != "eager"
 
 
 @dataclass(frozen=True, slots=True)

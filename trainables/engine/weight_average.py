@@ -22,7 +22,7 @@ class WeightAverage:
 
     Attributes:
         decay: share of the average that stays in a step, once it has risen.
-        steps: number of steps averaged over.
+        steps: number of steps averaged over, a scalar on the device.
 
     Example:
         >>> network = nn.Linear(1, 1, bias=False)
@@ -39,19 +39,32 @@ class WeightAverage:
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.steps = 0
         self._live: list[Tensor] = [
             value for value in network.state_dict(keep_vars=True).values() if value.is_floating_point()
         ]
         with torch.no_grad():
             self._averaged = [value.detach().clone() for value in self._live]
+        self.steps = torch.zeros((), dtype=torch.float32, device=self._averaged[0].device)
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights as they are after a step."""
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        torch._foreach_lerp_(self._averaged, [value.detach() for value in self._live], 1 - decay)
-        self.steps += 1
+        """Take in the weights as they are after a step; the host need not know how many there were."""
+        decay = ((1 + self.steps) / (10 + self.steps)).clamp(max=self.decay)
+        changes = torch._foreach_sub([value.detach() for value in self._live], self._averaged)
+        torch._foreach_mul_(changes, 1 - decay)
+        torch._foreach_add_(self._averaged, changes)
+        self.steps.add_(1)
+
+    def state(self) -> Iterator[Tensor]:
+        """Yield the tensors that :meth:`update` changes."""
+        yield from self._averaged
+        yield self.steps
+
+    @torch.no_grad()
+    def reset(self) -> None:
+        """Begin with the network's weights as they are now."""
+        torch._foreach_copy_(self._averaged, self._live)
+        self.steps.zero_()
 
     def share(self, group: ProcessGroup) -> None:
         """Set the average to its mean over the group, whose running statistics may differ within an epoch."""
@@ -74,8 +87,9 @@ class WeightAverage:
         """Return the average and the number of its steps."""
         return {"steps": self.steps, "averaged": list(self._averaged)}
 
+    @torch.no_grad()
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from :meth:`state_dict`."""
-        self.steps = state["steps"]
+        self.steps.fill_(state["steps"])
         for mine, kept in zip(self._averaged, state["averaged"], strict=True):
             mine.copy_(kept)

@@ -143,10 +143,15 @@ def feature_loss(
     Layers are initialised from torch's global generator.
     """
     values = check_feature_loss(name, options, num_samples)
+    factory: Any = feature_loss_class(name)
+    return cast(FeatureLoss, factory(student, teacher, num_samples, **values))
+
+
+def feature_loss_class(name: str) -> type[FeatureLoss]:
+    """Return the class of the feature loss ``name``."""
     source = cast(str, feature_loss_spec(name).source)
     module, attribute = source.split(":")
-    factory = getattr(importlib.import_module(module), attribute)
-    return cast(FeatureLoss, factory(student, teacher, num_samples, **values))
+    return cast(type[FeatureLoss], getattr(importlib.import_module(module), attribute))
 
 
 def need_stages(name: str, needed: int, student: FeatureShapes, teacher: FeatureShapes) -> None:

@@ -40,6 +40,7 @@ from trainables.losses.user_losses import run_sources
 from trainables.ray_worker.messages import ReportChannel, failure_report
 from trainables.ray_worker.worker_group import PeerLost, bundles, run_worker_group
 from trainables.storage.run_store import RunStore
+from trainables.training.checkpoint import wait_for_writers
 from trainables.training.loop import Report, run_trial
 
 LEAVING = "SDD_LEAVING"
@@ -183,6 +184,7 @@ def report_or_exit(metrics: Metrics) -> None:
     """
     tune.report(metrics)
     if (sign := os.environ.get(LEAVING)) and os.path.exists(sign):
+        wait_for_writers()
         print(f"leaving this machine after epoch {metrics['epoch']:g}: {sign} is there", flush=True)
         os._exit(0)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 
 from trainables.config.trial import TrialConfig
 from trainables.data import fingerprint
+from trainables.engine.device import hardware
 from trainables.engine.runtime import CachePolicy, Runtime
 from trainables.storage.files import read_json, write_json
 from trainables.teacher.cache import CHUNK, TeacherCache
@@ -51,15 +51,6 @@ def identity(
         "torch": torch.__version__,
         "hardware": hardware(device),
     }
-
-
-def hardware(device: torch.device) -> str:
-    """Return what decides how sums are rounded on ``device``."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    flags = [name for name, value in sorted(able.items()) if value is True]
-    return " ".join([platform.machine(), torch.backends.cpu.get_cpu_capability(), *flags])
 
 
 def open_backends(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,8 @@ WINDOW = 64 * CHUNK
 class CachedTeacher:
     """Looks the teacher's outputs up for each view, a window of the epoch ahead.
 
-    So a file is read, or the teacher run, once in many steps, in batches that suit it.
+    So a file is read, or the teacher run, once in many steps, in batches that suit it. The window keeps its
+    place on the device, and a counter there says how much of it is used, for a recorded step to read.
     """
 
     def __init__(
@@ -35,6 +36,9 @@ class CachedTeacher:
         self.layout = layout
         self.scales = scales
         self.pooling: Pooling = pooling
+        self._window = torch.empty(0, *views.shape, dtype=torch.float16, device=views.device)
+        self._within = torch.arange(0, device=views.device)
+        self._used = torch.zeros((), dtype=torch.int64, device=views.device)
 
     @property
     def seconds(self) -> float:
@@ -44,19 +48,39 @@ class CachedTeacher:
     def begin_epoch(self, split: Split, plan: EpochPlan) -> None:
         """Take the epoch's images and their views, in the order of their use."""
         self._slots = self.views.source.of(split.index.cpu().numpy()[plan.rows], plan.views)
-        self._at = self._start = self._end = 0
+        self._taken = self._fetched = 0
+        room = max(WINDOW, *plan.sizes, 0)
+        if len(self._window) < room:
+            self._window = torch.zeros(room, *self.views.shape, dtype=torch.float16, device=self.views.device)
+            self._within = torch.arange(room, device=self.views.device)
+        self._used.zero_()
+
+    def advance(self, images: int) -> None:
+        """Have the outputs for the next so many images in the window; begin to read the one after it."""
+        if self._taken + images > self._fetched:
+            start, room = self._taken, len(self._window)
+            self._fetched = min(start + room, len(self._slots))
+            cells = self.views.cells(self._slots[start : self._fetched])
+            self.views.ahead(self._slots[self._fetched : self._fetched + room])
+            self._window[: len(cells)] = cells
+            self._used.zero_()
+        self._taken += images
 
     def __call__(self, batch: Batch) -> HeadOutputs:
         """Return the outputs for the next images of the epoch."""
         size = len(batch.target)
-        if self._at + size > self._end:
-            self._start, self._end = self._at, min(self._at + max(WINDOW, size), len(self._slots))
-            self._cells = self.views.cells(self._slots[self._start : self._end])
-            self.views.ahead(self._slots[self._end : self._end + WINDOW])
-        cells = self._cells[self._at - self._start :][:size]
-        self._at += size
+        cells = self._window[self._within[:size] + self._used]
+        self._used.add_(size)
         pooled = self.layout.regions(cells, pooled_scales(self.scales, self.pooling))
         return HeadOutputs(chosen_regions(pooled, self.scales, self.pooling), None)
+
+    def state(self) -> Iterable[Tensor]:
+        """Return the counter."""
+        return (self._used,)
+
+    def take_over(self, other: CachedTeacher) -> None:
+        """Look up what ``other`` does, which wants the same regions; the window stays where it is."""
+        self.views = other.views
 
 
 def chunk_forward(
@@ -83,6 +107,8 @@ def chunk_forward(
 
     @torch.no_grad()
     def compute(images: Tensor) -> Tensor:
+        if compiled and device.type == "cuda":
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         logits = run(images)
         return logits.clone() if compiled else logits  # a CUDA graph writes into the same memory again
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from trainables.config.training import Training
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.split import Batch, Split
 from trainables.engine.compilation import compile_frozen, try_compile
+from trainables.engine.compile_artifacts import kept_artifacts
 from trainables.engine.device import autocast
 from trainables.engine.head import HeadOutputs, MultiScaleHead
 from trainables.engine.runtime import Runtime, TrialInputs
@@ -57,6 +58,16 @@ class LiveTeacher:
     def begin_epoch(self, split: Split, plan: EpochPlan) -> None:
         """Do nothing: images are seen when their batch comes."""
 
+    def advance(self, images: int) -> None:
+        """Do nothing: there is nothing to fetch."""
+
+    def state(self) -> Iterable[Tensor]:
+        """Return nothing: a call changes no tensor."""
+        return ()
+
+    def take_over(self, other: LiveTeacher) -> None:
+        """Do nothing: a recorded step runs the network that it was recorded with, which is the same."""
+
     def __call__(self, batch: Batch) -> HeadOutputs:
         """Return the outputs for the batch's images."""
         images = batch.images.contiguous(memory_format=torch.channels_last)
@@ -85,15 +96,17 @@ def compiled_forward(head: MultiScaleHead, inputs: TrialInputs, runtime: Runtime
     assert teacher is not None
     device = runtime.device
 
+    form = (data.image_size, inputs.config.large_images)
+    fixed = (head.scales, head.pooling, head.features, training.precision, training.batch_size, *form)
+
     def make() -> TeacherForward:
         images = torch.zeros(training.batch_size, 3, *data.image_size, device=device)
         images = images.contiguous(memory_format=torch.channels_last)
-        return compile_frozen(forward_pass(head, training, device), images)
+        with kept_artifacts(f"live teacher {(teacher, data.num_classes, *fixed)}", inputs.store, runtime):
+            return compile_frozen(forward_pass(head, training, device), images)
 
     def attempt() -> TeacherForward | None:
         return try_compile(f"teacher {teacher.name}", make, runtime.log)
 
-    form = (data.image_size, inputs.config.large_images)
-    fixed = (head.scales, head.pooling, head.features, training.precision, training.batch_size, *form)
     key = (str(inputs.store.root), teacher, data.num_classes, *fixed, str(device))
     return runtime.process_cache.get("live teacher", key, attempt, capacity=4)

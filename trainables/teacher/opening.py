@@ -7,6 +7,7 @@ and data alone; room on disk and device decides only what is computed again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -18,9 +19,10 @@ from trainables.data.dataset import DataSet
 from trainables.data.resident import ResidentSplit
 from trainables.data.split import Split
 from trainables.engine.compilation import try_compile
-from trainables.engine.engine import TeacherOutputs
+from trainables.engine.compile_artifacts import kept_artifacts
 from trainables.engine.head import MultiScaleHead, feature_shapes, pooled_scales
 from trainables.engine.runtime import Runtime, TrialInputs
+from trainables.engine.step import TeacherOutputs
 from trainables.errors import TrialError
 from trainables.models.backbone import Backbone
 from trainables.models.multiscale import pooling_commutes
@@ -90,13 +92,15 @@ def _open_cache(
     """Return the cache of a teacher's outputs, after a look at what earlier processes left in it."""
     config, size, device = inputs.config, inputs.data.image_size, runtime.device
     assert config.teacher is not None
-    compute, engine = None, "eager"
+    teacher, compute, engine = config.teacher, None, "eager"
+
+    def chunks() -> Callable[[Tensor], Tensor]:
+        about = identity(config, source, layout.kept, "compiled", device)
+        with kept_artifacts(f"teacher {teacher} {about}", inputs.store, runtime):
+            return chunk_forward(network, size, layout, config.training, device, compiled=True)
+
     if compiled:
-        compute = try_compile(
-            f"teacher {config.teacher.name}",
-            lambda: chunk_forward(network, size, layout, config.training, device, compiled=True),
-            runtime.log,
-        )
+        compute = try_compile(f"teacher {teacher.name}", chunks, runtime.log)
     if compute is not None:
         engine = "compiled"
     else:

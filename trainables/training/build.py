@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from typing import Any
 
 import torch
 
 import trainables.models as models
+from trainables.config.trial import TrialConfig
+from trainables.data.dataset import DataSet
+from trainables.data.resident import ResidentSplit
 from trainables.distributed.checks import check_shared
 from trainables.engine.allocator import keep_freed_memory
-from trainables.engine.compilation import compiled_step, worth_compiling
+from trainables.engine.compilation import worth_compiling
+from trainables.engine.compiled_step import CompiledStep, compiled_step, loss_signature, network_signature
 from trainables.engine.criterion import Criterion
 from trainables.engine.device import check_device, set_matrix_units
-from trainables.engine.engine import Engine, TeacherOutputs
+from trainables.engine.engine import Engine
 from trainables.engine.head import MultiScaleHead, feature_shapes
 from trainables.engine.runtime import Runtime, TrialInputs
-from trainables.losses.features import FeatureShapes
+from trainables.engine.step import TeacherOutputs
+from trainables.losses.features import FeatureShapes, feature_loss_class
 from trainables.teacher.opening import load_initial, load_teacher, open_teacher
 
 
@@ -58,9 +64,44 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     head.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     step = None
     if compiled and group.size == config.training.batch_norm_parts == 1:
-        step = compiled_step(config, data, head, criterion, runtime)
-    student_head = step.load_student(head) if step else head
-    return Engine(student_head, teacher, criterion, config.training, runtime, step)
+        step = compiled_step(inputs, head, criterion, runtime)
+    student_head = step.begin_trial(head, criterion) if step else head
+    engine = Engine(student_head, teacher, criterion, config.training, runtime, step)
+    if not (runtime.records and isinstance(split, ResidentSplit) and recordable(config, len(split))):
+        return engine
+    what = f"{config.student} by {config.method.label}"
+    signature = (recorded_signature(config, data, runtime, step), id(split))  # it lives as long as the engine
+    kept = runtime.process_cache.get("recorded", signature, lambda: engine.record(split, what), capacity=8)
+    return kept if kept is engine else kept.take_over(engine)
+
+
+def recordable(config: TrialConfig, images: int) -> bool:
+    """Tell whether a step of ``config`` may be recorded: nothing in it happens in Python from step to step.
+
+    Nobody knows what a loss of the user's own does there, such as counting its calls.
+    """
+    term = config.method.logit
+    built_in = term is None or term.code is None
+    losses = [feature_loss_class(feature.name) for feature in config.method.features]
+    whole = images >= config.training.batch_size and not config.training.mixes
+    return built_in and whole and all(loss.capturable for loss in losses)
+
+
+NOT_RECORDED = frozenset(("lr", "epochs", "schedule", "milestones", "lr_decay", "lr_warmup_epochs"))
+"""Settings of optimisation that a step reads as the learning rate alone."""
+
+
+def recorded_signature(
+    config: TrialConfig, data: DataSet, runtime: Runtime, compiled: CompiledStep | None
+) -> str:
+    """Return all of ``config`` that is built into its recorded step; the rest are numbers on the device."""
+    settings = {k: v for k, v in dataclasses.asdict(config.training).items() if k not in NOT_RECORDED}
+    method, term = config.method, config.method.logit
+    options: list[Any] = [(feature.name, sorted(feature.options.items())) for feature in method.features]
+    if term is not None and not (compiled is not None and compiled.fuses_loss):
+        options.append(sorted(term.options.items()))
+    networks = [network_signature(config, data, runtime.device), config.teacher, compiled is not None]
+    return repr([*networks, settings, loss_signature(config), options])
 
 
 def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+import threading
 from typing import Any
 
 import torch
 
 from trainables.storage.run_store import RunFolder
+from trainables.training.snapshot import Snapshot
 
 MAGIC = b"SDDCKPT2"
 HEAD = struct.Struct("<8sQ32s")
@@ -22,6 +24,70 @@ HEAD = struct.Struct("<8sQ32s")
 
 class DamagedCheckpoint(Exception):
     """Says why bytes are not a whole checkpoint."""
+
+
+class CheckpointWriter:
+    """Writes checkpoints of one trial in a thread, one at a time, while the next epoch trains.
+
+    A process that dies meanwhile leaves the checkpoint before, and repeats an epoch to the same numbers.
+    Used in ``with``, which ends once the last one is written; what went wrong in the thread is raised there,
+    or when the next one is to be written.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def save(self, epoch: int, state: dict[str, Any]) -> None:
+        """Begin to write ``state``, as it is now, after ``epoch`` epochs."""
+        self.wait()
+        snapshot = Snapshot.of(state)
+        self._thread = threading.Thread(target=self._write, args=(epoch, snapshot), name="checkpoint")
+        with _lock:
+            _writing.add(self)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Wait until the last checkpoint is written; raise what went wrong with it."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if (error := self._error) is not None:
+            self._error = None
+            raise error
+
+    def _write(self, epoch: int, snapshot: Snapshot) -> None:
+        try:
+            save(self.folder, epoch, snapshot.state())
+        except BaseException as error:
+            self._error = error
+        finally:
+            with _lock:
+                _writing.discard(self)
+
+    def __enter__(self) -> CheckpointWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self.wait()
+        except Exception:
+            if kind is None:  # else what ended the trial says more
+                raise
+
+
+_writing: set[CheckpointWriter] = set()
+_lock = threading.Lock()
+
+
+def wait_for_writers() -> None:
+    """Wait until this process writes no checkpoint: before it ends without a word."""
+    with _lock:
+        threads = [writer._thread for writer in _writing]
+    for thread in threads:
+        if thread is not None:
+            thread.join()
 
 
 def save(folder: RunFolder, epoch: int, state: dict[str, Any]) -> None:

@@ -71,7 +71,7 @@ def run_trial(
 
 
 def _train(inputs: TrialInputs, folder: RunFolder, engine: Engine, report: Report) -> dict[str, Any]:
-    config, data, runtime, group = inputs.config, inputs.data, engine.runtime, engine.runtime.group
+    config, runtime, group = inputs.config, engine.runtime, engine.runtime.group
     training = config.training
     state, problems = checkpoint.load(folder) if group.is_leader else (None, [])
     for problem in problems:
@@ -83,6 +83,21 @@ def _train(inputs: TrialInputs, folder: RunFolder, engine: Engine, report: Repor
         result = _finish(engine, inputs, folder, history)
     for done in history:
         report(done)
+    with checkpoint.CheckpointWriter(folder) as writer:
+        return result or _train_epochs(inputs, engine, history, writer, report)
+
+
+def _train_epochs(
+    inputs: TrialInputs,
+    engine: Engine,
+    history: list[Metrics],
+    writer: checkpoint.CheckpointWriter,
+    report: Report,
+) -> dict[str, Any]:
+    """Train what is left after ``history``; return the record, empty in a process that leads no group."""
+    config, data, runtime, group = inputs.config, inputs.data, engine.runtime, engine.runtime.group
+    training = config.training
+    result: dict[str, Any] = {}
     split = data.train if config.fit == "train" else data.all
     for epoch in range(len(history) + 1, training.epochs + 1):
         torch.manual_seed(epoch_seed(config.seed, epoch, group.rank))  # dropout and the like
@@ -99,9 +114,10 @@ def _train(inputs: TrialInputs, folder: RunFolder, engine: Engine, report: Repor
         metrics |= times.evaluated()
         history.append(metrics)
         if epoch < training.epochs and group.is_leader:
-            checkpoint.save(folder, epoch, _state(engine, history))
+            writer.save(epoch, _state(engine, history))
         elif group.is_leader:  # before the report: a scheduler may end the trial in it
-            result = _finish(engine, inputs, folder, history)
+            writer.wait()
+            result = _finish(engine, inputs, writer.folder, history)
         report(metrics)
     return result
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from typing import NamedTuple, Protocol
 
@@ -10,11 +9,15 @@ import torch
 
 from trainables.config.trial import TrialConfig
 from trainables.data import RawData, prepare
+from trainables.data.epoch_plan import EpochPlan
 from trainables.engine.device import best_device
 from trainables.engine.runtime import CachePolicy, CompileMode, Runtime, TrialInputs
 from trainables.storage.run_store import RunStore
 from trainables.teacher.cached import WINDOW
 from trainables.training.build import build_engine
+
+PARTS = 10
+"""The measured time is filled with pieces of work of about this part of it each."""
 
 
 class Throughput(NamedTuple):
@@ -56,29 +59,25 @@ class ThroughputProbe:
         self.runtime = Runtime(device, compile_mode=trial.compile_mode, cache_policy=trial.cache_policy)
         inputs = TrialInputs(self.config, RunStore(trial.store), self.data)
         self.engine = build_engine(inputs, self.runtime)
-        self._warm = False
+        size = self.config.training.batch_size
+        self.plan, _ = self.data.train.plan(size, epoch=1).cut(max(1, WINDOW // size))
+        self._piece: EpochPlan | None = None
 
     def train(self, seconds: float) -> Throughput:
         """Train for so long, whole batches, and return how fast; the first call trains on each image once."""
         images, began = 0, time.perf_counter()
-        while not self._warm or time.perf_counter() - began < seconds:
-            images += self._pass(began + seconds if self._warm else None)
-            self._warm = True
+        if self._piece is None:
+            images = self._train(self.plan)
+            parts = PARTS * self._elapsed(began) / seconds
+            self._piece, _ = self.plan.cut(max(1, int(len(self.plan.sizes) / max(parts, 1))))
+        while images == 0 or time.perf_counter() - began < seconds:
+            images += self._train(self._piece)
         return Throughput(images / self._elapsed(began), self._free())
 
-    def _pass(self, end: float | None) -> int:
-        """Train on the images once, or until ``end``; return how many they were."""
-        engine, size, images = self.engine, self.config.training.batch_size, 0
-        engine.student.train()
-        if engine.teacher is not None:
-            engine.teacher.begin_epoch(self.data.train, self.data.train.plan(size, epoch=1))
-        batches = itertools.islice(self.data.train.batches(size, epoch=1), max(1, WINDOW // size))
-        for batch in batches:
-            engine.step(batch, 1)
-            images += len(batch.target)
-            if end is not None and time.perf_counter() >= end:
-                break
-        return images
+    def _train(self, plan: EpochPlan) -> int:
+        """Train on the batches of ``plan``; return how many images they have."""
+        self.engine.train(self.data.train, plan, epoch=1, seed=0)
+        return len(plan.rows)
 
     def _elapsed(self, began: float) -> float:
         if self.runtime.device.type == "cuda":

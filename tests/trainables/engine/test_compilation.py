@@ -12,14 +12,9 @@ from tests.trainables.trials import CPU, CRD, SD_DKD, Run, tiny
 from trainables.config import LogitTerm, Method, Training
 from trainables.data.dataset import DataSet
 from trainables.engine import compilation as compiled_room
-from trainables.engine.compilation import (
-    CompiledStep,
-    compile_frozen,
-    compiled_step,
-    step_signature,
-    try_compile,
-    worth_compiling,
-)
+from trainables.engine import compiled_step as step_room
+from trainables.engine.compilation import compile_frozen, try_compile, worth_compiling
+from trainables.engine.compiled_step import CompiledStep, compiled_step, loss_signature, network_signature
 from trainables.engine.criterion import Criterion
 from trainables.engine.head import MultiScaleHead
 from trainables.engine.process_cache import ProcessCache
@@ -64,7 +59,8 @@ def test_what_is_not_compiled_runs_eager_and_says_so_once(
     def no_compiler(*_: object, **__: object) -> Any:
         raise RuntimeError("no working C++ compiler\nand a long trace")
 
-    monkeypatch.setattr(compiled_room, "compile_static", no_compiler)
+    for room in (compiled_room, step_room):
+        monkeypatch.setattr(room, "compile_static", no_compiler)
     said: list[str] = []
     config = trial(store)
     for _ in range(2):
@@ -116,8 +112,9 @@ def test_auto_counts_the_trials_that_share_the_code() -> None:
 
 
 def test_trials_that_differ_in_numbers_alone_share_a_step(store: RunStore, digits: DataSet) -> None:
-    def signature(**changes: Any) -> str:
-        return step_signature(trial(store, **changes), digits, CPU)
+    def signature(**changes: Any) -> tuple[str, str]:
+        config = trial(store, **changes)
+        return network_signature(config, digits, CPU), loss_signature(config)
 
     numbers = dataclasses.replace(SD_DKD, alpha=3.0, warmup_epochs=5, options={"temperature": 1.5})
     assert (
@@ -134,7 +131,8 @@ def test_trials_that_differ_in_numbers_alone_share_a_step(store: RunStore, digit
         LogitTerm(base="nkd", scales=(1, 2, 4), options={"as_released": True}),
         dataclasses.replace(SD_DKD, standardize="region"),
     ):
-        assert signature(term=term) != signature()
+        assert signature(term=term)[1] != signature()[1]
+        assert signature(term=term)[0] == signature()[0], "the network is not compiled again"
     for base, option, one, other in (("gdkd", "top", 3, 4), ("abkd", "b", 0.3, 0.0)):
         first, second = (LogitTerm(base=base, options={option: value}) for value in (one, other))
         assert signature(term=first) != signature(term=second)
@@ -146,11 +144,11 @@ def test_trials_that_differ_in_numbers_alone_share_a_step(store: RunStore, digit
 def test_warming_up_leaves_no_trace(
     store: RunStore, digits: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compiled_room, "compile_static", lambda function, *_, **__: function)
+    monkeypatch.setattr(step_room, "compile_static", lambda function, *_, **__: function)
     config = trial(store)
     head = MultiScaleHead(models.build("resnet8", 10), (1, 2, 4))
     before = {name: value.clone() for name, value in head.state_dict().items()}
-    step = compiled_step(config, digits, head, Criterion(config.method), Runtime(CPU))
+    step = compiled_step(TrialInputs(config, store, digits), head, Criterion(config.method), Runtime(CPU))
     assert isinstance(step, CompiledStep)
     assert all(torch.equal(value, before[name]) for name, value in step.student.state_dict().items())
     assert all(parameter.grad is None for parameter in head.parameters())

@@ -18,6 +18,7 @@ from trainables.data.epoch_plan import EpochPlan
 from trainables.data.split import Batch, Split
 from trainables.engine.head import HeadOutputs, MultiScaleHead, with_whole
 from trainables.engine.runtime import Runtime, TrialInputs
+from trainables.losses.features import Features
 from trainables.storage.run_store import RunStore
 from trainables.teacher.opening import open_teacher
 
@@ -50,8 +51,8 @@ METHODS = [
 class Double(MultiScaleHead):
     """In float64, whose roundings stay small in the deepest network."""
 
-    def forward(self, images: torch.Tensor) -> HeadOutputs:
-        return super().forward(images.double())
+    def maps(self, images: torch.Tensor) -> torch.Tensor | Features:
+        return super().maps(images.double())
 
 
 class Given:
@@ -64,6 +65,8 @@ class Given:
 
     def begin_epoch(self, split: Split, plan: EpochPlan) -> None:
         self._draw = torch.Generator().manual_seed(3)
+
+    def advance(self, images: int) -> None: ...
 
     def __call__(self, batch: Batch) -> HeadOutputs:
         shape = (len(batch.target), self.regions, 10)

@@ -206,9 +206,9 @@ class Counted(Split):
         self.views, self.plain = split.views, split.plain
         self.split, self.reads = split, 0
 
-    def _show(self, plan: EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
+    def show(self, plan: EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
         self.reads += 1
-        return self.split._show(plan, seeds)
+        return self.split.show(plan, seeds)
 
 
 @pytest.mark.parametrize(("test", "reads"), [("never", []), ("end", [3]), ("every", [1, 2, 3])])

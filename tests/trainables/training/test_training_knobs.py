@@ -14,7 +14,7 @@ from tests.trainables.trials import CPU, DATA, Run, tiny
 from trainables.config import TrialConfig
 from trainables.data import load
 from trainables.data.dataset import DataSet
-from trainables.engine.compilation import step_signature
+from trainables.engine.compiled_step import loss_signature
 from trainables.engine.evaluation import evaluate_due
 from trainables.engine.process_cache import ProcessCache
 from trainables.engine.runtime import Runtime, TrialInputs
@@ -93,8 +93,8 @@ def test_a_compiled_step_smooths_labels_by_a_number_it_is_given(store: RunStore,
         for share in (0.1, 0.3)
     )
     cache = ProcessCache()
-    assert step_signature(some, digits, CPU) == step_signature(more, digits, CPU)
-    assert step_signature(stepped(store), digits, CPU) != step_signature(some, digits, CPU)
+    assert loss_signature(some) == loss_signature(more)
+    assert loss_signature(stepped(store)) != loss_signature(some)
     for config in (some, more):
         compiled = losses(config, store, digits, "compiled", cache, steps=8)
         assert compiled == pytest.approx(losses(config, store, digits, "eager", steps=8), rel=1e-5)

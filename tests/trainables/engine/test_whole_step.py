@@ -1,0 +1,104 @@
+"""The step that a GPU records: here its body runs uncaptured, to the bit as batch after batch by the host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.trainables.stepping import trial
+from tests.trainables.trials import CPU, CRD, SD_DKD
+from trainables.config import FeatureTerm, LogitTerm, Method, TrialConfig
+from trainables.data.dataset import DataSet
+from trainables.engine.engine import Engine
+from trainables.engine.evaluation import MetricTotals
+from trainables.engine.runtime import Runtime, TrialInputs
+from trainables.engine.schedule import learning_rate
+from trainables.engine.whole_step import epoch_values
+from trainables.storage.run_store import RunStore
+from trainables.training.build import build_engine
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+CONFIGURATIONS: dict[str, dict[str, Any]] = {
+    "plain": {"method": Method()},
+    "decoupled": {"term": LogitTerm(scales=(1, 2, 4), warmup_epochs=2)},
+    "a live teacher": {"method": Method(logit=SD_DKD, features=(FeatureTerm(name="at", weight=10.0),))},
+    "a loss with state": {"method": Method(features=(CRD,))},
+    "warm-up, clipped, nesterov": {
+        "training": {"lr": 0.1, "lr_warmup_epochs": 2, "clip_norm": 1.0, "nesterov": True}
+    },
+    "no momentum": {"training": {"lr": 0.1, "momentum": 0.0}},
+    "adamw, smoothed labels, averaged": {
+        "training": {"optimizer": "adamw", "lr": 0.01, "label_smoothing": 0.1, "ema_decay": 0.9}
+    },
+    "a small last batch": {"training": {"batch_size": 32, "lr": 0.05}},
+    "only a small batch": {"training": {"batch_size": 80, "lr": 0.05}},
+    "batch statistics of parts": {"training": {"batch_size": 24, "batch_norm_parts": 2}},
+}
+
+
+def by_the_host(engine: Engine, data: DataSet, epoch: int) -> dict[str, float]:
+    """An epoch of single steps."""
+    training, split = engine.training, data.train
+    engine.student.train()
+    engine.criterion.train()
+    kept: Any = {"parts": training.batch_norm_parts, "drop_last": training.drop_last}
+    plan = split.plan(training.batch_size, epoch=epoch, seed=3, **kept)
+    if engine.teacher is not None:
+        engine.teacher.begin_epoch(split, plan)
+    totals = MetricTotals()
+    for step, batch in enumerate(split.batches(training.batch_size, epoch=epoch, seed=3, **kept)):
+        engine.optimizer.lr = learning_rate(training, epoch - 1 + step / len(plan.sizes))
+        terms, logits = engine.step(batch, epoch)
+        totals.add(len(batch.target), **epoch_values(terms, logits, batch.target))
+    return totals.means()
+
+
+def numbers(engine: Engine) -> list[Tensor]:
+    """All that a checkpoint holds."""
+    columns = engine.optimizer.state_dict().values()
+    moved = [value for column in columns for value in column if value is not None]
+    averaged = [] if engine.average is None else [*engine.average.state()]
+    return [*engine.student.state_dict().values(), *engine.criterion.state_dict().values(), *moved, *averaged]
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_an_epoch_is_to_the_bit_that_of_single_steps(store: RunStore, digits: DataSet, name: str) -> None:
+    config = trial(store, **CONFIGURATIONS[name])
+    whole, single = (built(config, store, digits) for _ in range(2))
+    for epoch in (1, 2, 3):
+        assert whole.train_epoch(digits.train, epoch, seed=3) == by_the_host(single, digits, epoch)
+        assert whole.optimizer.lr == single.optimizer.lr
+    for ours, theirs in zip(numbers(whole), numbers(single), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_trial_that_takes_over_what_another_left_is_as_if_by_itself(
+    store: RunStore, digits: DataSet, optimizer: str
+) -> None:
+    """On a GPU the step recorded for one trial serves the next one of its kind."""
+    settings = {"optimizer": optimizer, "ema_decay": 0.9, "label_smoothing": 0.1}
+    method = Method(logit=SD_DKD, features=(FeatureTerm(name="fitnet", weight=10.0),))
+    config = trial(store, method=method, seed=1, training={"lr": 0.1, **settings})
+    other = trial(
+        store,
+        method=Method(ce_weight=0.3, logit=SD_DKD, features=(FeatureTerm(name="fitnet", weight=1.0),)),
+        seed=2,
+        training={"lr": 0.01, **settings, "label_smoothing": 0.2},
+    )
+    first, itself = built(config, store, digits), built(other, store, digits)
+    first.train_epoch(digits.train, 1, seed=1)
+    second = first.take_over(built(other, store, digits))
+    for epoch in (1, 2):
+        assert second.train_epoch(digits.train, epoch, 2) == itself.train_epoch(digits.train, epoch, 2)
+    for ours, theirs in zip(numbers(second), numbers(itself), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def built(config: TrialConfig, store: RunStore, data: DataSet) -> Engine:
+    """The engine of ``config``, in a process of its own."""
+    return build_engine(TrialInputs(config, store, data), Runtime(CPU, compile_mode="eager"))
