@@ -83,7 +83,7 @@ def test_whole_trials_of_a_search_are_compared_with_each_other_alone() -> None:
     assert first.startswith(
         "rung at epoch 2: 10 of 20 pairs of finished trials in their final order (tau 0.00, n = "
     )
-    assert f"n = 10 in 2 searches); {NEAR_CHANCE} in 1 of them (b), what is stopped" in first
+    assert f"n = 10 in 2 searches); {NEAR_CHANCE} in 1 of them (b), of those it let" in first
     assert second.startswith("rung at epoch 4, by the mean of 2: ")
     unknown = rung_rankings(from_records("made", trials))
     assert [each.epoch for each in unknown] == [2, 2], "where ASHA() would judge"

@@ -36,7 +36,7 @@ def test_what_was_not_asked_for_is_not_missed(
 
 def test_a_warning_about_a_rung_is_told_as_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="study.stages.report")
-    said = ["rung at epoch 1: fine", f"rung at epoch 2: poor; {NEAR_CHANCE}, what is stopped there"]
+    said = ["rung at epoch 1: fine", f"rung at epoch 2: poor; {NEAR_CHANCE}, of those it let through"]
     report = Report(pd.DataFrame(), [], rungs=said)
     print_summary(Console(file=StringIO()), StudyFolder(tmp_path, "made"), report)
     assert [(record.levelname, record.message) for record in caplog.records[:2]] == [
