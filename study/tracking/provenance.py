@@ -11,8 +11,8 @@ from typing import Any
 
 from trainables.config import Data
 
-DIGEST_LENGTH = 36
-"""Characters that MLflow keeps of a data set's digest."""
+DIGEST_LENGTH = 8
+"""Characters of a data set's hash that are shown, as many as MLflow gives the sets it hashes itself."""
 
 
 def log_data(client: Any, run: str, data: Data, context: str) -> None:

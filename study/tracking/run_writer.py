@@ -132,13 +132,14 @@ class RunWriter:
 
 
 def run_name(record: TrialRecord) -> str:
-    """Return what tells a run from the others: stage, pair, method with what was searched, seed, key.
+    """Return what tells a run from the others, what differs most first: MLflow's pages cut a name off.
 
     >>> config = {"data": {"name": "cifar100"}, "student": "vgg8", "seed": 2}
     >>> where = {"stage": "confirm", "pair": "vgg13-vgg8", "method": "CE", "role": "baseline", "search": ""}
     >>> run_name(TrialRecord(key="0123456789abcdef", **where, config=config, started=0.0))
-    'confirm vgg13-vgg8 CE baseline seed 2 012345'
+    'CE seed 2 vgg13-vgg8 confirm baseline 012345'
     """
     role = "" if record.role == "best" else record.role
     seed = f"seed {record.trial.seed}" if record.stage == "confirm" else ""
-    return " ".join(filter(None, [record.stage, record.pair, settings(record), role, seed, record.key[:6]]))
+    method = settings(record).replace("alpha ", "α ").replace("beta ", "β ")
+    return " ".join(filter(None, [method, seed, record.pair, record.stage, role, record.key[:6]]))

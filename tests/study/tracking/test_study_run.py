@@ -74,11 +74,11 @@ def test_every_run_has_data_source_and_a_name_that_tells_it_apart(shown: dict[st
     assert len({run.info.run_name for run in runs}) == len(runs)
     for run in runs:
         (used,) = run.inputs.dataset_inputs
-        assert (used.dataset.name, used.dataset.digest) == ("cifar100", "c" * 36)
+        assert (used.dataset.name, used.dataset.digest) == ("cifar100", "c" * 8)
         assert run.data.tags["mlflow.source.name"]
         assert run.data.tags["mlflow.source.git.commit"] == run.data.tags["git_commit"]
     names = " ".join(run.info.run_name for run in shown["search"])
-    assert "{1,2,4} alpha" in names
+    assert "SD-KD {1,2,4} α 0.25 β" in names
     confirmed_names = [run.info.run_name for run in shown["confirm"]]
     assert any("KD" in name and "seed 2" in name for name in confirmed_names)
 
