@@ -12,7 +12,7 @@ from typing import Any
 
 from study.report.figures.chart_data import Chart
 from study.report.figures.style import COLOURS
-from study.report.render.text import LEGEND, NOBODY, STUDY_LEGEND, gain_text, notes, paper_text
+from study.report.render.text import NOBODY, gain_text, legend, notes, paper_text
 from study.report.tables.cells import TableCell
 from study.report.tables.grids import TableGrid, TableRow
 
@@ -74,8 +74,7 @@ def grid_html(grid: TableGrid) -> str:
     )
     top = "".join(_row(grid, row) for row in grid.rows if row.head)
     body = "".join(_row(grid, row) for row in grid.rows if not row.head)
-    legend = f"{LEGEND if grid.pairs else STUDY_LEGEND} {NOBODY}"
-    below = "".join(f"<li>{escape(note)}</li>" for note in [legend, *notes(grid)])
+    below = "".join(f"<li>{escape(note)}</li>" for note in [f"{legend(grid)} {NOBODY}", *notes(grid)])
     return (
         f'<div class="scroll"><table class="sortable"><thead><tr>{heads}</tr>{top}</thead>'
         f'<tbody>{body}</tbody></table></div><ul class="notes">{below}</ul>'

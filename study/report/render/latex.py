@@ -5,7 +5,7 @@ r"""Renders grids as LaTeX: a table each, booktabs rules, nothing else beyond th
 
 from __future__ import annotations
 
-from study.report.render.text import LEGEND, STUDY_LEGEND, gain_text, notes
+from study.report.render.text import gain_text, legend, notes
 from study.report.tables.cells import DASH, TableCell, rounded
 from study.report.tables.grids import TableGrid
 
@@ -45,7 +45,7 @@ def latex(grid: TableGrid) -> str:
     for row in body:
         lines += _row_lines(grid, row.label, row.cells)
     unit = grid.units[0] if len(set(grid.units)) == 1 else ""
-    caption = f"{grid.title}{f' ({unit})' if unit else ''}. {LEGEND if grid.pairs else STUDY_LEGEND}"
+    caption = f"{grid.title}{f' ({unit})' if unit else ''}. {legend(grid)}"
     below = r" \\ ".join(rf"\footnotesize {escape(note)}" for note in notes(grid))
     return "\n".join(
         [

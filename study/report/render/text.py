@@ -12,7 +12,13 @@ LEGEND = (
     "below, the paper's value and ours less the paper's."
 )
 STUDY_LEGEND = "Each cell: mean ± std over seeds (n), in bold the best; the gain over the base loss."
+LEAGUE_LEGEND = "Each cell: mean ± std over seeds (n), in bold the best; the gain of decoupling."
 NOBODY = f"{DASH}: nobody ran it."
+
+
+def legend(grid: TableGrid) -> str:
+    """Return what a grid's cells hold, in a sentence; a league says in its notes what its gains are over."""
+    return LEGEND if grid.pairs else LEAGUE_LEGEND if grid.intervals else STUDY_LEGEND
 
 
 def notes(grid: TableGrid) -> list[str]:
@@ -70,8 +76,7 @@ def markdown(grid: TableGrid) -> str:
         *([row.label, *(_markdown_cell(grid, cell) for cell in row.cells)] for row in grid.rows),
     ]
     table = "\n".join("| " + " | ".join(part.replace("|", "\\|") for part in line) + " |" for line in lines)
-    legend = LEGEND if grid.pairs else STUDY_LEGEND
-    below = "\n".join(f"- {note}" for note in [f"{legend} {NOBODY}", *notes(grid)])
+    below = "\n".join(f"- {note}" for note in [f"{legend(grid)} {NOBODY}", *notes(grid)])
     return f"### {grid.title}\n\n{table}\n\n{below}\n"
 
 

@@ -57,6 +57,14 @@ def test_losses_down_and_forms_across() -> None:
     assert [column for column in grid.columns if cell(grid, "KD", column).best] == ["SD-, +LSW"]
 
 
+def test_the_legend_says_what_a_leagues_gains_are_over() -> None:
+    """Not the base loss: on standardised logits the same loss on standardised logits."""
+    grid = league(made())
+    for text in (markdown(grid), latex(grid), grid_html(grid)):
+        assert "the gain over the base loss" not in text
+        assert "over the same loss and logits by itself" in text
+
+
 def test_the_gain_is_over_the_same_logits_undecoupled() -> None:
     grid = league(made())
     gains = {column: cell(grid, "KD", column).gain for column in grid.columns}
