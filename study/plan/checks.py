@@ -168,7 +168,7 @@ def check_drop_path(plan: Plan) -> None:
             training = spec.teacher_training or spec.training
             trained += [(str(name), "teacher", training) for name in options_of(pair.teacher)]
         for name, role, training in trained:
-            rates = {rate for each in corners(training) if (rate := each.drop_path)}
+            rates = {rate for each in corners(training) if (rate := each.drop_path) is not None}
             for rate in sorted(rates)[-1:]:
                 try:
                     with torch.device("meta"):

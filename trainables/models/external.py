@@ -191,7 +191,7 @@ def _set_stochastic_depth(name: str, network: nn.Module, rate: float) -> None:
     from torchvision.ops import StochasticDepth
 
     branches = [module for module in network.modules() if isinstance(module, StochasticDepth)]
-    if not branches:
+    if rate and not branches:
         raise ModelError(f"network {name!r} has no residual branches that torchvision drops")
     for number, branch in enumerate(branches):
         branch.p = rate * number / max(len(branches) - 1, 1)
