@@ -67,6 +67,7 @@ _SIZED = {
     "test": DataOption(0.2, 0.0, 1.0),
     "seed": DataOption(0, 0),
 }
+_SHOWN = {name: _SIZED[name] for name in ("size", "resize", "padding", "flip")}
 _CUB_LAYOUT = ("images.txt", "train_test_split.txt", "image_class_labels.txt", "classes.txt", "images")
 
 SOURCES: Mapping[str, DataSource] = {
@@ -111,11 +112,7 @@ SOURCES: Mapping[str, DataSource] = {
         holds="an .npz file with train_images, train_labels, test_images, test_labels and classes",
         options={"padding": DataOption(4, 0, 64), "flip": DataOption(True)},
     ),
-    "mapped": DataSource(
-        module="mapped",
-        holds="a file that `sdd-study pack` wrote",
-        options={name: _SIZED[name] for name in ("size", "resize", "padding", "flip")},
-    ),
+    "mapped": DataSource(module="mapped", holds="a file that `sdd-study pack` wrote", options=_SHOWN),
     "cluttered_digits": DataSource(
         module="cluttered_digits",
         num_classes=10,

@@ -29,7 +29,7 @@ from trainables.models.multiscale import pooling_commutes
 from trainables.models.resized_weights import resized
 from trainables.models.weights import load_into, load_published, state_sha256
 from trainables.storage.run_store import RunStore
-from trainables.teacher.cache import CacheLayout, TeacherCache
+from trainables.teacher.cache import CHUNK, CacheLayout, TeacherCache
 from trainables.teacher.cache_policy import check_sample, identity, open_backends
 from trainables.teacher.cached import CachedTeacher, chunk_forward
 from trainables.teacher.live import LiveTeacher, compiled_forward
@@ -92,27 +92,42 @@ def _open_cache(
     """Return the cache of a teacher's outputs, after a look at what earlier processes left in it."""
     config, size, device = inputs.config, inputs.data.image_size, runtime.device
     assert config.teacher is not None
-    teacher, compute, engine = config.teacher, None, "eager"
-
-    def chunks() -> Callable[[Tensor], Tensor]:
-        about = identity(config, source, layout.kept, "compiled", device)
-        with kept_artifacts(f"teacher {teacher} {about}", inputs.store, runtime):
-            return chunk_forward(network, size, layout, config.training, device, compiled=True)
-
-    if compiled:
-        compute = try_compile(f"teacher {teacher.name}", chunks, runtime.log)
-    if compute is not None:
-        engine = "compiled"
-    else:
-        compute = chunk_forward(network, size, layout, config.training, device)
-    about = identity(config, source, layout.kept, engine, device)
-    shape = (layout.cells, inputs.data.num_classes)
     folder = inputs.store.teacher_views(config.teacher.weights)
+    shape = (layout.cells, inputs.data.num_classes)
+    compute = compiled_pass(network, layout, inputs, runtime) if compiled else None
+    engine = "eager" if compute is None else "compiled"
+    compute = compute or chunk_forward(network, size, layout, config.training, device)
+    about = identity(config, source, layout.kept, engine, device)
     again = isinstance(source, CountedSlots)
     backends = open_backends(folder, about, shape, source.count, runtime, again=again)
     views = TeacherCache(compute, source, shape, device, backends)
     check_sample(views, runtime.cache_policy.verify, runtime.log)
     return views
+
+
+def compiled_pass(
+    network: nn.Module, layout: CacheLayout, inputs: TrialInputs, runtime: Runtime
+) -> Callable[[Tensor], Tensor] | None:
+    """Return :func:`chunk_forward`, compiled for an earlier trial, of whatever seed, or now.
+
+    None where it cannot be compiled.
+    """
+    config, data, device = inputs.config, inputs.data, runtime.device
+    teacher = config.teacher
+    assert teacher is not None
+    form = (data.num_classes, data.image_size, config.large_images)
+    key = (str(inputs.store.root), teacher, layout, config.training.precision, *form, str(device))
+
+    def compiled() -> Callable[[Tensor], Tensor]:
+        with kept_artifacts(f"teacher {key[1:]} {CHUNK}", inputs.store, runtime):
+            return chunk_forward(network, data.image_size, layout, config.training, device, compiled=True)
+
+    return runtime.process_cache.get(
+        "teacher pass",
+        key,
+        lambda: try_compile(f"teacher {teacher.name}", compiled, runtime.log),
+        capacity=4,
+    )
 
 
 def load_teacher(

@@ -23,7 +23,8 @@ from trainables.engine.head import MultiScaleHead
 from trainables.engine.runtime import CachePolicy, Runtime, TrialInputs
 from trainables.models.weights import state_sha256
 from trainables.storage.run_store import RunStore
-from trainables.teacher.cached import CachedTeacher
+from trainables.teacher import opening
+from trainables.teacher.cached import CachedTeacher, chunk_forward
 from trainables.teacher.live import LiveTeacher
 from trainables.teacher.opening import load_teacher, open_teacher
 from trainables.teacher.streamed import StreamedTeacher
@@ -134,6 +135,26 @@ def test_another_seed_shows_other_images(store: RunStore, data: DataSet, config:
     other = opened(dataclasses.replace(config, seed=1), store, data)
     assert epoch_of(other, data, seed=1).isfinite().all()
     assert other.views.computed == 18
+
+
+def test_seeds_share_a_compiled_pass(
+    store: RunStore, data: DataSet, config: TrialConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[bool] = []
+
+    def counted(*settings: Any, compiled_: list[bool] = compiled, **how: bool) -> Any:
+        compiled_.append(how.pop("compiled", False))
+        return chunk_forward(*settings)
+
+    monkeypatch.setattr(opening, "chunk_forward", counted)
+    runtime = Runtime(CPU)
+    network = load_teacher(config.teacher, store, data, CPU)  # type: ignore[arg-type]
+    for seed in (0, 1, 2):
+        inputs = TrialInputs(dataclasses.replace(config, seed=seed), store, data)
+        source = open_teacher(network, inputs, runtime, compiled=True)
+        assert epoch_of(source, data, seed=seed).isfinite().all()
+    assert compiled == [True]
+    assert runtime.process_cache.count("views") == 3
 
 
 def test_outputs_are_the_live_ones_within_rounding_to_half(
