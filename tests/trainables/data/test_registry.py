@@ -53,7 +53,7 @@ def test_a_data_error_is_a_config_error() -> None:
 def test_defaults_are_filled_in() -> None:
     data = Data(name="cluttered_digits", options={"scenes": 300})
     sets.check(data)
-    assert options(data) == {"scenes": 300, "test": 1000, "distractors": 3, "seed": 0}
+    assert options(data) == {"scenes": 300, "test": 1000, "distractors": 3, "seed": 0, "size": 32}
 
 
 def test_every_data_set_has_a_reader_without_torch() -> None:
