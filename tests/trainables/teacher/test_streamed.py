@@ -87,7 +87,11 @@ def opened(
 def epoch_of(source: Any, data: DataSet, epoch: int = 1, seed: int = 0) -> torch.Tensor:
     """The regions of one epoch's images, in the order of their use."""
     source.begin_epoch(data.train, data.train.plan(8, epoch=epoch, seed=seed))
-    return torch.cat([source(batch).regions for batch in data.train.batches(8, epoch=epoch, seed=seed)])
+    regions = []
+    for batch in data.train.batches(8, epoch=epoch, seed=seed):
+        source.advance(len(batch.target))
+        regions.append(source(batch).regions)
+    return torch.cat(regions)
 
 
 def test_numbers_do_not_depend_on_what_is_remembered(
