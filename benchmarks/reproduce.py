@@ -139,6 +139,7 @@ class Reproduction:
 def benchmarks(out: Path, *, quick: bool) -> None:
     """Benchmarks 1, 2 and 4, those that have not been run."""
     small = {"step": ["--steps", "2", "--rounds", "1", "--pairs", "resnet8x4-resnet8x4", "--engine", "eager"]}
+    small["step"] += ["--images", "256"]
     small["epoch"] = [
         "--images",
         "256",

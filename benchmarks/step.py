@@ -44,13 +44,15 @@ PAIRS = {
 
 
 class Ours:
-    """An engine on made images; :meth:`run` trains one epoch of ``steps`` whole batches.
+    """An engine on made images; :meth:`run` trains on the first ``steps`` whole batches of an epoch.
 
     Args:
         runtime: with the process cache that the engines of a pair share, so that they run the same step.
     """
 
-    def __init__(self, pair: str, raw: RawData, store: Path, precision: str, runtime: Runtime) -> None:
+    def __init__(
+        self, pair: str, raw: RawData, store: Path, precision: str, steps: int, runtime: Runtime
+    ) -> None:
         teacher, student = pair.split("-")
         config = made.trial(store, teacher, student, PAIRS.get(pair, (1, 2, 4)), precision)
         began = time.perf_counter()
@@ -58,21 +60,22 @@ class Ours:
             "data", len(raw.train_images), lambda: prepare(raw, config.data, runtime.device)
         )
         self.engine: Engine = build_engine(TrialInputs(config, RunStore(store), self.data), runtime)
+        self.plan, _ = self.data.train.plan(config.training.batch_size, epoch=1).cut(steps)
         self.built_s = time.perf_counter() - began
 
     def run(self) -> None:
-        """One epoch, the same images in the same views each time."""
-        self.engine.train_epoch(self.data.train, 1, seed=0)
+        """The first steps of an epoch, the same images in the same views each time."""
+        self.engine.train(self.data.train, self.plan, epoch=1, seed=0)
 
 
 def measure(pair: str, args: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds a step of the three, by turns."""
     on, batch = best_device(), 64
-    raw = made.raw(args.steps * batch, 100)
+    raw = made.raw(max(args.images, args.steps * batch), 100)
     teacher, student = pair.split("-")
     with tempfile.TemporaryDirectory() as folder:
         reference = Reference(
-            raw, args.steps * batch, teacher, student, PAIRS.get(pair, (1, 2, 4)), on, workers=args.workers
+            raw, len(raw.train_images), teacher, student, PAIRS.get(pair, (1, 2, 4)), on, workers=args.workers
         )
         mode: CompileMode = args.engine
         cache = ProcessCache()
@@ -82,6 +85,7 @@ def measure(pair: str, args: argparse.Namespace) -> dict[str, Any]:
                 raw,
                 Path(folder),
                 args.precision,
+                args.steps,
                 Runtime(on, compile_mode=mode, cache_policy=policy, process_cache=cache),
             )
             for policy in (CachePolicy("off"), CachePolicy())
@@ -148,6 +152,9 @@ def parser() -> argparse.ArgumentParser:
     made_of = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     made_of.add_argument("--pairs", nargs="+", default=list(PAIRS), metavar="TEACHER-STUDENT")
     made_of.add_argument("--steps", type=int, default=8, help="steps of a turn")
+    made_of.add_argument(
+        "--images", type=int, default=50_000, help="of an epoch, of which turns take the first"
+    )
     made_of.add_argument("--rounds", type=int, default=5, help="turns of each")
     made_of.add_argument("--workers", type=int, default=min(8, os.cpu_count() or 1), help="of the reference")
     made_of.add_argument("--engine", choices=("auto", "eager", "compiled"), default="compiled")

@@ -26,9 +26,11 @@ from trainables.engine.device import autocast, best_device, best_precision
 from trainables.models.multiscale import region_logits
 from trainables.teacher.cache import CHUNK, GRID
 
+LEAST_ROUNDS = 3
 
-def measure(name: str, precision: str, rounds: int) -> dict[str, Any]:
-    """Milliseconds of a pass, on the clock and of this process's CPU time."""
+
+def measure(name: str, precision: str, rounds: int, minutes: float) -> dict[str, Any]:
+    """Milliseconds of a pass, on the clock and of this process's CPU time; no new turn after ``minutes``."""
     on = best_device()
     torch.manual_seed(0)
     network = models.build(name, 100).to(on, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
@@ -54,7 +56,10 @@ def measure(name: str, precision: str, rounds: int) -> dict[str, Any]:
         for way, run in runs.items():
             result[f"{way}_differs_by"] = float((run(images).float() - expected).abs().max())
         result["largest_logit"] = float(expected.abs().max())
-        for _ in range(rounds):
+        end = time.monotonic() + 60 * minutes
+        for turn in range(rounds):
+            if turn >= LEAST_ROUNDS and time.monotonic() > end:
+                break
             for way, run in runs.items():
                 began = time.process_time()
                 wall[way].append(1000 * seconds(lambda run=run: run(images), on))  # type: ignore[misc]
@@ -77,7 +82,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     precision = args.precision or best_precision()
     whole: dict[str, Any] = {"benchmark": "teacher", "machine": machine(), "images": CHUNK, "results": []}
     for name in args.networks:
-        whole["results"].append(measure(name, precision, args.rounds))
+        whole["results"].append(measure(name, precision, args.rounds, args.minutes))
         save(args.json, whole)
     print(table([row(result) for result in whole["results"]]), flush=True)
     return whole
@@ -88,6 +93,9 @@ def parser() -> argparse.ArgumentParser:
     made_of = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     made_of.add_argument("--networks", nargs="+", default=["resnet32x4"])
     made_of.add_argument("--rounds", type=int, default=20)
+    made_of.add_argument(
+        "--minutes", type=float, default=3.0, help="for the turns of a network, beside compiling"
+    )
     made_of.add_argument(
         "--precision", choices=("float32", "tf32", "bf16"), help="default: the device's best"
     )

@@ -60,6 +60,17 @@ def test_a_step_is_one_launch_of_a_graph_and_nothing_else(name: str) -> None:
     assert many.allocations == 0
 
 
+def test_no_time_is_asked_of_what_is_part_of_a_graph() -> None:
+    """An event recorded in a capture can be neither waited for nor read."""
+    of = short(METHODS["live teacher"])
+    built = engine(of, recording())
+    assert is_recorded(built)
+    assert built.teacher is not None
+    before = built.teacher.seconds
+    train(built, of.data)
+    assert built.teacher.seconds == before
+
+
 def test_a_graph_has_at_most_a_stated_number_of_kernels() -> None:
     of = short()
     with Counted() as counted:

@@ -12,6 +12,7 @@ class Stopwatch:
 
     A GPU works behind the host: a host clock around a call also counts the work that was queued before it,
     wherever the call waits. There two events are put into the stream, and read when the total is asked for.
+    Of what is being recorded as a CUDA graph nothing is counted: an event that is part of one has no time.
 
     Example:
         >>> watch = Stopwatch(torch.device("cpu"))
@@ -25,11 +26,15 @@ class Stopwatch:
         self.device = device
         self._seconds = 0.0
         self._began = 0.0
+        self._recorded = False
         self._pending: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
 
     def __enter__(self) -> None:
         if self.device.type != "cuda":
             self._began = time.perf_counter()
+            return
+        self._recorded = torch.cuda.is_current_stream_capturing()
+        if self._recorded:
             return
         began, ended = (
             torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
@@ -41,7 +46,7 @@ class Stopwatch:
     def __exit__(self, *_: object) -> None:
         if self.device.type != "cuda":
             self._seconds += time.perf_counter() - self._began
-        else:
+        elif not self._recorded:
             self._pending[-1][1].record()
 
     @property
