@@ -145,7 +145,7 @@ def parameters(spec: Mapping[str, Any]) -> dict[str, str]:
         shown["data"] = data["name"]
     if pairs := spec.get("pairs"):
         shown["pairs"] = ", ".join(f"{_text(pair['teacher'])}-{pair['student']}" for pair in pairs)
-    return {name: text for name, text in flat(shown).items() if text != "None"}
+    return {name: text for name, text in flat(shown).items() if name and text != "None"}
 
 
 def _text(teacher: Any) -> str:

@@ -18,6 +18,8 @@ from study.workspace.folder import StudyFolder
 from study.workspace.sqlite import sqlite_file, sqlite_url
 from tests.study.tracking.test_uploader import record
 
+SPEC = {"name": "mine", "search": {"maximize": "val/top1"}, "budget": {"trials": 4}}
+
 ODD = "50 % of $HOME?#{x}'s"
 """A folder's name with what means something in a URL, a shell or a template."""
 
@@ -58,6 +60,7 @@ def test_a_database_of_today_is_taken_wherever_it_lies(folder: StudyFolder) -> N
     assert sqlite_file(folder.mlflow_uri) == folder.results / "mlflow.db"
     assert connect(folder).get_experiment_by_name("Default") is not None
     assert [path.name for path in folder.results.iterdir()] == ["mlflow.db"], "none was made elsewhere"
+    assert list(folder.results.parent.iterdir()) == [folder.results]
 
 
 def test_a_database_of_an_older_mlflow_is_told_with_the_command_that_upgrades_it(folder: StudyFolder) -> None:
@@ -65,7 +68,7 @@ def test_a_database_of_an_older_mlflow_is_told_with_the_command_that_upgrades_it
     execute(folder, f"UPDATE alembic_version SET version_num = '{older}'")
     told = refused(folder)
     assert f"older MLflow (schema {older}" in told
-    assert "mlflow db upgrade 'sqlite:///" in told
+    assert "mlflow db upgrade 'sqlite+pysqlite:///" in told
     with pytest.raises(TrackingError, match="mlflow db upgrade"):
         connect(folder)  # by what MLflow itself says of it
 
@@ -91,7 +94,7 @@ def test_a_deleted_experiment_is_told_with_what_brings_it_back(folder: StudyFold
     client.delete_experiment(number)
     assert f"mlflow experiments restore --experiment-id {number}" in refused(folder)
     with pytest.raises(TrackingError, match="was deleted"):
-        RunWriter(client, folder, {"name": "mine"})
+        RunWriter(client, folder, SPEC)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def artifacts(folder: StudyFolder) -> list[list[str]]:
 def test_a_results_folder_that_was_moved_takes_its_artifacts_along(
     folder: StudyFolder, tmp_path: Path
 ) -> None:
-    writer = RunWriter(connect(folder), folder, {"name": "mine"})
+    writer = RunWriter(connect(folder), folder, SPEC)
     writer.send(record(0, 1, "done"))
     other = connect(folder).create_experiment("other", artifact_location=folder.mlflow_artifacts)
     elsewhere = connect(folder).create_experiment("elsewhere", artifact_location="s3://bucket/mlartifacts")
@@ -136,7 +139,7 @@ def test_a_results_folder_that_was_moved_takes_its_artifacts_along(
     check_tracking(moved, said.append)
     assert said == [f"the results were in {folder.results} before; MLflow's database has been told"]
     assert artifacts(moved) == before
-    writer = RunWriter(connect(moved), moved, {"name": "mine"})
+    writer = RunWriter(connect(moved), moved, SPEC)
     writer.send(record(1, 1, "done"))
     assert not folder.results.exists()
     assert len(artifacts(moved)) == len(before) + 1
@@ -147,7 +150,7 @@ def test_a_results_folder_that_was_moved_takes_its_artifacts_along(
 
 
 def test_a_copy_writes_into_itself(folder: StudyFolder, tmp_path: Path) -> None:
-    RunWriter(connect(folder), folder, {"name": "mine"})
+    RunWriter(connect(folder), folder, SPEC)
     copy = StudyFolder(tmp_path / "copy", "mine")
     shutil.copytree(folder.results, copy.results)
     said: list[str] = []
@@ -163,6 +166,6 @@ def test_a_folder_that_shares_anothers_database_keeps_its_own_artifacts(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", sqlite_url(folder.results / "mlflow.db"))
     guest = StudyFolder(tmp_path / "guest", "theirs")
-    RunWriter(connect(guest), guest, {"name": "theirs"}).send(record(0, 1, "done"))
+    RunWriter(connect(guest), guest, SPEC).send(record(0, 1, "done"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     check_tracking(folder, pytest.fail)
