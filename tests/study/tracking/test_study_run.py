@@ -78,7 +78,7 @@ def test_every_run_has_data_source_and_a_name_that_tells_it_apart(shown: dict[st
         assert run.data.tags["mlflow.source.name"]
         assert run.data.tags["mlflow.source.git.commit"] == run.data.tags["git_commit"]
     names = " ".join(run.info.run_name for run in shown["search"])
-    assert "SD-KD {1,2,4} α 0.25 β" in names
+    assert "SD-KD {1,2,4} α 0.722 β 3" in names
     confirmed_names = [run.info.run_name for run in shown["confirm"]]
     assert any("KD" in name and "seed 2" in name for name in confirmed_names)
 
