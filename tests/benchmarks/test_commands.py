@@ -31,7 +31,7 @@ def result_of(path: Path) -> list[dict[str, Any]]:
 
 def test_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "step.json"
-    options = f"--pairs {TINY} --steps 2 --rounds 2 --workers 0 --engine eager --json {path}"
+    options = f"--pairs {TINY} --images 256 --steps 2 --rounds 2 --workers 0 --engine eager --json {path}"
     step.run(step.parser().parse_args(options.split()))
     (result,) = result_of(path)
     assert result["reference_ms"]["n"] == result["live_ms"]["n"] == result["remembered_ms"]["n"] == 2
