@@ -84,12 +84,18 @@ def _evaluated(
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    numbers = {
+        name for name in differing if all(isinstance(each[name], float) for each in settings if name in each)
+    }
+    told = [
+        {name: each[name] if name in numbers else str(each[name]) for name in differing if name in each}
+        for each in settings
+    ]
     spaces = {
-        name: _distribution(optuna, [each[name] for each in settings if name in each]) for name in differing
+        name: _distribution(optuna, [each[name] for each in told if name in each]) for name in differing
     }
     search = optuna.create_study(direction="maximize")
-    for each, value in zip(settings, values, strict=True):
-        params = {name: each[name] for name in differing if name in each}
+    for params, value in zip(told, values, strict=True):
         domains = {name: spaces[name] for name in params}
         search.add_trial(optuna.trial.create_trial(params=params, distributions=domains, value=value))
     with warnings.catch_warnings():
@@ -104,4 +110,4 @@ def _evaluated(
 def _distribution(optuna: Any, values: list[float | str]) -> Any:
     if all(isinstance(value, float) for value in values):
         return optuna.distributions.FloatDistribution(min(values), max(values))
-    return optuna.distributions.CategoricalDistribution(sorted(set(map(str, values))))
+    return optuna.distributions.CategoricalDistribution(sorted({str(value) for value in values}))

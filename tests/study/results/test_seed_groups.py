@@ -7,6 +7,7 @@ from typing import Any
 
 from study.journal.record import TrialRecord
 from study.report.figures import chart_data as charts
+from study.report.figures.page_charts import page_charts
 from study.report.tables.summary import shown, summary
 from study.results import selection
 from study.results.frames import TRIAL_COLUMNS, from_records
@@ -84,3 +85,18 @@ def test_charts_and_importances_take_what_was_searched_conditional_knobs_too() -
     assert {"lr", "schedule", "milestones"} == set(found["parameter"])
     assert set(found["measure"]) == {"ped_anova"}
     assert set(importances(runs, "fanova")["parameter"]) == {"lr", "schedule"}
+
+
+def test_a_knob_that_may_be_left_out_has_an_importance_and_charts() -> None:
+    records = []
+    for number in range(8):
+        decay = None if number % 2 else 0.9
+        about = trained(SDD(beta=1.0 + number), 0, {"ema_decay": decay})
+        made = record(about, [{"val/top1": 40.0 + number}], "search", role="", number=number)
+        point = {"ema_decay": str(decay), "beta": 1.0 + number}
+        records.append(dataclasses.replace(made, search="made/SD-KD", point=point))
+    runs = from_records("made", records)
+    for evaluator in (None, "fanova", "ped_anova"):
+        assert {"ema_decay", "beta"} == set(importances(runs, evaluator)["parameter"])
+    titles = [chart["title"] for chart in page_charts(runs, summary([]))]
+    assert "Accuracy against beta" in titles
