@@ -108,6 +108,7 @@ def test_the_study_shown_is_one(tmp_path: Path) -> None:
         sys.executable,
         str(ROOT / dry[1]),
         *dry[2:],
+        "--no-timing",
         *(part for item in made for part in ("--set", item)),
     ]
     done = run(words, tmp_path)

@@ -18,6 +18,9 @@ from trainables.config.trial import Teacher, TrialConfig
 STEPS = 3
 """Steps that are timed, after one that is not."""
 
+FEW_IMAGES = 16
+"""Most images of a timed step on a CPU, where an image takes as long in a small batch as in a large one."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepTimes:
@@ -92,6 +95,7 @@ class _PairTimer:
         self._engine = build_engine(TrialInputs(config, store, data), runtime)
         self._device = device
         size = config.training.batch_size
+        size = min(size, FEW_IMAGES) if device.type == "cpu" else size
         self._batches = list(islice(data.train.batches(size, epoch=1), STEPS + 1))
         term = config.method.logit
         if term is not None and not isinstance(self._engine.teacher, LiveTeacher):
