@@ -17,6 +17,7 @@ from trainables.errors import SDDError, TrialError, one_line, suggestion
 BETWEEN_US = {
     "DamagedCheckpoint",  # the trial goes on from the one before
     "InfiniteGridError",  # becomes a ConfigError that names the field
+    "Leaving",  # ends a thread of ours between two statements of a database
     "NetworksUnavailable",  # figures that are left out
     "PeerLost",  # the worker group begins again
     "TunerExit",  # carries an error out of Tune

@@ -75,12 +75,13 @@ def test_what_prints_goes_on_when_its_reader_has_left(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_each_ending_signal_interrupts(number: signal.Signals) -> None:
+    kept = signal.signal(number, signal.SIG_DFL)  # whatever these tests were started with, such as nohup
     before = raise_on_signals()
     try:
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
     finally:
-        for one, answer in before.items():
+        for one, answer in {**before, number: kept}.items():
             signal.signal(one, answer)
 
 

@@ -111,7 +111,7 @@ def test_each_pair_gets_an_arm_of_its_own_where_asked(space: Write) -> None:
     [
         (["methods.1.scales=(1, 32)"], r"methods.1.scales: 32 does not fit the 8x8 map of resnet8"),
         (["data.name=packed", "data.options={}", "data.root=nowhere.npz"], "data.root: .*nowhere.npz"),
-        (["pairs.0.student=torchvision:vit_b_16"], "pairs.0.student: .*vit_b_16"),
+        (["pairs.0.student=torchvision:inception_v3"], "pairs.0.student: .*inception_v3"),
         (
             ["methods.0.features=({'name': 'rkd'},)", "resources.workers_per_trial=2"],
             "resources.workers_per_trial: rkd compares the images of a batch with each other",

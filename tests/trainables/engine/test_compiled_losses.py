@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tests.trainables.stepping import needs_compiler
 from trainables.config import LogitTerm, Method, Training
 from trainables.config.method import MapKind
-from trainables.engine.compilation import CompiledStep
+from trainables.engine.compiled_step import CompiledNetwork, CompiledStep
 from trainables.engine.criterion import Criterion
 from trainables.engine.head import HeadOutputs, MultiScaleHead
 from trainables.losses import check_logit_loss
@@ -67,15 +67,19 @@ def test_a_compiled_loss_is_the_eager_one(base: str, standardize: str) -> None:
         complementary_weight=2.0,
         standardize=standardize,  # type: ignore[arg-type]
     )
-    student, criterion = MultiScaleHead(OneConvolution(), (1, 2)), Criterion(Method(logit=term))
+    head, criterion = MultiScaleHead(OneConvolution(), (1, 2)), Criterion(Method(logit=term))
     training = Training(batch_size=IMAGES, precision="float32")
-    step = CompiledStep(student, criterion, training, CPU)
+    network = CompiledNetwork(head, training, CPU)
+    network.warm_up((8, 8))
+    step = CompiledStep(network, head, criterion, training, CPU)
     assert step.fuses_loss
+    step.warm_up((8, 8), CLASSES, teacher=True)
+    student = step.begin_trial(head, criterion)
     teacher = HeadOutputs(torch.randn(IMAGES, 5, CLASSES), None)
-    step.warm_up((8, 8), teacher.regions)
     images, target = torch.randn(IMAGES, 3, 8, 8), torch.arange(IMAGES) % CLASSES
     images = images.contiguous(memory_format=torch.channels_last)
-    compiled, logits = step(images, teacher, target, target, criterion, epoch=1)
+    weights = {name: torch.tensor(value) for name, value in criterion.weights(1).items()}
+    compiled, logits = step(images, teacher, target, target, weights)
     eager = criterion(student(images), teacher, target, target, epoch=1)
     assert compiled.keys() == eager.keys()
     torch.testing.assert_close(logits, student(images).logits)
