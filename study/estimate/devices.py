@@ -2,7 +2,8 @@
 
 ``devices.csv`` has the memory bandwidth of each GPU, from its maker's data sheet: steps of networks this
 small wait for memory and for launches, not for arithmetic, so speeds are taken in proportion to it.
-``machines.csv`` has prices in US dollars an hour in us-west-2, as last known in November 2026.
+``machines.csv`` has approximate prices in US dollars an hour in us-west-2, none of them looked up: they
+give an order of magnitude. Both tables were written from memory of their sources.
 """
 
 from __future__ import annotations
