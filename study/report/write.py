@@ -26,8 +26,9 @@ from study.results.frames import RunFrames, from_records, gather
 from study.results.front import hypervolume_frame, limits_frame
 from study.results.importance import importances
 from study.results.loaded_study import LoadedStudy, SearchGoals
-from study.results.rung_ranking import rung_rankings, rungs_frame, sentences
+from study.results.rung_ranking import RungRanking, rung_rankings, rungs_frame, sentences
 from study.results.seed_groups import SeedGroup, confirmed
+from study.results.verdicts import verdicts
 from study.spec.study import Confirm
 from study.workspace.folder import StudyFolder
 from trainables.storage.files import write_atomically
@@ -117,25 +118,23 @@ def write_tables(
         store: of the networks behind figures 3 to 6; without it they are left out.
         say: takes a line about what is left out.
     """
-    found = confirmed(runs)
-    table, grids = summary(found), _grids(found, protocols, everything)
+    findings = _Findings.of(runs, protocols, everything)
     tables = out / "tables"
     files = [
-        _write(tables / "summary.csv", table.to_csv(index=False)),
-        _write(tables / "summary.md", summary_markdown(table)),
+        _write(tables / "summary.csv", findings.table.to_csv(index=False)),
+        _write(tables / "summary.md", summary_markdown(findings.table)),
         _write(tables / "importances.csv", importances(runs).to_csv(index=False)),
     ]
-    for grid in grids:
+    for grid in findings.grids:
         files += [_write(tables / f"{grid.name}{ending}", render(grid)) for ending, render in FORMATS.items()]
-    rungs = rung_rankings(runs)
-    for name, frame in (("rungs", rungs_frame(rungs)), ("limits", limits_frame(runs))):
+    for name, frame in (("rungs", rungs_frame(findings.rungs)), ("limits", limits_frame(runs))):
         if len(frame):
             files.append(_write(tables / f"{name}.csv", frame.to_csv(index=False)))
             files.append(_write(tables / f"{name}.md", frame_markdown(frame)))
     grown = hypervolume_frame(runs)
     if len(grown):
         files.append(_write(tables / "hypervolume.csv", grown.to_csv(index=False)))
-    files += study_figures(runs, found, out / "figures")
+    files += study_figures(runs, findings.found, out / "figures")
     pictures: list[tuple[str, Path]] = []
     if store is not None:
         from study.report.figures.networks import CAPTIONS, network_figures
@@ -143,36 +142,49 @@ def write_tables(
         drawn = network_figures(runs, store, out / "figures", say)
         files += drawn
         pictures = [(CAPTIONS[path.stem], path) for path in drawn if path.suffix == ".png"]
-    files.append(_write(out / "report.html", _page(runs, found, table, grids, pictures)))
-    return Report(table, files, sentences(rungs), conclusions(found))
+    files.append(_write(out / "report.html", findings.page(pictures)))
+    return Report(findings.table, files, sentences(findings.rungs), findings.conclusions)
 
 
 def report_page(runs: RunFrames) -> str:
     """Return the page ``report.html`` of ``runs`` by itself: no other file, no figure, seconds sooner."""
-    found = confirmed(runs)
-    return _page(runs, found, summary(found), _grids(found, ("last",)))
+    return _Findings.of(runs, ("last",)).page()
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """Holds what tables and page show of the same runs, each worked out once."""
+
+    runs: RunFrames
+    found: list[SeedGroup]
+    table: pd.DataFrame
+    grids: list[TableGrid]
+    rungs: list[RungRanking]
+    conclusions: list[str]
+
+    @classmethod
+    def of(cls, runs: RunFrames, protocols: Sequence[str], everything: bool = False) -> _Findings:
+        found = confirmed(runs)
+        judged = verdicts(found)
+        grids = _grids(found, protocols, everything)
+        return cls(runs, found, summary(found, judged), grids, rung_rankings(runs), conclusions(judged))
+
+    def page(self, pictures: Sequence[tuple[str, Path]] = ()) -> str:
+        """Return ``report.html``."""
+        summary_html = plain_table(HEAD, shown(self.table)) if len(self.table) else ""
+        notes_ = [*notes(self.table), *sentences(self.rungs)]
+        summary_html += "".join(f"<p>{escape(note)}</p>" for note in notes_)
+        if self.conclusions:
+            first = "".join(f"<p class='conclusion'>{escape(text)}</p>" for text in self.conclusions)
+            summary_html = f"{first}<p class='footnote'>{escape(FOOTNOTE)}</p>{summary_html}"
+        title = f"Report on {', '.join(dict.fromkeys(self.runs.trials['study']))}"
+        charts = page_charts(self.runs, self.table)
+        return page(title, self.grids, charts, summary_html, pictures)
 
 
 def _grids(found: list[SeedGroup], protocols: Sequence[str], everything: bool = False) -> list[TableGrid]:
     papers = [grid for grid in paper_grids(found, protocols) if everything or grid.ran]
     return [study_grid(found, protocols), *league_grids(found, protocols), *papers]
-
-
-def _page(
-    runs: RunFrames,
-    found: Sequence[SeedGroup],
-    table: pd.DataFrame,
-    grids: Sequence[TableGrid],
-    pictures: Sequence[tuple[str, Path]] = (),
-) -> str:
-    summary_html = plain_table(HEAD, shown(table)) if len(table) else ""
-    notes_ = [*notes(table), *sentences(rung_rankings(runs))]
-    summary_html += "".join(f"<p>{escape(note)}</p>" for note in notes_)
-    if said := conclusions(found):
-        first = "".join(f"<p class='conclusion'>{escape(text)}</p>" for text in said)
-        summary_html = f"{first}<p class='footnote'>{escape(FOOTNOTE)}</p>{summary_html}"
-    title = f"Report on {', '.join(dict.fromkeys(runs.trials['study']))}"
-    return page(title, grids, page_charts(runs, table), summary_html, pictures)
 
 
 FORMATS: dict[str, Callable[[TableGrid], str]] = {

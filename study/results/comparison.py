@@ -13,7 +13,7 @@ from study.results.frames import RunFrames, gather
 from study.results.seed_groups import SeedGroup, confirmed
 from study.results.selection import winners
 from study.results.statistics import Gain, gain, holm, mean, std
-from study.results.verdicts import LEVEL
+from study.results.verdicts import LEVEL, verdicts
 
 BEST = "best"
 """Names the row of a pair that compares what each search chose, whatever its method."""
@@ -84,7 +84,7 @@ def compare(results: Path, studies: Sequence[str]) -> Comparison:
     within = [
         f"{study}: {text}"
         for study, runs in zip(studies, all_runs, strict=True)
-        for text in conclusions(confirmed(runs))
+        for text in conclusions(verdicts(confirmed(runs)))
     ]
     return Comparison(list(studies), all_runs[0].metric, rows, [*_between(studies, rows), *within])
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from study.results.seed_groups import SeedGroup
 from study.results.statistics import std
-from study.results.verdicts import Verdict, verdicts
+from study.results.verdicts import Verdict
 
 FOOTNOTE = (
     "±: standard error over seeds; a side is ahead where p, corrected for all comparisons, is at most 0.05"
@@ -35,13 +35,13 @@ class Difference:
     decided: bool
 
 
-def conclusions(found: Sequence[SeedGroup]) -> list[str]:
+def conclusions(judged: Sequence[Verdict]) -> list[str]:
     """Return one sentence for each SD-X that was confirmed beside its X.
 
     A configuration stands for its method on a pair by its role, never by what it reached on the test split.
     """
     compared: dict[tuple[str, str], dict[tuple[str, ...], Verdict]] = {}
-    ordered = sorted(verdicts(found), key=lambda verdict: _rank(verdict.item))
+    ordered = sorted(judged, key=lambda verdict: _rank(verdict.item))
     for verdict in ordered:
         item = verdict.item
         where = (item.pair, item.data, str(item.epochs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,9 +106,9 @@ class SeedGroup:
 
     def by_seed(self, most: int | None = None) -> dict[int, float]:
         """Return test top-1 after the last epoch by seed, percent; of seeds up to ``most``, if given."""
-        known = self.runs.dropna(subset=["test/top1"]).sort_values("seed")
-        kept = known if most is None else known[known["seed"] <= most]
-        return dict(zip(kept["seed"].astype(int).tolist(), kept["test/top1"].tolist(), strict=True))
+        both = zip(self.runs["seed"].tolist(), self.runs["test/top1"].tolist(), strict=True)
+        known = ((int(seed), top1) for seed, top1 in sorted(both) if not math.isnan(top1))
+        return {seed: top1 for seed, top1 in known if most is None or seed <= most}
 
     def values(self, metric: str, protocol: str) -> tuple[float, ...]:
         """Return ``metric`` (top1, top5: percent; ms_per_batch: milliseconds) of each run that has it."""

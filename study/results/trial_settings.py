@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Collection, Mapping
@@ -10,8 +9,7 @@ from typing import Any
 
 from study.spec import published as paper
 from study.spec.training import TRAINING_KNOBS, published_value
-from trainables.config.key import without_later_fields
-from trainables.config.serialization import ConfigError
+from trainables.config.key import plain_without_later_fields
 from trainables.config.trial import TrialConfig
 from trainables.losses import check_logit_loss
 
@@ -66,10 +64,9 @@ def settings_hash(config: Mapping[str, Any]) -> str:
 
     Fields that were added since a run was written count where they are not at their defaults.
     """
-    with contextlib.suppress(ConfigError):  # written by another version
-        config = without_later_fields(TrialConfig.from_dict({**config, "test": "end"}))
-    data = {name: value for name, value in config["data"].items() if name != "root"}
-    kept = {name: value for name, value in config.items() if name not in ("seed", "test")}
+    counted = plain_without_later_fields(TrialConfig, config)
+    data = {name: value for name, value in counted["data"].items() if name != "root"}
+    kept = {name: value for name, value in counted.items() if name not in ("seed", "test")}
     text = json.dumps(_canonical({**kept, "data": data}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

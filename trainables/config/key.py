@@ -7,12 +7,14 @@ A field that comes later must leave the keys of finished trials as they are: it 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
+import typing
 from collections.abc import Mapping
 from typing import Any
 
-from trainables.config.serialization import to_plain
+from trainables.config.serialization import field_types, to_plain
 
 NOT_IN_KEY: Mapping[str, Any] = {"in_key": False}
 """Field metadata: the field says where a thing is, not what it is, and stays out of the trial key."""
@@ -61,12 +63,64 @@ def without_later_fields(value: Any) -> Any:
     return to_plain(value)
 
 
+def plain_without_later_fields(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what :func:`without_later_fields` gives for the ``kind`` that ``data`` was written from.
+
+    Nothing is built or checked, so that thousands of configurations take a moment; what an older version
+    did not write has its default.
+
+    >>> from trainables.config import Training
+    >>> from trainables.config.serialization import field_types, to_plain
+    >>> changed = Training(lr=0.1)
+    >>> plain_without_later_fields(Training, to_plain(changed)) == without_later_fields(changed)
+    True
+    """
+    kept = dict(data)
+    for name, default, later, inner in _layout(kind):
+        value = kept.get(name, default)
+        if later and value == default:
+            kept.pop(name, None)
+        elif inner is not None and isinstance(value, Mapping):
+            kept[name] = plain_without_later_fields(inner, value)
+        elif inner is not None and isinstance(value, (list, tuple)):
+            kept[name] = [plain_without_later_fields(inner, item) for item in value]
+        elif value is not dataclasses.MISSING:
+            kept[name] = value
+    return kept
+
+
+@functools.cache
+def _layout(kind: type) -> tuple[tuple[str, Any, bool, type | None], ...]:
+    """List name, plain default, whether it came later, and the dataclass within, of each of the fields."""
+    hints = field_types(kind)
+    return tuple(
+        (
+            item.name,
+            to_plain(_default(item)),
+            item.metadata.get("in_key") == "unless default" and not item.metadata.get("in_search_name"),
+            _dataclass_in(hints[item.name]),
+        )
+        for item in dataclasses.fields(kind)
+    )
+
+
+def _dataclass_in(hint: Any) -> type | None:
+    """Return the dataclass that a field of type ``hint`` holds: by itself, or None, or a tuple of it."""
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return hint
+    return next(filter(None, map(_dataclass_in, typing.get_args(hint))), None)
+
+
+def _default(item: dataclasses.Field[Any]) -> Any:
+    """Return a field's default, ``dataclasses.MISSING`` where it has none."""
+    return item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
+
+
 def _changed(item: dataclasses.Field[Any], of: Any) -> bool:
     """Tell whether a field counts: not where one of :data:`SINCE_LATER` is at its default."""
     if item.metadata.get("in_key") != "unless default":
         return True
-    factory = item.default_factory
-    return bool(getattr(of, item.name) != (item.default if factory is dataclasses.MISSING else factory()))
+    return bool(getattr(of, item.name) != _default(item))
 
 
 def _in_key(item: dataclasses.Field[Any], of: Any) -> bool:

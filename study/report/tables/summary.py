@@ -11,7 +11,7 @@ import pandas as pd
 from study.report.tables.cells import DASH, rounded
 from study.results.seed_groups import SeedGroup, Tuning
 from study.results.statistics import mean, std
-from study.results.verdicts import verdicts
+from study.results.verdicts import Verdict, verdicts
 
 SUMMARY_COLUMNS = [
     "pair",
@@ -52,10 +52,14 @@ HEAD = ["pair", "method", "settings", "tuned by", "test top-1, %", "n", "gain", 
 ORDER = {"baseline": 0, "paper": 1, "best": 2}
 
 
-def summary(found: Sequence[SeedGroup]) -> pd.DataFrame:
-    """Return one row for each confirmed configuration; a run counts where it is finished, its key once."""
+def summary(found: Sequence[SeedGroup], judged: Sequence[Verdict] | None = None) -> pd.DataFrame:
+    """Return one row for each confirmed configuration; a run counts where it is finished, its key once.
+
+    Args:
+        judged: the verdicts on ``found``, where they are at hand already.
+    """
     students = [item for item in found if item.method != "teacher" and item.values("top1", "last")]
-    told = {id(verdict.item): verdict for verdict in verdicts(found)}
+    told = {id(verdict.item): verdict for verdict in (verdicts(found) if judged is None else judged)}
     rows = []
     for item in students:
         values, verdict = item.values("top1", "last"), told.get(id(item))

@@ -12,6 +12,7 @@ from study.journal.record import TrialRecord
 from study.results.conclusions import Difference, conclusions, sentence, standard_error
 from study.results.frames import from_records
 from study.results.seed_groups import confirmed
+from study.results.verdicts import verdicts
 from study.spec.methods import KD, SDD
 from tests.study import made
 
@@ -31,7 +32,7 @@ def runs(over: Sequence[float]) -> list[TrialRecord]:
 
 
 def said(over: Sequence[float]) -> list[str]:
-    return conclusions(confirmed(from_records("made", runs(over))))
+    return conclusions(verdicts(confirmed(from_records("made", runs(over)))))
 
 
 def test_pairs_that_seeds_decide_are_counted_and_the_others_are_not() -> None:
