@@ -102,7 +102,9 @@ class Session:
         )
         journal.note(note)
         self.progress = self._stack.enter_context(
-            ProgressDisplay(self.console, plan.spec.name, plan.spec.search.maximize, expected)
+            ProgressDisplay(
+                self.console, plan.spec.name, plan.spec.search.maximize, expected, journal.records
+            )
         )
         if mirror is not None:
             self._stack.enter_context(mirror.following(log.warning))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console, Group
@@ -36,13 +37,22 @@ class ProgressDisplay(TrialObserver):
 
     Args:
         metric: what the search maximises, such as ``val/top1``.
+        records: the study's trials by key, those of earlier launches included.
     """
 
-    def __init__(self, console: Console, name: str, metric: str, expected: ExpectedTrials) -> None:
+    def __init__(
+        self,
+        console: Console,
+        name: str,
+        metric: str,
+        expected: ExpectedTrials,
+        records: Mapping[str, TrialRecord] | None = None,
+    ) -> None:
         self.console = console
         self.name = name
         self.metric = metric
         self.expected = expected
+        self._records = {} if records is None else records
         self.trials = dict(expected.trials)
         self.stage_name = "starting"
         self.total = self.left = 0
@@ -51,7 +61,7 @@ class ProgressDisplay(TrialObserver):
         self.best: TrialRecord | None = None
         self.paper: dict[str, float] = {}
         self._arrivals: list[float] = []
-        self._stage_epochs = 0
+        self._stage_epochs = self._stage_ended = 0
         self._last_line = 0.0
         self._live = (
             Live(console=console, refresh_per_second=2, get_renderable=self._view, transient=True)
@@ -69,12 +79,16 @@ class ProgressDisplay(TrialObserver):
             self._live.__exit__(*error)
 
     def stage(self, name: StageName, total: int, left: int) -> None:
-        """Show a stage that begins, and count its trials anew."""
+        """Show a stage that begins, count its trials anew, and look at what earlier launches found."""
         self.stage_name, self.total, self.left = name, total, left
         self.trials[name] = left
-        self.counts = Counter(done=total - left)
+        earlier = [record for record in self._records.values() if record.stage == name]
+        stopped = sum(record.status == "stopped" for record in earlier)
+        self.counts = Counter(done=max(total - left - stopped, 0), stopped=stopped)
+        for record in earlier:
+            self._compare(record, len(record.history))
         self.running = {}
-        self._stage_epochs = 0
+        self._stage_epochs = self._stage_ended = 0
         known = f", {total - left} of them known" if left < total else ""
         log.info(f"{name}: {total} trials{known}" if total else f"{name}: nothing to do")
 
@@ -87,14 +101,19 @@ class ProgressDisplay(TrialObserver):
         """Count an epoch, and take note of a trial that is the best now."""
         self._arrivals.append(time.monotonic())
         self._stage_epochs += 1
-        value = record.final.get(self.metric)
-        if record.stage == "search" and value is not None and epoch >= record.trial.training.epochs:
-            if record.role == "paper":
-                self.paper[record.pair] = value
-            if self.best is None or value > self.best.final[self.metric]:
-                self.best = record
+        self._compare(record, epoch)
         if not self._live and time.monotonic() - self._last_line > LINE_EVERY_S:
             self._line()
+
+    def _compare(self, record: TrialRecord, epoch: int) -> None:
+        """Keep a whole trial of the search if it is the best, and what the paper's configuration reached."""
+        value = record.final.get(self.metric)
+        if record.stage != "search" or value is None or epoch < record.trial.training.epochs:
+            return
+        if record.role == "paper":
+            self.paper[record.pair] = value
+        if self.best is None or value > self.best.final[self.metric]:
+            self.best = record
 
     def remarked(self, record: TrialRecord, text: str) -> None:
         """Print what went wrong in a trial and was mended."""
@@ -104,6 +123,7 @@ class ProgressDisplay(TrialObserver):
         """Count a trial that is done, stopped or failed, and print how it ended."""
         self.running.pop(record.key, None)
         self.counts[record.status] += 1
+        self._stage_ended += 1
         self.left = max(0, self.left - 1)
         self.trials[self.stage_name] = self.left
         if record.status == "failed":
@@ -132,8 +152,8 @@ class ProgressDisplay(TrialObserver):
         fast = self.epochs_per_second
         if fast <= 0:
             return None
-        ended = self.counts["stopped"] + self.counts["failed"] + self.counts["done"]
-        usual = self._stage_epochs / max(ended, 1) if self.stage_name == "search" and ended else None
+        ended = self._stage_ended
+        usual = self._stage_epochs / ended if self.stage_name == "search" and ended else None
         running = sum(len(record.history) for record in self.running.values())
         return epochs_left(self.expected, self.trials, self.stage_name, usual, running) / fast
 

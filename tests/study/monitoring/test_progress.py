@@ -1,0 +1,58 @@
+"""What is shown of a study while it runs: also of what earlier launches of it found."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from study.journal.record import TrialRecord
+from study.monitoring.progress import ProgressDisplay
+from study.plan.expected import ExpectedTrials
+from tests.study.made import search
+
+PAIR = ("resnet20", "resnet8")
+EXPECTED = ExpectedTrials(epochs={"search": 4}, trials={"search": 8})
+
+
+def display(*earlier: TrialRecord) -> ProgressDisplay:
+    """A launch that goes on where the trials ``earlier`` came to an end."""
+    known = {record.key: record for record in earlier}
+    return ProgressDisplay(Console(file=io.StringIO()), "first", "val/top1", EXPECTED, known)
+
+
+def shown(progress: ProgressDisplay) -> dict[str, str]:
+    """The parts of the line that is printed now and then."""
+    return dict(progress._summary())
+
+
+def test_the_best_of_an_earlier_launch_is_still_the_best() -> None:
+    trials = search(PAIR, 6)  # 49 to 53, and one that was stopped
+    progress = display(*trials)
+    progress.stage("search", total=8, left=2)
+    parts = shown(progress)
+    assert parts["trials"] == "5 done, 0 running, 1 stopped, 0 failed of 8"
+    assert parts["best"].startswith("val/top1 53.00: resnet20-resnet8 SD-KD {1,4}")
+
+
+def test_the_first_launch_has_no_best_before_a_trial_is_whole() -> None:
+    progress = display()
+    progress.stage("search", total=8, left=8)
+    assert "best" not in shown(progress)
+    first, *_ = search(PAIR, 2)
+    progress.reported(first, epoch=4)
+    assert shown(progress)["best"].startswith("val/top1 49.00")
+
+
+def test_trials_of_earlier_launches_do_not_shorten_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("study.monitoring.progress.time.monotonic", lambda: now[0])
+    *earlier, late, _ = search(PAIR, 7)
+    progress = display(*earlier)
+    progress.stage("search", total=8, left=3)
+    for epoch in range(1, 5):
+        now[0] += 2.0
+        progress.reported(late, epoch)
+    progress.ended(late)
+    assert progress.seconds_left == pytest.approx(2 * 4 / (4 / 6))  # two trials of four epochs, not of 4/6
