@@ -8,7 +8,9 @@ from typing import Any
 
 from study.plan.plan import Plan
 from study.plan.study_file import StudyFile
+from study.spec.distillation import Distillation
 from study.spec.domains import options_of
+from study.spec.methods import plain
 from study.spec.study import StudySpec
 from study.spec.training import closed
 from study.workspace.folder import StudyFolder, last_line
@@ -21,15 +23,27 @@ DECIDES_TRIALS = ("pairs", "methods", "search", "budget", "confirm")
 def most_confirm_trials(plan: Plan) -> int:
     """Count the most trials that the confirm stage can have.
 
-    Each winner and each paper configuration may bring its base loss by itself along.
+    Each winner and each paper configuration may bring its base loss along, where that is not searched itself.
     """
     confirm, searched = plan.spec.confirm, len(plan.searched_methods)
     fixed = len(plan.spec.methods) - searched
+    tuned = {method.label for method in plan.searched_methods}
+    alone = sum(_bases(method) <= tuned for method in plan.searched_methods)
     pairs = len(plan.spec.each_pair)
     if searched and plan.spec.search.pairs == "search":
         pairs = min(searched * confirm.best, pairs)
-    each = searched * 2 * (confirm.best + confirm.paper) + fixed
+    each = (2 * searched - alone) * (confirm.best + confirm.paper) + fixed
     return pairs * each * confirm.looks[-1]
+
+
+def _bases(method: Distillation) -> set[str]:
+    """List the base losses, each by itself, that may stand beside a decoupled ``method``."""
+    if method.base is None or method.plain:
+        return set()
+    switches = {"no" if of == "no" else "region" for of in options_of(method.standardize)}
+    return {
+        plain(str(base), standardize=switch).label for base in options_of(method.base) for switch in switches
+    }
 
 
 @dataclass(frozen=True, slots=True)

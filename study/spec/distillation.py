@@ -77,7 +77,8 @@ class Distillation:
         for base in self.options:
             require(
                 base in bases,
-                f"options: '{base}' is not a base of this method ({', '.join(map(str, bases))})",
+                f"options: '{base}' is not a base of this method ({', '.join(map(str, bases))}); "
+                f"they stand by base: options={{'{bases[0]}': {{'{base}': ...}}}}",
             )
         for scales in options_of(self.scales):
             for pooling in options_of(self.pooling) if scales is not None else ():

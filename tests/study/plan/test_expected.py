@@ -9,9 +9,21 @@ from pathlib import Path
 from study.journal.journal import Journal
 from study.journal.notes import LaunchNote, LeaveNote, Outcome
 from study.loading import load_space
-from study.plan.expected import expects_trials, trials_a_kind
+from study.plan.expected import expects_trials, most_confirm_trials, trials_a_kind
 from study.plan.resolve import resolve
-from study.spec import SDD, Budget, Data, LogFloat, Pair, StudySpec
+from study.spec import (
+    KD,
+    SDD,
+    Budget,
+    Choice,
+    Confirm,
+    Data,
+    Distillation,
+    LogFloat,
+    Pair,
+    StudySpec,
+    Supervised,
+)
 from study.workspace.folder import StudyFolder
 from trainables.config.serialization import to_plain
 from trainables.storage.files import write_json
@@ -49,6 +61,24 @@ def test_a_new_or_interrupted_study_is_to_be_run_a_finished_or_running_one_is_no
     assert expects_trials(folder, SPEC)
     with folder.lock():
         assert not expects_trials(folder, SPEC)
+
+
+def test_bases_that_are_tuned_themselves_are_not_confirmed_a_second_time(
+    space: Callable[..., Path],
+) -> None:
+    plan = resolve(load_space(space()))
+    confirm = Confirm(best=1, paper=False, seeds=3)
+
+    def most(*methods: Distillation) -> int:
+        searched = tuple(dataclasses.replace(each, training={"lr": LogFloat(0.01, 0.1)}) for each in methods)
+        pairs = plan.spec.pairs[:1]
+        spec = dataclasses.replace(plan.spec, methods=searched, confirm=confirm, pairs=pairs)
+        return most_confirm_trials(dataclasses.replace(plan, spec=spec))
+
+    assert most(SDD(base="kd")) == 3 * 2, "KD at its published settings beside it"
+    assert most(SDD(base="kd"), KD(), Supervised()) == 3 * 3
+    assert most(SDD(base="kd", standardize="whole"), KD()) == 3 * 3, "KD+LS is not searched"
+    assert most(SDD(base=Choice("kd", "dkd")), KD()) == 3 * 3
 
 
 def test_trials_that_share_compiled_code_are_those_of_a_pair_a_base_and_a_scale_set(
