@@ -20,7 +20,7 @@ from study.errors import DONE, INTERRUPTED, TRIALS_FAILED, SDDError, StudyHalted
 from study.loading import load_space
 from study.plan import precision
 from study.workspace import locations as places
-from study.workspace.folder import StudyFolder
+from study.workspace.folder import DEFAULT_RESULTS, StudyFolder
 from study.workspace.locations import Locations
 from trainables.engine import device as device_
 
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="override one field of the spec; repeatable",
     )
     parser.add_argument(
-        "--results", type=user_path, default=Path("results"), metavar="DIR", help="results folder (./results)"
+        "--results", type=user_path, default=DEFAULT_RESULTS, metavar="DIR", help="results folder (./results)"
     )
     places.add_arguments(parser)
     parser.add_argument("--name", metavar="NAME", help="name of the study (the space file's)")
@@ -182,7 +182,7 @@ def submit(args: argparse.Namespace) -> int:
     spec = load_space(args.space, overrides_of(args))
     words = [word for override in args.overrides for word in ("--set", override)]
     words += ["--name", spec.name]
-    if args.results != Path("results"):
+    if args.results != DEFAULT_RESULTS:
         words += ["--results", str(args.results)]
     words += ["--stages", args.stages] if args.stages else []
     words += [

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from study.workspace.folder import StudyFolder, find_study
+from study.workspace.folder import DEFAULT_RESULTS, StudyFolder, find_study
 from trainables.config.serialization import to_plain
 
 
@@ -22,7 +22,7 @@ def user_path(text: str) -> Path:
 def add_folder(parser: argparse.ArgumentParser) -> None:
     """Add ``--results``."""
     parser.add_argument(
-        "--results", type=user_path, default=Path("results"), metavar="DIR", help="results folder (./results)"
+        "--results", type=user_path, default=DEFAULT_RESULTS, metavar="DIR", help="results folder (./results)"
     )
 
 

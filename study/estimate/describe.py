@@ -20,7 +20,7 @@ def describe_hours(found: StudyHours) -> str:
     if found.cost is not None:
         low, high = found.cost
         amount = f"${low:.2f}" if low == high else f"${low:.2f} to ${high:.2f}"
-        rows.append(("cost", f"{amount}: {found.fleet.about}; prices as last known"))
+        rows.append(("cost", f"{amount}: {found.fleet.about}; prices from memory, nobody looked them up"))
     lines = [f"{name:10}{text}" for name, text in rows]
     return "\n".join(["# how long, about", *lines, f"          {_basis(found)}"])
 

@@ -23,6 +23,9 @@ from study.workspace.sqlite import sqlite_url
 from trainables.errors import suggestion
 from trainables.storage.run_store import RunStore
 
+DEFAULT_RESULTS = Path("results")
+"""Where commands look for studies unless they are told, below the working directory."""
+
 
 @dataclass(frozen=True, slots=True)
 class StudyFolder:
@@ -88,10 +91,18 @@ class StudyFolder:
     def ways_in(self) -> list[tuple[str, str]]:
         """List what there is to look at, and where, or the command that shows it, as a shell takes it."""
         return [
+            ("in a browser", self._browser_command),
             ("CSVs, tables, figures", str(self.path)),
             ("MLflow", self._mlflow_page),
             ("Optuna", f"optuna-dashboard {shlex.quote(without_password(self.optuna_url))}"),
         ]
+
+    @property
+    def _browser_command(self) -> str:
+        """Command that shows all of it, for the folder where it was printed."""
+        default = self.results.absolute() == DEFAULT_RESULTS.absolute()
+        elsewhere = [] if default else ["--results", str(self.results)]
+        return shlex.join(["sdd-study", "ui", *elsewhere, self.name])
 
     @property
     def _mlflow_page(self) -> str:

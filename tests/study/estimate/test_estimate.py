@@ -96,6 +96,7 @@ def test_a_cluster_has_a_price(plan: Plan) -> None:
     found = estimated(plan, times(plan), fleet)
     assert found.cost == pytest.approx((found.hours * fleet.price[0], found.hours * fleet.price[1]))
     assert "head m7i.xlarge, 8 x g6.xlarge spot" in describe_hours(found)
+    assert "nobody looked them up" in describe_hours(found)
 
 
 @pytest.mark.parametrize("text", ["8xL5", "", "0xL4", "none.yaml", "xL4"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from study.errors import UserError
-from study.workspace.folder import StudyFolder
+from study.workspace.folder import DEFAULT_RESULTS, StudyFolder
 from study.workspace.locations import Locations
 from study.workspace.sqlite import sqlite_file, sqlite_url
 
@@ -86,6 +86,16 @@ def test_what_is_printed_can_be_pasted(tmp_path: Path, monkeypatch: pytest.Monke
     assert (program, sqlite_file(url)) == ("mlflow", tmp_path / ODD / "mlflow.db")
     program, url = shlex.split(ways["Optuna"])
     assert (program, sqlite_file(url)) == ("optuna-dashboard", tmp_path / ODD / "mine" / "optuna.db")
+    asked = shlex.split(ways["in a browser"])
+    assert asked == ["sdd-study", "ui", "--results", str(tmp_path / ODD), "mine"]
+
+
+def test_commands_find_the_usual_folder_without_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for results in (DEFAULT_RESULTS, DEFAULT_RESULTS.absolute()):
+        assert dict(StudyFolder(results, "mine").ways_in)["in a browser"] == "sdd-study ui mine"
 
 
 def test_a_server_of_mlflow_is_its_own_way_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
