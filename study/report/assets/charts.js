@@ -1,5 +1,6 @@
 // Turns the charts of the page's JSON into ECharts options: lines and dots, heat maps, parallel coordinates, bars,
-// intervals. Drawn one after the other, so that the page can be read meanwhile; again where light or dark changes.
+// intervals. Text is on the screen before the library is read; then charts are drawn as they come near, the others one
+// by one after that, and before a print; again where light or dark changes.
 "use strict";
 const COLOURS = JSON.parse(document.getElementById("colours").textContent);
 const SHAPES = ["circle", "rect", "diamond", "triangle", "pin", "roundRect", "arrow"];
@@ -106,10 +107,11 @@ const options = {
 };
 const heights = { bars: (c) => Math.max(180, 22 * c.lanes + 130), intervals: (c) => 28 * c.rows.length + 100 };
 
+const charts = new Map([...document.querySelectorAll("figure[data-chart]")].map((figure) =>
+  [figure, JSON.parse(document.getElementById(figure.dataset.chart).textContent)]));
+
 function show(figure) {
-  const chart = JSON.parse(document.getElementById(figure.dataset.chart).textContent);
-  const plot = figure.querySelector(".plot");
-  plot.style.height = `${heights[chart.kind]?.(chart) ?? 420}px`;
+  const chart = charts.get(figure), plot = figure.querySelector(".plot");
   const made = echarts.getInstanceByDom(plot) ?? echarts.init(plot);
   const { toolbox, tooltip, ...more } = options[chart.kind](chart);
   made.setOption({
@@ -123,12 +125,36 @@ function show(figure) {
   figure.dataset.drawn = "yes";
   return made;
 }
-const figures = [...document.querySelectorAll("figure[data-chart]")];
-function next(left) {
-  if (!left.length) { document.body.dataset.charts = "drawn"; return; }
-  const made = show(left[0]);
-  new ResizeObserver(() => made.resize()).observe(left[0]);
-  setTimeout(() => next(left.slice(1)));
+function read() {
+  const script = document.createElement("script");
+  script.textContent = document.getElementById("echarts").textContent;
+  document.head.append(script);
 }
-next(figures);
-dark.addEventListener("change", () => figures.forEach(show));
+const left = new Set(charts.keys());
+function draw(figure) {
+  if (!left.delete(figure)) return;
+  const made = show(figure);
+  new ResizeObserver(() => made.resize()).observe(figure);
+  if (!left.size) document.body.dataset.charts = "drawn";
+}
+const rest = () => setTimeout(() => {
+  const [first] = left;
+  if (!first) return;
+  draw(first);
+  rest();
+}, 20);
+const near = new IntersectionObserver((seen) => {
+  seen.filter((one) => one.isIntersecting).forEach((one) => { near.unobserve(one.target); draw(one.target); });
+  if (document.body.dataset.charts) return;
+  document.body.dataset.charts = left.size ? "in view" : "drawn";
+  rest();
+}, { rootMargin: "200px" });
+charts.forEach((chart, figure) => {
+  figure.querySelector(".plot").style.height = `${heights[chart.kind]?.(chart) ?? 420}px`;
+});
+requestAnimationFrame(() => setTimeout(() => {
+  read();
+  left.forEach((figure) => near.observe(figure));
+  addEventListener("beforeprint", () => left.forEach(draw));
+  dark.addEventListener("change", () => charts.forEach((_, figure) => left.has(figure) || show(figure)));
+}));

@@ -61,6 +61,32 @@ const waiting = setInterval(() => {
 </script>"""
 
 
+PRINT = """<script>
+const printing = setInterval(() => {
+  if (!document.body.dataset.charts) return;
+  clearInterval(printing);
+  const drawn = () => document.querySelectorAll("figure[data-drawn]").length;
+  const before = drawn();
+  dispatchEvent(new Event("beforeprint"));
+  document.body.dataset.seen = JSON.stringify({ before, after: drawn(), wrong });
+}, 1);
+</script>"""
+
+
+def seen_in(made: Path, script: str, scratch: Path) -> dict[str, Any]:
+    """What ``script`` saw in the page, which logged nothing."""
+    file = scratch / "looked_at.html"
+    before, end, after = made.read_text().replace("<style>", f"{CATCH}<style>", 1).rpartition("</body>")
+    file.write_text(before + script + end + after)
+    dom, log = open_page(file, scratch / "profile")
+    assert "CONSOLE" not in log
+    found = re.search(r'data-seen="([^"]*)"', dom)
+    assert found is not None
+    seen: dict[str, Any] = json.loads(unescape(found.group(1)))
+    assert seen["wrong"] == []
+    return seen
+
+
 def open_page(file: Path, profile: Path) -> tuple[str, str]:
     """The DOM of the page after its scripts have run, and what the browser logged."""
     assert BROWSER is not None
@@ -71,16 +97,7 @@ def open_page(file: Path, profile: Path) -> tuple[str, str]:
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
 def test_the_page_works_in_a_browser(reported: Path, tmp_path: Path) -> None:
-    text = (reported / "report.html").read_text()
-    file = tmp_path / "looked_at.html"
-    before, end, after = text.replace("<style>", f"{CATCH}<style>", 1).rpartition("</body>")
-    file.write_text(before + LOOK + end + after)
-    dom, log = open_page(file, tmp_path / "profile")
-    assert "CONSOLE" not in log
-    found = re.search(r'data-seen="([^"]*)"', dom)
-    assert found is not None
-    seen: dict[str, Any] = json.loads(unescape(found.group(1)))
-    assert seen["wrong"] == []
+    seen = seen_in(reported / "report.html", LOOK, tmp_path)
     assert seen["fetched"] == []
     ran = ["SD-NKD", "SD-KD, searched", "SD-KD", "KD", "NKD"]
     assert seen["down"][:5] == ran
@@ -98,6 +115,12 @@ def test_the_page_works_in_a_browser(reported: Path, tmp_path: Path) -> None:
     ]
     assert all(pixels > 2000 for _, pixels in seen["charts"])
     assert "(n = " in seen["tip"]
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+def test_a_print_has_all_charts_though_some_are_drawn_later(reported: Path, tmp_path: Path) -> None:
+    seen = seen_in(reported / "report.html", PRINT, tmp_path)
+    assert seen["before"] < seen["after"] == 7
 
 
 def test_the_page_names_no_other_place(reported: Path) -> None:
