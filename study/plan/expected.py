@@ -28,7 +28,7 @@ def most_confirm_trials(plan: Plan) -> int:
     confirm, searched = plan.spec.confirm, len(plan.searched_methods)
     fixed = len(plan.spec.methods) - searched
     tuned = {method.label for method in plan.searched_methods}
-    alone = sum(_bases(method) <= tuned for method in plan.searched_methods)
+    alone = sum(all(_bases(v) <= tuned for v in method.variants()) for method in plan.searched_methods)
     pairs = len(plan.spec.each_pair)
     if searched and plan.spec.search.pairs == "search":
         pairs = min(searched * confirm.best, pairs)
