@@ -183,7 +183,8 @@ class Resources:
     Attributes:
         workers_per_trial: processes that train one trial together, each on a device of its own with a share
             of every batch; 1 trains inside the trial's own process.
-        cpus_per_trial: cores of each worker, and the threads it computes with.
+        cpus_per_trial: cores of each worker, and the threads it computes with. Without a cluster, GPUs or
+            ``max_concurrent`` the teachers, which are few, share all cores.
         gpus_per_trial: devices of each worker, fractions allowed; None means 1 where the cluster has any,
             else 0; ``measure`` tries out before the search how many of its trials share one best.
         max_concurrent: trials at once; None means as many as fit.

@@ -49,4 +49,4 @@ def unfinished(context: StageContext, stage: StageName, trials: Sequence[Planned
             left.append(planned)
     context.recorder.stage(stage, len(unique), len(left))
     if left:
-        yield Phase(TrialList(left))
+        yield Phase(TrialList(left), trials=len(unique))

@@ -62,8 +62,12 @@ class Phase:
 
     Attributes:
         source: gives the trials.
+        trials: how many the phase has in a whole study, where that is known and they are few: on one machine
+            each then computes with its part of the cores. What is left of them decides nothing, so that a
+            study that goes on computes as one that was never interrupted.
         before: is called first, while no process of a trial has a device; None where there is nothing to do.
     """
 
     source: TrialSource
     before: Callable[[], None] | None = None
+    trials: int | None = None

@@ -27,13 +27,16 @@ class PhaseSearcher(Searcher):
         first: the phase to begin with.
         phases: those that follow. To ask for the next one may itself do work: whatever comes between stages.
         most: how many trials may run at once, for now.
+        cores: of the machine, where all trials run on one and compute on cores; 0 otherwise.
 
     Attributes:
         planned: the trials that were suggested, by Tune's ids.
         held: the phase at which it ended; None where there is none left.
     """
 
-    def __init__(self, first: Phase, phases: Iterator[Phase], most: Callable[[], int]) -> None:
+    def __init__(
+        self, first: Phase, phases: Iterator[Phase], most: Callable[[], int], cores: int = 0
+    ) -> None:
         super().__init__()
         self.planned: dict[str, PlannedTrial] = {}
         self.held: Phase | None = None
@@ -41,6 +44,7 @@ class PhaseSearcher(Searcher):
         self._phase: Phase | None = first
         self._phases = phases
         self._most = most
+        self._cores = cores
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep nothing: Tune pickles its searcher for a restore that this project does not use."""
@@ -62,7 +66,9 @@ class PhaseSearcher(Searcher):
                 if planned is not None:
                     self.planned[trial_id] = planned
                     self._running.add(trial_id)
-                    return {"trial": planned.config.to_dict()}
+                    few = self._phase.trials
+                    threads = self._cores // few if few else 0
+                    return {"trial": planned.config.to_dict(), "threads": threads}
                 if self._running:
                     return None
                 self._phase = next(self._phases, None)

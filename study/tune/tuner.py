@@ -89,7 +89,8 @@ class StudyTuner:
         cpus, gpus = self.cluster.per_worker(self.plan.spec.resources)
         wanted = self.plan.spec.resources
         workers = wanted.workers_per_trial
-        fit = max(1, self.cluster.nodes().trials(cpus, gpus) // workers)
+        nodes = self.cluster.nodes()
+        fit = max(1, nodes.trials(cpus, gpus) // workers)
         at_once = wanted.max_concurrent or fit
         self.recorder.slots(at_once, workers * cpus, workers * gpus)
         given = TrialResources(
@@ -104,7 +105,9 @@ class StudyTuner:
             compile_mode=wanted.engine,
             trials=trials_a_kind(self.plan, at_once),
         )
-        searcher = PhaseSearcher(first, phases, fair_share(at_once, self.cluster.studies))
+        one_machine = self.cluster.address is None and nodes.most == workers == 1
+        shared = fit * cpus if one_machine and not gpus and wanted.max_concurrent is None else 0
+        searcher = PhaseSearcher(first, phases, fair_share(at_once, self.cluster.studies), shared)
         most_failed = self.plan.spec.budget.max_failures
         callback = TuneCallback(searcher, self.recorder, most_failed, self.cluster.check)
         scratch = Path(tempfile.mkdtemp(prefix="sdd-tune-"))

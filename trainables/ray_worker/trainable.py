@@ -12,7 +12,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,10 @@ def trainable(given: TrialResources) -> Callable[[dict[str, Any]], None]:
 
 
 def train(config: dict[str, Any], given: TrialResources) -> None:
-    """Run the trial in ``config["trial"]`` on Ray Train: in this process, or by a worker group."""
+    """Run the trial in ``config["trial"]`` on Ray Train: in this process, or by a worker group.
+
+    ``config["threads"]`` are those of a trial that has more cores than its share of Ray's: a teacher alone.
+    """
     with failure_reported():
         _train(config, given)
 
@@ -127,6 +130,7 @@ def failure_reported() -> Iterator[None]:
 def _train(config: dict[str, Any], given: TrialResources) -> None:
     run_sources(given.user_code)
     if given.workers == 1:
+        given = replace(given, cpus=max(given.cpus, config.get("threads", 0)))
         TorchTrainer(
             lambda trial: _run(trial, given, report_or_exit, SINGLE_PROCESS),
             train_loop_config=config["trial"],

@@ -92,3 +92,18 @@ def test_an_error_between_phases_leaves_the_run_as_it_is() -> None:
 )
 def test_each_study_has_the_same_part_and_at_least_one(slots: int, studies: int, expected: int) -> None:
     assert fair_share(slots, lambda: studies)() == expected
+
+
+def test_trials_that_are_few_share_the_cores_whatever_is_left_of_them() -> None:
+    one, many = Phase(TrialList(planned_trials(1)), trials=1), Phase(TrialList(planned_trials(2)))
+    feed = PhaseSearcher(one, iter([many]), lambda: 8, cores=8)
+    assert feed.suggest("a")["threads"] == 8
+    feed.on_trial_complete("a")
+    assert feed.suggest("b")["threads"] <= 1, "a search fills the cores with trials"
+    for cores, threads in (
+        (8, 4),
+        (0, 0),
+    ):  # no cores are shared where a cluster's trials are on many machines
+        left = Phase(TrialList(planned_trials(3)), trials=2)
+        feed = PhaseSearcher(left, iter([]), lambda: 8, cores=cores)
+        assert feed.suggest("c")["threads"] == threads
