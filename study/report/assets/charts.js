@@ -145,16 +145,20 @@ const rest = () => setTimeout(() => {
 }, 20);
 const near = new IntersectionObserver((seen) => {
   seen.filter((one) => one.isIntersecting).forEach((one) => { near.unobserve(one.target); draw(one.target); });
-  if (document.body.dataset.charts) return;
-  document.body.dataset.charts = left.size ? "in view" : "drawn";
-  rest();
+  document.body.dataset.charts ??= "in view";
 }, { rootMargin: "200px" });
+let begun = false;
+function begin() {
+  if (begun) return;
+  begun = true;
+  read();
+  left.forEach((figure) => near.observe(figure));
+  rest();
+  addEventListener("beforeprint", () => left.forEach(draw));
+  dark.addEventListener("change", () => charts.forEach((_, figure) => left.has(figure) || show(figure)));
+}
 charts.forEach((chart, figure) => {
   figure.querySelector(".plot").style.height = `${heights[chart.kind]?.(chart) ?? 420}px`;
 });
-requestAnimationFrame(() => setTimeout(() => {
-  read();
-  left.forEach((figure) => near.observe(figure));
-  addEventListener("beforeprint", () => left.forEach(draw));
-  dark.addEventListener("change", () => charts.forEach((_, figure) => left.has(figure) || show(figure)));
-}));
+requestAnimationFrame(() => setTimeout(begin));
+setTimeout(begin, 500); // a page that nobody sees yet has no frames

@@ -81,6 +81,15 @@ def learning(runs: RunFrames, most: int = MOST_CURVES) -> list[Curve]:
     return curves
 
 
+def with_beta(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials that beta matters to; the whole image by itself has no complementary regions.
+
+    >>> with_beta(pd.DataFrame({"scales": ["1", "1,2"], "beta": [1.0, 2.0]}))["scales"].tolist()
+    ['1,2']
+    """
+    return trials[trials["beta"].notna() & (trials["scales"] != "1")]
+
+
 USUAL = tuple(row.name for row in COLUMN_KNOBS)
 """Knobs that charts of every study are about."""
 

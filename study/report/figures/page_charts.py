@@ -89,7 +89,7 @@ def learning(runs: RunFrames, groups: list[str]) -> Chart | None:
 
 def beta(trials: pd.DataFrame, metric: str, groups: list[str]) -> Chart | None:
     """Return accuracy of the search's trials against beta."""
-    trials = trials[trials["beta"].notna()]
+    trials = charts.with_beta(trials)
     if trials["beta"].nunique() < 2:
         return None
     series, label = _dots(trials, "beta", groups), "beta, weight of the complementary term"

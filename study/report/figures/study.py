@@ -86,7 +86,7 @@ def confirm(found: Sequence[SeedGroup]) -> Any | None:
 
 def beta(trials: pd.DataFrame, metric: str, groups: list[str]) -> Any | None:
     """Draw accuracy of the search's trials against beta."""
-    trials = trials[trials["beta"].notna()]
+    trials = charts.with_beta(trials)
     if trials["beta"].nunique() < 2:
         return None
     return _scatter(trials, "beta", "beta, weight of the complementary term", metric, groups)
