@@ -6,7 +6,6 @@ test split are the tuned ones. The summary says of each row how many trials it h
 """
 
 from study.spec import (
-    ASHA,
     DKD,
     KD,
     SDD,
@@ -16,7 +15,6 @@ from study.spec import (
     Float,
     LogFloat,
     Pair,
-    Search,
     StudySpec,
     Supervised,
     Training,
@@ -33,7 +31,6 @@ STUDY = StudySpec(
         SDD(base="dkd", beta=Float(1, 8)),
     ),
     training=Training(lr=LogFloat(0.01, 0.2), weight_decay=LogFloat(1e-4, 2e-3)),
-    search=Search(stop=ASHA(grace=30, reduction=3)),
     budget=Budget(trials=24),
     confirm=Confirm(best=1, paper=False, seeds=5),
 )

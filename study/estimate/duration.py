@@ -11,6 +11,7 @@ from study.estimate.probe import StepTimes
 from study.estimate.stopping_share import expected_share
 from study.plan.expected import ExpectedTrials
 from study.plan.plan import Plan
+from study.spec.rungs import searched_training
 from study.spec.training import closed
 from trainables.data.raw import CropFlipViews
 
@@ -89,7 +90,7 @@ def estimated(plan: Plan, times: Mapping[str, StepTimes], fleet: Fleet) -> Study
         for (pair, each), factor in zip(pairs, factors, strict=True)
         if pair.weights is None
     ]
-    share = expected_share(spec.search.stop, closed(spec.training), max(2, spec.budget.trials))
+    share = expected_share(spec.search.stop, searched_training(spec), max(2, spec.budget.trials))
     mean = math.fsum(whole) / len(whole)
     teacher = math.fsum(teachers) / len(teachers) if teachers else 0.0
     at_once = max(1, fleet.count // spec.resources.workers_per_trial)

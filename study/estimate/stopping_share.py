@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from study.search.early_stopping import make_rule
+from study.spec.training import closed
 from trainables.config import Training
 
 REPEATS = 20
@@ -22,15 +23,15 @@ def expected_share(stop: Any, training: Training, trials: int) -> float:
     Args:
         stop: the search's early stopping, or None.
     """
-    trained = 0
+    trained, epochs = 0, closed(training).epochs
     for repeat in range(REPEATS):
         rule, draw = make_rule(stop, training), random.Random(repeat)
         if rule is None:
             return 1.0
         for _ in range(trials):
             value, key = draw.random(), f"{draw.getrandbits(64):016x}"
-            for epoch in range(1, training.epochs + 1):
+            for epoch in range(1, epochs + 1):
                 trained += 1
                 if epoch in rule.judged and rule.stops(key, [value] * epoch):
                     break
-    return trained / (REPEATS * trials * training.epochs)
+    return trained / (REPEATS * trials * epochs)

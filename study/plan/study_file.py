@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from study.errors import UserError
-from study.spec.rungs import Rung, judged
+from study.spec.rungs import Rung, judged, searched_training
 from study.spec.search import Budget, Search
 from study.spec.study import Confirm, Pair, Resources, StudySpec
-from study.spec.training import closed
 from study.workspace.folder import StudyFolder
 from trainables.config.serialization import ConfigError, field_types, from_plain, to_plain
 from trainables.storage.files import read_json, write_json
@@ -61,7 +60,7 @@ class StudyFile:
         costs: Mapping[str, Mapping[str, float]],
     ) -> StudyFile:
         """Make the file of a study that is launched now."""
-        placed = [[rung.epoch, rung.since] for rung in judged(spec.search.stop, closed(spec.training))]
+        placed = [[rung.epoch, rung.since] for rung in judged(spec.search.stop, searched_training(spec))]
         own = {"code": list(code), "searches": searches, "rungs": placed, "costs": to_plain(costs)}
         return cls._from_plain({**to_plain(spec), **own})
 

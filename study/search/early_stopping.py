@@ -9,8 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from study.spec.rungs import Rung, brackets, rungs
+from study.spec.rungs import Rung, brackets, halving, rungs
 from study.spec.search import ASHA, HyperBand, Median
+from study.spec.training import closed
 from trainables.config.training import Training
 
 
@@ -82,7 +83,7 @@ class HyperBandRule:
     """
 
     def __init__(self, stop: HyperBand, training: Training) -> None:
-        self._brackets = [AshaRule(rungs(each, training), each.reduction) for each in brackets(stop)]
+        self._brackets = [make_asha(each, training) for each in brackets(stop)]
         sizes = [
             stop.reduction ** len(bracket.judged) / (len(bracket.judged) + 1) for bracket in self._brackets
         ]
@@ -139,10 +140,19 @@ class MedianRule:
         return len(averages) >= self._stop.min_trials and max(values) < median(averages)
 
 
+def make_asha(stop: ASHA, training: Training) -> AshaRule:
+    """Return the rule of an ``ASHA`` for trials that train so."""
+    return AshaRule(rungs(stop, training), halving(stop, training).reduction)
+
+
 def make_rule(stop: ASHA | HyperBand | Median | None, training: Training) -> StoppingRule | None:
-    """Return the rule of a spec for trials that train so; None where no trial is stopped."""
+    """Return the rule of a spec for trials that train so; None where no trial is stopped.
+
+    Args:
+        training: as the study has it, with its domains, see :func:`study.spec.rungs.searched_training`.
+    """
     if isinstance(stop, ASHA):
-        return AshaRule(rungs(stop, training), stop.reduction)
+        return make_asha(stop, training)
     if isinstance(stop, HyperBand):
         return HyperBandRule(stop, training)
-    return None if stop is None else MedianRule(stop, training.epochs)
+    return None if stop is None else MedianRule(stop, closed(training).epochs)

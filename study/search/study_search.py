@@ -10,9 +10,8 @@ from study.search.budget import BudgetMeter
 from study.search.early_stopping import StoppingRule, make_rule
 from study.search.optuna_searcher import OptunaSearcher
 from study.search.pareto_stopping import ParetoRule
-from study.spec.rungs import rungs
+from study.spec.rungs import halving, rungs, searched_training
 from study.spec.search import ASHA
-from study.spec.training import closed
 
 LOOK_AGAIN_S = 2.0
 """Seconds until a search that has nothing left looks again for trials enqueued by hand, while others run."""
@@ -23,7 +22,8 @@ def learned_fronts(searcher: OptunaSearcher) -> ParetoRule | None:
     stop, objectives = searcher.spec.search.stop, searcher.objectives
     if len(objectives.names) == 1 or not isinstance(stop, ASHA):
         return None
-    rule = ParetoRule(rungs(stop, closed(searcher.spec.training)), stop.reduction)
+    training = searched_training(searcher.spec)
+    rule = ParetoRule(rungs(stop, training), halving(stop, training).reduction)
     for record in searcher.known:
         losses = [objectives.losses(metrics, record.pair) for metrics in record.history]
         rule.learn(record.key, [each for each in losses if each])
@@ -53,7 +53,8 @@ class StudySearch:
         self._rules: dict[str, StoppingRule] = {}
         self._curves: dict[str, list[float]] = {}
         for searcher in searchers:
-            if (rule := make_rule(searcher.spec.search.stop, closed(searcher.spec.training))) is not None:
+            training = searched_training(searcher.spec)
+            if (rule := make_rule(searcher.spec.search.stop, training)) is not None:
                 self._rules[searcher.space.label] = rule
                 for record in searcher.known:
                     self._curves[record.key] = record.history.measured(self.metric)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ import numpy as np
 
 from study.errors import UserError
 from study.journal.curves import Floats
+from study.spec.domains import Choice
+from study.spec.rungs import RATE_KNOBS
 from trainables.config.training import Training
 
 CURVE, KNOB = "_by_epoch", "knob."
@@ -29,7 +32,7 @@ class CurveSet:
     Attributes:
         name: of the study and its search, or of the pair in a file.
         values: [configurations, epochs], percent; the search looked for the highest last value.
-        training: length and schedule, by which rungs are placed.
+        training: length, schedule and what was searched of the rate, by which rungs are placed.
         points: what was searched, a mapping for each configuration; empty where that is not recorded.
     """
 
@@ -118,7 +121,7 @@ def searches(curves: Iterable[RecordedCurve]) -> list[CurveSet]:
         CurveSet(
             name,
             np.array([curve.values for curve in group]),
-            _training(epochs, drops),
+            _training(epochs, drops, [curve.point for curve in group]),
             [c.point for c in group],
         )
         for (name, epochs, drops), group in groups.items()
@@ -152,9 +155,15 @@ def pooled(sets: Sequence[CurveSet], centred: bool = False) -> list[CurveSet]:
     return found
 
 
-def _training(epochs: int, milestones: tuple[int, ...]) -> Training:
+def _training(epochs: int, milestones: tuple[int, ...], points: Sequence[Mapping[str, Any]]) -> Training:
+    """Return the training of a search; what its points differ in of the rate and the like is a domain."""
     schedule: Any = "step" if milestones else "cosine"
-    return Training(epochs=epochs, milestones=milestones, schedule=schedule, precision="float32")
+    fixed = Training(epochs=epochs, milestones=milestones, schedule=schedule, precision="float32")
+    found = {name: {point[name] for point in points if name in point} for name in RATE_KNOBS}
+    domains: dict[str, Any] = {
+        name: Choice(*sorted(values)) for name, values in found.items() if len(values) > 1
+    }
+    return dataclasses.replace(fixed, **domains)
 
 
 def _value(text: str) -> float | str:

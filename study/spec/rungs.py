@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from study.spec.domains import is_domain
 from study.spec.search import ASHA, HyperBand, Median
+from study.spec.training import closed
 from trainables.config.training import Training
+
+if TYPE_CHECKING:
+    from study.spec.study import StudySpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,60 @@ class Rung:
         return math.fsum(values[self.since : self.epoch]) / (self.epoch - self.since)
 
 
+@dataclass(frozen=True, slots=True)
+class Halving:
+    """Holds an :class:`ASHA` with all decided: its rungs, and that 1 of ``reduction`` goes on at each.
+
+    Attributes:
+        first: epoch of the first rung.
+    """
+
+    first: int
+    reduction: int
+    window: int
+
+
+RATE_KNOBS = ("lr", "momentum", "batch_size")
+"""Knobs that decide how far a step goes: what they do to accuracy turns round when the rate drops."""
+
+
+def halving(stop: ASHA, training: Training) -> Halving:
+    """Decide what ``stop`` leaves open, for a search over ``training``.
+
+    >>> from study.spec.domains import LogFloat
+    >>> halving(ASHA(), Training(epochs=240, milestones=(150, 180, 210)))
+    Halving(first=60, reduction=6, window=10)
+    >>> halving(ASHA(), Training(epochs=240, milestones=(150, 180, 210), lr=LogFloat(0.01, 0.2)))
+    Halving(first=165, reduction=3, window=10)
+
+    Args:
+        training: as the study has it, with its domains.
+    """
+    fixed = closed(training)
+    first, reduction = stop.grace, stop.reduction
+    late = any(is_domain(getattr(training, name)) for name in RATE_KNOBS) and _settled(fixed)
+    if first is None:
+        first = late or max(1, fixed.epochs // 4)
+        reduction = reduction or (3 if late else None)
+    return Halving(first, reduction or 6, stop.window)
+
+
+def _settled(training: Training) -> int | None:
+    """Return the epoch by which rates that differ have come down; None where they never do."""
+    last = training.epochs - 1
+    if training.schedule != "step":
+        return max(1, min(training.epochs * 3 // 4, last))
+    drops = [drop for drop in training.milestones if drop < last]
+    return (drops[0] + [*drops, training.epochs][1] + 1) // 2 if drops else None
+
+
+def searched_training(spec: StudySpec) -> Training:
+    """Return the training of a study, with the domains that a pair or a method has for itself."""
+    own = [part.training for part in (*spec.pairs, *spec.methods)]
+    open_ = {name: of[name] for name in RATE_KNOBS for of in own if is_domain(of.get(name))}
+    return dataclasses.replace(spec.training, **open_) if open_ else spec.training
+
+
 def rungs(stop: ASHA, training: Training) -> list[Rung]:
     """Return the rungs of trials that train so, those before the last epoch.
 
@@ -41,13 +102,13 @@ def rungs(stop: ASHA, training: Training) -> list[Rung]:
     >>> rungs(ASHA(grace=152), training)
     [Rung(epoch=152, since=150)]
     """
-    epochs = training.epochs
-    drops = training.milestones if training.schedule == "step" else ()
-    rung, found = max(1, epochs // 4) if stop.grace is None else stop.grace, []
-    while rung < epochs:
-        since = max([rung - stop.window, rung // 2, *(drop for drop in drops if drop < rung)])
+    decided, fixed = halving(stop, training), closed(training)
+    drops = fixed.milestones if fixed.schedule == "step" else ()
+    rung, found = decided.first, []
+    while rung < fixed.epochs:
+        since = max([rung - decided.window, rung // 2, *(drop for drop in drops if drop < rung)])
         found.append(Rung(rung, since))
-        rung *= stop.reduction
+        rung *= decided.reduction
     return found
 
 

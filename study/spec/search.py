@@ -55,26 +55,30 @@ class Budget:
 class ASHA:
     """Stops trials by asynchronous successive halving (Li 2020): at each rung 1 of ``reduction`` goes on.
 
-    The defaults are what lost least in replays of recorded curves, see docs/stopping.md.
+    The defaults are what lost least in replays of recorded curves, see docs/stopping.md. They hang on whether
+    the learning rate is searched: until it drops, trials of a high rate look worse than they are.
 
     >>> ASHA(grace=60)
-    ASHA(grace=60, reduction=6, window=10)
+    ASHA(grace=60, reduction=None, window=10)
 
     Attributes:
         grace: epochs before the first rung; later rungs are at grace * reduction, grace * reduction^2, ...
-            None is a quarter of a trial's epochs, so that by default trials are judged once.
+            None is a quarter of a trial's epochs; where the rate, the momentum or the batch size is
+            searched, half-way between the first two drops of a step schedule, or three quarters of the epochs
+            of a cosine. So by default trials are judged once.
+        reduction: None is 6, and 3 at a rung that is placed so late.
         window: epochs up to a rung over whose mean trials are judged; one epoch's value jitters by as much
             as methods differ. No more than the later half of those up to the rung, and none before a drop
             of the learning rate.
     """
 
     grace: int | None = None
-    reduction: int = 6
+    reduction: int | None = None
     window: int = 10
 
     def __post_init__(self) -> None:
         require(self.grace is None or self.grace >= 1, f"grace: {self.grace} is fewer than 1 epoch")
-        require(self.reduction >= 2, f"reduction: {self.reduction} is below 2")
+        require(self.reduction is None or self.reduction >= 2, f"reduction: {self.reduction} is below 2")
         require(self.window >= 1, f"window: {self.window} is fewer than 1 epoch")
 
 
