@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from study.spec.distillation import Distillation
-from study.spec.domains import Choice, Domain, OptunaTrial, is_domain, label
+from study.spec.domains import Choice, Domain, OptunaTrial, extremes, is_domain, label
 from study.spec.known_answers import KnownAnswers
 from study.spec.searchable import Point, SearchableMethod
 from study.spec.settings import settings_of
@@ -171,7 +171,7 @@ class SearchSpace:
         for name in dict.fromkeys(name for found in by_pair.values() for name in found):
             having = {where: found[name] for where, found in by_pair.items() if name in found}
             needs = TRAINING_KNOBS[name].only_with
-            depends = ((needs[0], (needs[1],)),) if needs and self._varies(needs[0]) else ()
+            depends = ((needs[0], self._among(*needs)),) if needs and self._varies(needs[0]) else ()
             first = next(iter(having.values()))
             if all(domain == first for domain in having.values()):
                 where = () if len(having) == len(by_pair) else ((self.chosen, tuple(having)),)
@@ -182,6 +182,11 @@ class SearchSpace:
 
     def _varies(self, name: str) -> bool:
         return any(is_domain(fields.get(name)) for fields in self._fields.values())
+
+    def _among(self, name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return those of ``values`` that field ``name`` of the training may have here."""
+        possible = [value for fields in self._fields.values() for value in extremes(fields[name])]
+        return tuple(value for value in values if value in possible)
 
     def _paper_answers(self, pair: Pair) -> dict[str, Any]:
         """Return the paper's value, or what stands for it, of each dimension of the training."""
@@ -198,4 +203,4 @@ def _allows(each: Dimension, chosen: str, pair: str) -> bool:
 def _applies(name: str, values: Mapping[str, Any]) -> bool:
     """Tell whether a field of the training means something with these values of the others."""
     needs = TRAINING_KNOBS[name].only_with
-    return needs is None or needs[0] not in values or values[needs[0]] == needs[1]
+    return needs is None or needs[0] not in values or values[needs[0]] in needs[1]

@@ -50,7 +50,7 @@ class Knob:
         default: what a method has that does not name it; None stands for the published value.
         column: its place among the knobs' columns of ``trials.csv``, from 1; 0 where it has one only in
             studies that search it. Those from 10 on came later and stand behind the data set.
-        only_with: another knob and the one value of it with which this one means something.
+        only_with: another knob and the values of it with which this one means something.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Knob:
     field: str
     default: Any
     column: int = 0
-    only_with: tuple[str, Any] | None = None
+    only_with: tuple[str, tuple[Any, ...]] | None = None
 
     @property
     def kind(self) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from study.spec.distillation import Distillation
-from trainables.config.training import DefaultRate
+from trainables.config.training import WITH_MOMENTUM, DefaultRate
 
 WIDTH = 110
 
@@ -75,7 +75,7 @@ def _set_fields(value: Any) -> Iterable[tuple[str, Any]]:
             default = field.default_factory()
         held = getattr(value, field.name)
         unlike_sgd = (
-            isinstance(default, DefaultRate) and value.optimizer != "sgd"
+            isinstance(default, DefaultRate) and value.optimizer not in WITH_MOMENTUM
         )  # which needs a rate written
         if held != default or unlike_sgd:
             yield field.name, held

@@ -17,7 +17,7 @@ from study.spec.published import ANY_CASE, PaperCase
 from trainables.config.data import Data
 from trainables.config.open_values import check_searched, open_fields, with_values
 from trainables.config.serialization import ConfigError, convert
-from trainables.config.training import DefaultRate, Training
+from trainables.config.training import WITH_MOMENTUM, DefaultRate, Training
 from trainables.errors import suggestion
 
 TRAINING_KNOBS: Mapping[str, Knob] = {row.name: row for kind in (Training, Data) for row in fields_of(kind)}
@@ -78,11 +78,12 @@ def closed(part: Part, case: PaperCase = ANY_CASE) -> Part:
 def closed_value(name: str, value: Any, case: PaperCase = ANY_CASE, optimizer: str = "sgd") -> Any:
     """Return ``value``, or what stands for it where it is a domain, see :func:`closed`.
 
-    Published rates are SGD's; of another ``optimizer`` the rate half-way stands for a domain.
+    Published rates are SGD's, which DOT's are too; of another ``optimizer`` the rate half-way stands for a
+    domain.
     """
     if not is_domain(value):
         return value
-    if name == "lr" and optimizer != "sgd":
+    if name == "lr" and optimizer not in WITH_MOMENTUM:
         return value.middle()
     found = value_in(value, published_value(name, case))
     return float(found) if isinstance(found, DefaultRate) else found

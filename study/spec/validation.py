@@ -82,8 +82,9 @@ def check_smoothing(method: Distillation, training: Training, place: str) -> Non
 def _check_open(spec: StudySpec, place: str, name: str, domain: Any, part: Training | Data) -> None:
     """Raise :class:`ConfigError` where a domain of the training means nothing in this study."""
     needs = TRAINING_KNOBS[name].only_with
-    if needs is not None and needs[1] not in extremes(getattr(part, needs[0])):
-        raise ConfigError(f"{place}: means something only where {needs[0]} is {needs[1]!r}; give one value")
+    if needs is not None and not set(needs[1]) & set(extremes(getattr(part, needs[0]))):
+        values = " or ".join(map(repr, needs[1]))
+        raise ConfigError(f"{place}: means something only where {needs[0]} is {values}; give one value")
     if name == "epochs" and spec.search.stop is not None:
         raise ConfigError(
             f"{place}: cannot be searched under early stopping, whose resource is epochs; "

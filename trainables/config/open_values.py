@@ -25,9 +25,9 @@ SEARCHED: Mapping[str, Any] = {"searched": True}
 T = TypeVar("T")
 
 
-def only_with(name: str, value: Any) -> Mapping[str, Any]:
-    """Return field metadata that says: the field means something only where field ``name`` has ``value``."""
-    return {"only_with": (name, value)}
+def only_with(name: str, *values: Any) -> Mapping[str, Any]:
+    """Return field metadata that says: the field means something only where ``name`` is one of ``values``."""
+    return {"only_with": (name, values)}
 
 
 def check_meaning(value: Any, name: str) -> None:
@@ -36,15 +36,15 @@ def check_meaning(value: Any, name: str) -> None:
     Which fields those are says their :func:`only_with`.
     """
     for item in dataclasses.fields(value):
-        needs = item.metadata.get("only_with", ("", None))
+        needs = item.metadata.get("only_with", ("", ()))
         if (
             needs[0] == name
-            and getattr(value, name) != needs[1]
+            and getattr(value, name) not in needs[1]
             and getattr(value, item.name) != item.default
         ):
             raise ConfigError(
                 f"{item.name}: {getattr(value, item.name)} means nothing where {name} is "
-                f"{getattr(value, name)!r}, only with {needs[1]!r}; leave it out"
+                f"{getattr(value, name)!r}, only with {' or '.join(map(repr, needs[1]))}; leave it out"
             )
 
 
@@ -59,7 +59,7 @@ def with_values(of: T, values: Mapping[str, Any]) -> T:
     found = dict(values)
     for name in values:
         needs = about[name].metadata.get("only_with")
-        if needs is not None and values.get(needs[0], getattr(of, needs[0])) != needs[1]:
+        if needs is not None and values.get(needs[0], getattr(of, needs[0])) not in needs[1]:
             found[name] = about[name].default
     made: T = dataclasses.replace(of, **found)  # type: ignore[type-var]
     return made
@@ -130,15 +130,16 @@ def _check_open(value: Any, opened: Mapping[str, OpenValue]) -> None:
         convert(hints[name], found, name)
     ends = {name: found.extremes() for name, found in opened.items()}
     first = {name: found[0] for name, found in ends.items()}
-    needs: dict[str, tuple[str, Any]] = {
+    needs: dict[str, tuple[str, tuple[Any, ...]]] = {
         item.name: item.metadata["only_with"]
         for item in dataclasses.fields(value)
         if item.metadata.get("only_with", ("",))[0] in ends
     }
     for name, extremes in ends.items():
-        where = dict([needs[name]]) if name in needs else {}
-        for extreme in extremes:
-            with_values(value, {**first, **where, name: extreme})
+        other, meant = needs.get(name, ("", ()))
+        where = [{other: each} for each in ends.get(other, ()) if each in meant] or [{}]
+        for extreme, rest in product(extremes, where):
+            with_values(value, {**first, **rest, name: extreme})
     for corner in islice(product(*ends.values()), MOST_CORNERS):
         with_values(value, dict(zip(ends, corner, strict=True)))
 

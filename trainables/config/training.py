@@ -9,6 +9,9 @@ from trainables.config.key import NAMED_SEARCHES, SINCE_LATER
 from trainables.config.open_values import NOT_SEARCHED, check_meaning, guarded, only_with
 from trainables.config.serialization import require
 
+WITH_MOMENTUM = ("sgd", "dot")
+"""Optimisers that the default learning rate and the published ones are of."""
+
 
 class DefaultRate(float):
     """Marks the default learning rate, which nobody wrote: a published one may stand in for it.
@@ -23,7 +26,7 @@ class DefaultRate(float):
 @dataclass(frozen=True, slots=True, kw_only=True)
 @guarded(searched=True)
 class Training:
-    """Holds the settings of optimisation: SGD with momentum, or AdamW, under a step or cosine schedule.
+    """Holds the settings of optimisation: SGD with momentum, DOT or AdamW, under a step or cosine schedule.
 
     Each field is a knob: in a study it may hold a domain, unless it is declared :data:`NOT_SEARCHED`.
 
@@ -34,7 +37,8 @@ class Training:
         epochs: passes over the training images.
         batch_size: images a step; the last batch of an epoch may be smaller.
         lr: learning rate at the start. AdamW needs one that is written, 0.001 or so; the default is SGD's.
-        momentum, nesterov: of SGD alone.
+        momentum: of SGD and DOT.
+        nesterov: of SGD alone.
         weight_decay: SGD adds ``weight_decay * weight`` to the gradient, AdamW takes that share of the weight
             times the learning rate off by itself, so that values near 0.01 to 0.1 are usual with it.
         schedule: ``step`` multiplies by ``lr_decay`` at each of ``milestones`` (epochs done);
@@ -49,7 +53,9 @@ class Training:
             leaves it. SDD's runs have 40.
         drop_last: leave out the last batch of an epoch where it is smaller than the others, as SDD's runs on
             CUB-200 do.
-        optimizer: ``sgd``, or ``adamw``; see ``trainables.engine.optimizer``.
+        optimizer: ``sgd``, ``dot`` or ``adamw``; see ``trainables.engine.optimizer``.
+        dot_delta: how much DOT's momentum for what comes from the teacher is above ``momentum``, and that for
+            what comes from the labels below it.
         adam_beta1, adam_beta2: how much of the means of gradients, and of their squares, stays in a step.
         adam_eps: what is added to the root of the mean square.
         label_smoothing: the cross-entropy of the labels, and of no distillation term, is of targets of which
@@ -70,7 +76,7 @@ class Training:
     epochs: int = 240
     batch_size: int = 64
     lr: float = DefaultRate(0.05)
-    momentum: float = field(default=0.9, metadata=only_with("optimizer", "sgd"))
+    momentum: float = field(default=0.9, metadata=only_with("optimizer", *WITH_MOMENTUM))
     weight_decay: float = 5e-4
     nesterov: bool = field(default=False, metadata=only_with("optimizer", "sgd"))
     schedule: Literal["step", "cosine"] = "step"
@@ -81,7 +87,8 @@ class Training:
     batch_norm_parts: int = field(default=1, metadata={**SINCE_LATER, **NAMED_SEARCHES})
     clip_norm: float | None = field(default=None, metadata=SINCE_LATER)
     drop_last: bool = field(default=False, metadata=SINCE_LATER)
-    optimizer: Literal["sgd", "adamw"] = field(default="sgd", metadata=SINCE_LATER)
+    optimizer: Literal["sgd", "adamw", "dot"] = field(default="sgd", metadata=SINCE_LATER)
+    dot_delta: float = field(default=0.075, metadata={**SINCE_LATER, **only_with("optimizer", "dot")})
     adam_beta1: float = field(default=0.9, metadata={**SINCE_LATER, **only_with("optimizer", "adamw")})
     adam_beta2: float = field(default=0.999, metadata={**SINCE_LATER, **only_with("optimizer", "adamw")})
     adam_eps: float = field(default=1e-8, metadata={**SINCE_LATER, **only_with("optimizer", "adamw")})
@@ -108,8 +115,14 @@ class Training:
         require(clip is None or clip > 0, f"clip_norm: {clip} is not above 0; None clips nothing")
         check_meaning(self, "optimizer")
         require(
-            self.optimizer == "sgd" or not isinstance(self.lr, DefaultRate),
+            self.optimizer in WITH_MOMENTUM or not isinstance(self.lr, DefaultRate),
             f"lr: missing; the default of {self.lr} is SGD's, name one for {self.optimizer} (0.001 is usual)",
+        )
+        momenta = (self.momentum - self.dot_delta, self.momentum + self.dot_delta)
+        require(
+            self.optimizer != "dot" or all(0 <= momentum < 1 for momentum in momenta),
+            f"dot_delta: {self.dot_delta} about a momentum of {self.momentum} makes {momenta[0]:g} and "
+            f"{momenta[1]:g}, which are not both in [0, 1)",
         )
         for name in ("adam_beta1", "adam_beta2"):
             require(0 <= getattr(self, name) < 1, f"{name}: {getattr(self, name)} is not in [0, 1)")

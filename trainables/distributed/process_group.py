@@ -7,6 +7,7 @@ group of ``torch.distributed`` (gloo on CPUs, NCCL on GPUs), which whoever start
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -65,6 +66,9 @@ class ProcessGroup:
         """
         return loss
 
+    def average(self, values: Sequence[Tensor]) -> None:
+        """Set each of ``values``, which have the same shapes in all processes, to its mean over the group."""
+
     def average_buffers(self, module: nn.Module) -> None:
         """Set each floating-point buffer of ``module`` to its mean over the group."""
 
@@ -114,6 +118,14 @@ class DistributedGroup(ProcessGroup):
     def scale_loss(self, loss: Tensor, local: int, total: int) -> Tensor:
         """Return ``loss``, a mean over ``local`` of ``total`` images, scaled for averaged gradients."""
         return loss * (local * self.size / total)
+
+    @torch.no_grad()
+    def average(self, values: Sequence[Tensor]) -> None:
+        """Set each of ``values`` to its mean over the group, by one collective operation."""
+        whole = self.all_reduce(torch.cat([value.flatten() for value in values])) / self.size
+        means = torch.split(whole, [value.numel() for value in values])
+        for value, mean in zip(values, means, strict=True):
+            value.copy_(mean.view_as(value))
 
     def average_buffers(self, module: nn.Module) -> None:
         """Set each floating-point buffer of ``module`` to its mean over the group."""

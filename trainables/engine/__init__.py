@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trainables.engine.criterion import Criterion as Criterion
+    from trainables.engine.dot import DOT as DOT
     from trainables.engine.engine import Engine as Engine
     from trainables.engine.head import MultiScaleHead as MultiScaleHead
     from trainables.engine.optimizer import SGD as SGD

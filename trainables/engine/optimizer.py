@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,31 +16,32 @@ from torch.optim.sgd import sgd
 from trainables.config.training import Training
 
 
-def make_optimizer(parameters: Iterable[nn.Parameter], training: Training) -> Optimizer:
-    """Return the optimiser that ``training`` names, for ``parameters``."""
-    return OPTIMIZERS[training.optimizer](parameters, training)
-
-
 def clip(gradients: Sequence[Tensor], norm: float) -> None:
     """Scale ``gradients`` in place, so that the norm of all of them together is at most ``norm``.
 
     Its numbers are those of ``torch.nn.utils.clip_grad_norm_``. Nothing waits for the device.
     """
-    if not gradients:
-        return
-    total = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(gradients))))
-    torch._foreach_mul_(list(gradients), (norm / (total + 1e-6)).clamp(max=1.0))
+    if gradients:
+        torch._foreach_mul_(list(gradients), clipping(gradients, norm))
+
+
+def clipping(gradients: Sequence[Tensor], norm: float) -> Tensor:
+    """Return the factor, at most 1, by which :func:`clip` scales ``gradients``."""
+    total: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(gradients))))
+    return (norm / (total + 1e-6)).clamp(max=1.0)
 
 
 class Optimizer(ABC):
-    """Moves weights by their gradients g, which are clipped first where the training has a ``clip_norm``:
-    g <- g * min(1, clip_norm / (norm of all gradients + 1e-6)).
+    """Moves weights by what :meth:`backward` computes, clipped where the training has a ``clip_norm``.
 
     State keeps its place in memory once it is there: a recorded step reads and writes it there.
 
     Attributes:
         lr: learning rate of the next step.
+        passes: backward passes of a step.
     """
+
+    passes = 1
 
     def __init__(self, parameters: Iterable[nn.Parameter], training: Training) -> None:
         self.lr: float = training.lr
@@ -52,23 +53,26 @@ class Optimizer(ABC):
         for parameter in self._parameters:
             parameter.grad = None
 
-    @torch.no_grad()
+    def backward(self, terms: Mapping[str, Tensor], scaled: Callable[[Tensor], Tensor]) -> None:
+        """Compute the gradient of the sum of ``terms``, for the next :meth:`step`.
+
+        Args:
+            terms: of the loss; ``ce`` comes from the labels, all others from the teacher.
+            scaled: what a group of processes makes of a loss on its share of a batch.
+        """
+        scaled(torch.stack(list(terms.values())).sum()).backward()  # type: ignore[no-untyped-call]
+
+    @abstractmethod
+    def gradients(self) -> list[Tensor]:
+        """Return all gradients of the next step."""
+
+    @abstractmethod
     def step(self, lr: Tensor | None = None) -> None:
         """Move each parameter that has a gradient.
 
         Args:
             lr: the rate as a scalar on the device, which a recorded step reads anew; :attr:`lr` if None.
         """
-        moved = [place for place, parameter in enumerate(self._parameters) if parameter.grad is not None]
-        gradients = [grad for place in moved if (grad := self._parameters[place].grad) is not None]
-        if self._clip_norm is not None:
-            clip(gradients, self._clip_norm)
-        if moved:
-            self._move(moved, gradients, self.lr if lr is None else lr)
-
-    @abstractmethod
-    def _move(self, places: list[int], gradients: list[Tensor], lr: float | Tensor) -> None:
-        """Move the parameters at ``places`` by their ``gradients``."""
 
     @abstractmethod
     def reset(self) -> None:
@@ -83,7 +87,31 @@ class Optimizer(ABC):
         """Go on from :meth:`state_dict`; its tensors are copied to where the parameters are."""
 
 
-class SGD(Optimizer):
+class ByOneGradient(Optimizer):
+    """Moves weights by the gradient g of the whole loss, clipped:
+    g <- g * min(1, clip_norm / (norm of all gradients + 1e-6)).
+    """
+
+    def gradients(self) -> list[Tensor]:
+        """Return all gradients of the next step."""
+        return [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+
+    @torch.no_grad()
+    def step(self, lr: Tensor | None = None) -> None:
+        """Move each parameter that has a gradient."""
+        moved = [place for place, parameter in enumerate(self._parameters) if parameter.grad is not None]
+        gradients = self.gradients()
+        if self._clip_norm is not None:
+            clip(gradients, self._clip_norm)
+        if moved:
+            self.move(moved, gradients, self.lr if lr is None else lr)
+
+    @abstractmethod
+    def move(self, places: list[int], gradients: list[Tensor], lr: float | Tensor) -> None:
+        """Move the parameters at ``places`` by their ``gradients``."""
+
+
+class SGD(ByOneGradient):
     """Moves weights against their gradients, by the numbers and kernels of ``torch.optim.SGD(fused=True)``.
 
     With the gradient g of a weight w, clipped, and its momentum v, which begins as the first g:
@@ -98,16 +126,19 @@ class SGD(Optimizer):
         0.5
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], training: Training) -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter], training: Training, **changes: float) -> None:
+        """Take the settings of ``training``, with ``changes`` to ``momentum`` or ``weight_decay``."""
         super().__init__(parameters, training)
         self._momenta: list[Tensor | None] = [None] * len(self._parameters)
         self._settings: dict[str, Any] = {
             "momentum": training.momentum,
             "weight_decay": training.weight_decay,
             "nesterov": training.nesterov,
+            **changes,
         }
 
-    def _move(self, places: list[int], gradients: list[Tensor], lr: float | Tensor) -> None:
+    def move(self, places: list[int], gradients: list[Tensor], lr: float | Tensor) -> None:
+        """Move the parameters at ``places`` by their ``gradients``."""
         momenta = [self._momenta[place] for place in places]
         sgd(
             [self._parameters[place] for place in places],
@@ -147,7 +178,7 @@ def _copied(value: Tensor, into: Tensor | None, like: Tensor) -> Tensor:
     return (torch.empty_like(like) if into is None else into).copy_(value)
 
 
-class AdamW(Optimizer):
+class AdamW(ByOneGradient):
     """Moves weights by means of their gradients, by the numbers of ``torch.optim.AdamW(fused=True)``.
 
     With the gradient g of a weight w, clipped, in its step t, and m = v = 0 before the first:
@@ -184,7 +215,8 @@ class AdamW(Optimizer):
             "weight_decay": training.weight_decay,
         }
 
-    def _move(self, places: list[int], gradients: list[Tensor], lr: float | Tensor) -> None:
+    def move(self, places: list[int], gradients: list[Tensor], lr: float | Tensor) -> None:
+        """Move the parameters at ``places`` by their ``gradients``."""
         columns = (self._parameters, self._means, self._squares, self._steps)
         weights, means, squares, steps = ([column[place] for place in places] for column in columns)
         torch._foreach_add_(steps, 1)
@@ -206,7 +238,3 @@ class AdamW(Optimizer):
         """Forget all steps."""
         for state in (*self._means, *self._squares, *self._steps):
             state.zero_()
-
-
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adamw": AdamW}
-"""By their names in ``Training.optimizer``."""

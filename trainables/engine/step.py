@@ -17,7 +17,7 @@ from trainables.engine.compiled_step import CompiledStep
 from trainables.engine.criterion import Criterion
 from trainables.engine.device import autocast
 from trainables.engine.head import HeadOutputs, MultiScaleHead
-from trainables.engine.optimizer import make_optimizer
+from trainables.engine.optimizers import make_optimizer
 from trainables.engine.runtime import Runtime
 from trainables.engine.weight_average import WeightAverage
 
@@ -109,8 +109,10 @@ class Step:
         self.teacher = teacher
         self.criterion = criterion.to(runtime.device)
         self.compiled = compiled
-        self.eager = runtime.group.data_parallel(ForwardAndLoss(student, self.criterion, training, runtime))
         self.optimizer = make_optimizer([*student.parameters(), *self.criterion.parameters()], training)
+        self.eager: nn.Module = ForwardAndLoss(student, self.criterion, training, runtime)
+        if self.optimizer.passes == 1:
+            self.eager = runtime.group.data_parallel(self.eager)
         decay = training.ema_decay
         self.average = None if decay is None else WeightAverage(student.network, decay)
         self.weights = {name: torch.zeros((), device=runtime.device) for name in criterion.weights(1)}
@@ -145,10 +147,11 @@ class Step:
         whole = len(images) == self.training.batch_size
         forward = self.compiled if self.compiled is not None and whole else self.eager
         terms, logits = forward(images, teacher, batch.target, batch.index, self.weights, labels)
-        loss = torch.stack(list(terms.values())).sum()
+        group, share = self.runtime.group, {"local": len(images), "total": total or len(images)}
         self.optimizer.zero_grad()
-        scaled = self.runtime.group.scale_loss(loss, len(images), total or len(images))
-        scaled.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.backward(terms, lambda loss: group.scale_loss(loss, **share))
+        if self.optimizer.passes > 1:
+            group.average(self.optimizer.gradients())
         self.optimizer.step(lr)
         if self.average is not None:
             self.average.update()

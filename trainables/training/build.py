@@ -20,6 +20,7 @@ from trainables.engine.criterion import Criterion
 from trainables.engine.device import check_device, set_matrix_units
 from trainables.engine.engine import Engine
 from trainables.engine.head import MultiScaleHead, feature_shapes
+from trainables.engine.optimizers import OPTIMIZERS
 from trainables.engine.runtime import Runtime, TrialInputs
 from trainables.engine.step import TeacherOutputs
 from trainables.losses.features import FeatureShapes, feature_loss_class
@@ -63,7 +64,10 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     head = MultiScaleHead(student, scales, features=maps, pooling=pooling)
     head.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     step = None
-    if compiled and group.size == config.training.batch_norm_parts == 1:
+    passes = OPTIMIZERS[
+        config.training.optimizer
+    ].passes  # a graph that is gone through twice is not compiled
+    if compiled and group.size == config.training.batch_norm_parts == passes == 1:
         step = compiled_step(inputs, head, criterion, runtime)
     student_head = step.begin_trial(head, criterion) if step else head
     engine = Engine(student_head, teacher, criterion, config.training, runtime, step)

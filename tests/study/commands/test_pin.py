@@ -35,6 +35,7 @@ METHODS = {
     "crd": 'Feature("crd", weight=0.3, negatives=32)',
     "trained otherwise": 'KD(training={"optimizer": "adamw", "nesterov": False, "lr": 0.05,'
     ' "adam_beta2": 0.99, "label_smoothing": 0.1, "ema_decay": 0.9, "augment_strength": 0.4})',
+    "two momenta": 'KD(training={"optimizer": "dot", "nesterov": False, "dot_delta": 0.05, "momentum": 0.8})',
     "own": 'SDD(base="halved", options={"halved": {"power": 3.0}}, alpha=2.0)',
 }
 OWN = '''

@@ -132,6 +132,32 @@ def test_each_optimiser_is_asked_for_its_own_fields() -> None:
     }  # fmt: skip
 
 
+def test_dot_is_asked_for_the_momentum_that_sgd_is_and_for_its_own_field() -> None:
+    training = Training(
+        optimizer=Choice("sgd", "dot", "adamw"),
+        lr=LogFloat(0.001, 0.2),
+        momentum=Float(0.5, 0.9),
+        dot_delta=Float(0.02, 0.09),
+    )
+    made = plan(training=training)
+    space = made.search_spaces[0]
+    assert {each.name: each.when for each in space.dimensions()} == {
+        "lr": (),
+        "optimizer": (),
+        "momentum": (("optimizer", ("sgd", "dot")),),
+        "dot_delta": (("optimizer", ("dot",)),),
+    }
+    point = {"lr": 0.01, "momentum": 0.6, "dot_delta": 0.05}
+    found = {
+        name: trial(made, space, {**point, "optimizer": name}).training for name in ("sgd", "dot", "adamw")
+    }
+    assert {name: (each.momentum, each.dot_delta) for name, each in found.items()} == {
+        "sgd": (0.6, 0.075), "dot": (0.6, 0.05), "adamw": (0.9, 0.075)
+    }  # fmt: skip
+    alone: Any = Training(optimizer="dot", lr=LogFloat(0.01, 0.2), dot_delta=Float(0.02, 0.09))
+    assert plan(training=alone).search_spaces[0].paper_point(PAIR) == {"lr": 0.05, "dot_delta": 0.075}
+
+
 def test_a_published_rate_stands_for_no_domain_of_another_optimiser() -> None:
     rate: Any = LogFloat(1e-4, 1e-1)
     made = plan(training=Training(optimizer="adamw", lr=rate))

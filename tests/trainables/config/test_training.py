@@ -20,6 +20,7 @@ LATER: dict[str, Any] = {
     "adam_beta1": 0.9,
     "adam_beta2": 0.999,
     "adam_eps": 1e-8,
+    "dot_delta": 0.075,
     "label_smoothing": 0.0,
     "ema_decay": None,
 }
@@ -33,11 +34,13 @@ def test_fields_that_came_later_leave_keys_as_they_were() -> None:
     others = [
         key(adam),
         key(Training(precision="float32", optimizer="adamw", lr=0.001, adam_beta2=0.99)),
+        key(Training(precision="float32", optimizer="dot")),
+        key(Training(precision="float32", optimizer="dot", dot_delta=0.05)),
         key(Training(precision="float32", label_smoothing=0.1)),
         key(Training(precision="float32", ema_decay=0.99)),
         key(Training(precision="float32"), Data(name="cifar100", augment_strength=0.5)),
     ]
-    assert len({plain, *others}) == 6
+    assert len({plain, *others}) == 8
 
 
 @pytest.mark.parametrize(
@@ -51,7 +54,17 @@ def test_fields_that_came_later_leave_keys_as_they_were() -> None:
         ),
         (
             {"optimizer": "adamw", "lr": 0.001, "momentum": 0.8},
-            r"momentum: 0\.8 means nothing .* only with 'sgd'",
+            r"momentum: 0\.8 means nothing .* only with 'sgd' or 'dot'",
+        ),
+        ({"dot_delta": 0.05}, r"dot_delta: 0\.05 means nothing where optimizer is 'sgd', only with 'dot'"),
+        (
+            {"optimizer": "dot", "dot_delta": 0.1},
+            r"dot_delta: 0\.1 about a momentum of 0\.9 makes 0\.8 and 1",
+        ),
+        ({"optimizer": "dot", "nesterov": True}, r"nesterov: True means nothing .* only with 'sgd'"),
+        (
+            {"optimizer": Choice("sgd", "dot"), "momentum": Float(0.5, 0.95)},
+            r"dot_delta: 0\.075 about a momentum of 0\.95 makes 0\.875 and 1\.025",
         ),
         ({"adam_beta2": 0.9}, r"adam_beta2: 0\.9 means nothing where optimizer is 'sgd'"),
         ({"optimizer": "adamw", "lr": 0.001, "adam_beta1": 1.0}, r"adam_beta1: 1\.0 is not in \[0, 1\)"),

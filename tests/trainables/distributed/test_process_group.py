@@ -51,6 +51,7 @@ def trials(store: RunStore) -> dict[str, TrialConfig]:
         "features": tiny(FEATURES, teacher=teacher, training=STEADY),
         "parts": tiny(Method(logit=SD_DKD), teacher=teacher, training=parts),
         "averaged": tiny(Method(logit=SD_DKD), teacher=teacher, training={**parts, **AVERAGED}),
+        "two momenta": tiny(FEATURES, teacher=teacher, training={**STEADY, "optimizer": "dot"}),
     }
 
 
@@ -151,7 +152,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Seen], RunStore
     return [seen[0], seen[1]], RunStore(folder / "store")
 
 
-@pytest.mark.parametrize("name", ["distilled", "features", "parts", "averaged"])
+@pytest.mark.parametrize("name", ["distilled", "features", "parts", "averaged", "two momenta"])
 def test_two_processes_see_the_curve_of_one(
     pair: tuple[list[Seen], RunStore], store: RunStore, digits: DataSet, name: str
 ) -> None:

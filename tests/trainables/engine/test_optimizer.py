@@ -11,17 +11,18 @@ import torch
 from torch import nn
 
 from trainables.config import ConfigError, Data, Training, TrialConfig
-from trainables.engine.optimizer import SGD, AdamW, Optimizer, make_optimizer
+from trainables.engine.optimizer import SGD, AdamW, Optimizer
+from trainables.engine.optimizers import OPTIMIZERS, make_optimizer
 
 USES = """
 import sys
 import torch
 from torch import nn
 from trainables.config import Training
-from trainables.engine.optimizer import make_optimizer
+from trainables.engine.optimizers import OPTIMIZERS, make_optimizer
 
 network = nn.Linear(3, 2)
-for name in ("sgd", "adamw"):
+for name in OPTIMIZERS:
     optimizer = make_optimizer(network.parameters(), Training(optimizer=name, lr=0.01))
     network(torch.ones(4, 3)).sum().backward()
     optimizer.step()
@@ -125,7 +126,7 @@ def test_a_norm_of_nought_is_refused_and_none_stays_out_of_the_key() -> None:
         assert TrialConfig(data=data, student="vgg8", training=training).trial_key not in keys
 
 
-@pytest.mark.parametrize("training", [Training(lr=0.1), Training(optimizer="adamw", lr=0.01)])
+@pytest.mark.parametrize("training", [Training(optimizer=name, lr=0.01) for name in OPTIMIZERS])
 def test_goes_on_from_a_saved_state(training: Training) -> None:
     whole = network()
     optimizer: Optimizer = make_optimizer(whole.parameters(), training)
@@ -143,7 +144,7 @@ def test_goes_on_from_a_saved_state(training: Training) -> None:
         assert torch.equal(mine, other)
 
 
-@pytest.mark.parametrize("training", [Training(lr=0.1), Training(optimizer="adamw", lr=0.1)])
+@pytest.mark.parametrize("training", [Training(optimizer=name, lr=0.1) for name in OPTIMIZERS])
 def test_a_parameter_without_a_gradient_stays(training: Training) -> None:
     student = network()
     before = student[2].weight.clone()

@@ -14,6 +14,7 @@ from trainables.config import FeatureTerm, LogitTerm, Method, TrialConfig
 from trainables.data.dataset import DataSet
 from trainables.engine.engine import Engine
 from trainables.engine.evaluation import MetricTotals
+from trainables.engine.optimizers import OPTIMIZERS
 from trainables.engine.runtime import Runtime, TrialInputs
 from trainables.engine.schedule import learning_rate
 from trainables.engine.whole_step import epoch_values
@@ -33,6 +34,11 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "no momentum": {"training": {"lr": 0.1, "momentum": 0.0}},
     "adamw, smoothed labels, averaged": {
         "training": {"optimizer": "adamw", "lr": 0.01, "label_smoothing": 0.1, "ema_decay": 0.9}
+    },
+    "dot, clipped": {"training": {"optimizer": "dot", "lr": 0.1, "clip_norm": 1.0}},
+    "dot of a loss with layers": {
+        "method": Method(logit=SD_DKD, features=(FeatureTerm(name="fitnet", weight=10.0),)),
+        "training": {"optimizer": "dot", "lr": 0.1},
     },
     "a small last batch": {"training": {"batch_size": 32, "lr": 0.05}},
     "only a small batch": {"training": {"batch_size": 80, "lr": 0.05}},
@@ -76,7 +82,7 @@ def test_an_epoch_is_to_the_bit_that_of_single_steps(store: RunStore, digits: Da
         assert torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_trial_that_takes_over_what_another_left_is_as_if_by_itself(
     store: RunStore, digits: DataSet, optimizer: str
 ) -> None:

@@ -10,8 +10,8 @@ import torch
 
 from tests.trainables.stepping import losses, needs_compiler
 from tests.trainables.stepping import trial as stepped
-from tests.trainables.trials import CPU, DATA, Run, tiny
-from trainables.config import TrialConfig
+from tests.trainables.trials import CPU, DATA, Run, file_teacher, tiny
+from trainables.config import LogitTerm, Method, TrialConfig
 from trainables.data import load
 from trainables.data.dataset import DataSet
 from trainables.engine.compiled_step import loss_signature
@@ -32,6 +32,8 @@ KNOBS: dict[str, dict[str, Any]] = {
     "adam_beta2": {**ADAMW, "adam_beta2": 0.9},
     "adam_eps": {**ADAMW, "adam_eps": 1e-2},
     "label_smoothing": {"label_smoothing": 0.1},
+    "dot": {"optimizer": "dot"},
+    "dot_delta": {"optimizer": "dot", "dot_delta": 0.02},
     "ema_decay": {"ema_decay": 0.8},
     "mixup": {"mixup": 0.8},
     "cutmix": {"cutmix": 1.0},
@@ -42,9 +44,16 @@ KNOBS: dict[str, dict[str, Any]] = {
 }
 
 
-def trial(name: str) -> tuple[TrialConfig, DataSet]:
-    """A trial with one knob turned, and its data."""
+USUAL = {"adam_beta1": ADAMW, "adam_beta2": ADAMW, "adam_eps": ADAMW, "dot_delta": KNOBS["dot"]}
+"""What a knob is turned from, where that is not the default."""
+
+
+def trial(name: str, *stores: RunStore) -> tuple[TrialConfig, DataSet]:
+    """A trial with one knob turned, its teacher in ``stores`` if it needs one, and its data."""
     config = tiny(training=KNOBS.get(name))
+    if config.training.optimizer == "dot":
+        (teacher, *_) = [file_teacher(store) for store in stores]
+        config = dataclasses.replace(config, method=Method(logit=LogitTerm(scales=(1, 2))), teacher=teacher)
     if name == "augment_strength":
         config = dataclasses.replace(config, data=dataclasses.replace(DATA, augment_strength=0.4))
     return config, load(config.data, CPU)
@@ -54,10 +63,11 @@ def trial(name: str) -> tuple[TrialConfig, DataSet]:
 def test_a_knob_changes_the_training_and_a_resumed_trial_is_the_same(
     store: RunStore, tmp_path: Any, name: str
 ) -> None:
-    config, data = trial(name)
-    usual = tiny(training=ADAMW if name.startswith("adam") else None)
-    whole = Run(config, RunStore(tmp_path / "whole"), data)
-    assert whole.numbers != Run(usual, RunStore(tmp_path / "usual"), load(usual.data, CPU)).numbers
+    others = [RunStore(tmp_path / place) for place in ("whole", "usual")]
+    config, data = trial(name, store, *others)
+    usual = tiny(config.method, teacher=config.teacher, training=USUAL.get(name))
+    whole = Run(config, others[0], data)
+    assert whole.numbers != Run(usual, others[1], load(usual.data, CPU)).numbers
     assert Run(config, store, data, stop_after=2).result is None
     resumed = Run(config, store, data)
     assert resumed.numbers == whole.numbers
