@@ -134,6 +134,12 @@ def test_labels_are_asked_for_where_a_set_keeps_none(tmp_path: Path, monkeypatch
             r"torchvision.datasets.Flowers102\('.*', download=True\), from https?://",
         ),
         ("torchvision:SVHN", "root: .*torchvision's SVHN is not there .*, from http"),
+        ("torchvision:EuroSAT", r"root: .*run torchvision.datasets.EuroSAT\('.*\), from https://.*\.zip"),
+        (
+            "torchvision:StanfordCars",
+            r"root: .*torchvision's StanfordCars is not there .*; torchvision does not fetch it: "
+            r"put there by hand what torchvision.datasets.StanfordCars describes",
+        ),
         ("huggingface:beans", r"root: .* holds no folder beans; .*load_dataset\('beans'\).save_to_disk\('"),
     ],
 )
@@ -143,6 +149,39 @@ def test_what_is_not_there_is_one_line_that_says_what_to_do(tmp_path: Path, name
     with pytest.raises(DataError, match=f"^{message}") as caught:
         load_raw(Data(name=name, root=str(tmp_path)))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("torchvision:EuroSAT", r"cut off\); where there is a network, run torchvision.datasets.EuroSAT"),
+        ("torchvision:StanfordCars", r"The original URL is broken .*; torchvision does not fetch it"),
+        (
+            "huggingface:beans",
+            r"where there is a network, run datasets.load_dataset\('beans'\).save_to_disk\(",
+        ),
+    ],
+)
+def test_a_download_that_fails_is_one_line_and_leaves_nothing(
+    tmp_path: Path, name: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name.startswith("huggingface"):
+        monkeypatch.setattr(pytest.importorskip("datasets").config, "HF_HUB_OFFLINE", True)
+    (tmp_path / "sets/mine").mkdir(parents=True)
+
+    def cut_off(*args: object, **kwargs: object) -> None:
+        raise OSError("cut off")
+
+    monkeypatch.setattr("urllib.request.urlopen", cut_off)
+    for root in (tmp_path / "sets", tmp_path / "not/there"):
+        data = Data(name=name, root=str(root), options={"download": True})
+        with pytest.raises(DataError, match=message) as caught:
+            load_raw(data)
+        assert "\n" not in str(caught.value)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == [
+        "sets",
+        "sets/mine",
+    ]
 
 
 def test_a_library_is_checked_without_importing_it(tmp_path: Path) -> None:

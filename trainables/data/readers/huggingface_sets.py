@@ -55,22 +55,24 @@ def _sets(data: Data) -> dict[str, Any]:
         needs = "needs Hugging Face's datasets: pip install 'sdd-study[huggingface]'"
         raise DataError(f"name: {data.name} {needs}") from None
     name, place = data.name.partition(":")[2], root(data)
+    fetch = f"datasets.load_dataset({name!r}).save_to_disk({str(place / name)!r})"
     try:
         if (place / name).is_dir():
             found: Any = datasets.load_from_disk(str(place / name))
         elif options(data)["download"]:
-            found = datasets.load_dataset(name, cache_dir=str(place))
+            with library.no_empty_folders(place):
+                found = datasets.load_dataset(name, cache_dir=str(place))
         else:
             raise DataError(
-                f"root: {place} holds no folder {name}; where there is a network, run "
-                f"datasets.load_dataset({name!r}).save_to_disk({str(place / name)!r}), or set "
+                f"root: {place} holds no folder {name}; where there is a network, run {fetch}, or set "
                 "options.download=True"
             )
     except DataError:
         raise
     except Exception as error:  # no network, no such set, a damaged folder: of many types
         raise DataError(
-            f"root: {data.name} cannot be opened in {place} ({one_line(error, part='first')})"
+            f"root: {data.name} cannot be opened in {place} ({one_line(error, part='first')}); "
+            f"where there is a network, run {fetch}"
         ) from None
     if not isinstance(found, dict):
         return {library.WHOLE: found}

@@ -8,8 +8,11 @@ part that is held out; a set in one piece is split by a seed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -96,6 +99,28 @@ def fingerprint_of(parts: Parts) -> str:
     for role, part in parts.items():
         digest.update(f"{role}\0{len(part)}\n".encode() + part.labels.tobytes() + part.content)
     return digest.hexdigest()
+
+
+@contextmanager
+def no_empty_folders(root: Path) -> Iterator[None]:
+    """Remove the empty folders that a library leaves in ``root`` where it fetches a set and fails."""
+    missing = [folder for folder in (root, *root.parents) if not folder.exists()]
+    before = set(os.listdir(root)) if root.is_dir() else set()
+    try:
+        yield
+    except BaseException:
+        made = [root / name for name in os.listdir(root) if name not in before] if root.is_dir() else []
+        for top in made:
+            for inside, _, _ in os.walk(top, topdown=False):
+                _remove_if_empty(inside)
+        for folder in missing:
+            _remove_if_empty(folder)
+        raise
+
+
+def _remove_if_empty(folder: str | Path) -> None:
+    with suppress(OSError):  # it holds something, or is not there
+        os.rmdir(folder)
 
 
 def as_rgb(get: Callable[[], Any], what: str) -> Image.Image:

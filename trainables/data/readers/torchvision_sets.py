@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -125,21 +126,32 @@ def _made(data: Data, kind: Any, **which: Any) -> Any:
     given = {"root": str(root(data)), "download": download}
     given = {**{name: value for name, value in given.items() if name in known}, **which}
     try:
-        return kind(**given)
-    except ValueError:  # a part it does not have
-        raise
+        with library.no_empty_folders(root(data)):
+            return kind(**given)
     except Exception as error:  # missing files, no network, a package that it needs: of many types
+        if isinstance(error, ValueError) and "argument split" in str(error):  # a part it does not have
+            raise
         where = f"{root(data)}: torchvision's {kind.__name__} is not there ({one_line(error, part='first')})"
-        fetch = f"torchvision.datasets.{kind.__name__}({root(data).as_posix()!r}, download=True)"
-        if "download" not in known:
-            fetch = f"what torchvision.datasets.{kind.__name__} describes"
-        from_where = ", ".join(_addresses(kind))
-        source = f", from {from_where}" if from_where else ""
-        raise DataError(f"root: {where}; where there is a network, run {fetch}{source}") from None
+        raise DataError(f"root: {where}; {_remedy(kind, root(data))}") from None
+
+
+def _remedy(kind: Any, place: Path) -> str:
+    """Return what to do about a set that is not there; some, as StanfordCars, torchvision does not fetch."""
+    name = f"torchvision.datasets.{kind.__name__}"
+    if "download_" not in _download(kind):
+        return f"torchvision does not fetch it: put there by hand what {name} describes"
+    source = ", ".join(_addresses(kind))
+    run = f"where there is a network, run {name}({place.as_posix()!r}, download=True)"
+    return f"{run}, from {source}" if source else run
+
+
+def _download(kind: Any) -> str:
+    """Return the text of the method by which a set is fetched; empty where it has none."""
+    return inspect.getsource(kind.download) if hasattr(kind, "download") else ""
 
 
 def _addresses(kind: Any, most: int = 2) -> list[str]:
-    """Return the addresses torchvision fetches a set from, as far as its class says."""
+    """Return addresses that torchvision fetches a set from: those of its class, or in its ``download``."""
     found: list[str] = []
 
     def look(value: Any) -> None:
@@ -152,6 +164,7 @@ def _addresses(kind: Any, most: int = 2) -> list[str]:
                 look(item)
 
     look([value for name, value in vars(kind).items() if not name.startswith("__")])
+    found = found or re.findall(r"[\"'](https?://[^\s\"'{}]+)[\"']", _download(kind))
     return list(dict.fromkeys(found))[:most]
 
 
