@@ -1,5 +1,6 @@
 # The environment of every process on a node: its shells and Ray's start commands source this.
-# ~/.sdd-study.env is written by `ray up`: SDD_BUCKET on AWS, SDD_SHARED, a folder, on machines of your own.
+# ~/.sdd-study.env is written by `ray up`: SDD_BUCKET on AWS, SDD_SHARED, a folder, on machines of your own; with
+# SDD_MPS=1 trials that share a GPU compute at once (mps.sh).
 # shellcheck shell=bash source=/dev/null
 [ -f "$HOME/.sdd-study.env" ] && . "$HOME/.sdd-study.env"
 

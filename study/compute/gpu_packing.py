@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -57,7 +58,15 @@ class PackedTrial:
     def fingerprint(self, nodes: Nodes) -> str:
         """Return a hash of all that the result depends on; the kinds of GPUs are those of ``nodes``."""
         kinds = sorted({name for kind, _ in nodes.kinds for name in kind if name.startswith("accelerator")})
-        parts = [self.config.to_dict(), self.cpus, self.compile_mode, asdict(self.cache_policy), kinds]
+        parts: list[Any] = [
+            self.config.to_dict(),
+            self.cpus,
+            self.compile_mode,
+            asdict(self.cache_policy),
+            kinds,
+        ]
+        if os.environ.get("SDD_MPS") == "1":  # trials compute at once, not by turns (cluster/mps.sh)
+            parts.append("mps")
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -57,7 +57,9 @@ def test_a_later_launch_finds_what_was_measured_for_the_same_trial(tmp_path: Pat
     assert packing.load_packing(store, "study", "b") == []
 
 
-def test_other_gpus_and_other_trials_are_measured_anew(space: Callable[..., Path], tmp_path: Path) -> None:
+def test_other_gpus_other_trials_and_another_way_to_share_are_measured_anew(
+    space: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     packed = packed_trial(space, tmp_path)
     nodes = {
         kind: Nodes((({"CPU": 8.0, "GPU": 1.0, f"accelerator_type:{kind}": 1.0}, 1),), 1)
@@ -67,6 +69,8 @@ def test_other_gpus_and_other_trials_are_measured_anew(space: Callable[..., Path
     seen.add(dataclasses.replace(packed, cpus=4).fingerprint(nodes["T4"]))
     assert len(seen) == 3
     assert packed_trial(space, tmp_path).fingerprint(nodes["T4"]) in seen
+    monkeypatch.setenv("SDD_MPS", "1")
+    assert packed_trial(space, tmp_path).fingerprint(nodes["T4"]) not in seen
 
 
 def packed_trial(space: Callable[..., Path], folder: Path) -> PackedTrial:
