@@ -19,10 +19,12 @@ RECORDED_KERNELS = 320
 """Most kernels in the graph of an eager step of resnet8 under remembered views, augmentation included."""
 
 ON_DEVICE = CachePolicy(1 << 32)
-METHODS = {
-    "views": Method(logit=LogitTerm(scales=(1, 2), complementary_weight=2.0)),
-    "plain": Method(),
-    "live teacher": Method(features=(FeatureTerm(name="fitnet", weight=1.0),)),
+DECOUPLED = Method(logit=LogitTerm(scales=(1, 2), complementary_weight=2.0))
+KINDS: dict[str, dict[str, Any]] = {
+    "views": {"method": DECOUPLED},
+    "plain": {"method": Method()},
+    "live teacher": {"method": Method(features=(FeatureTerm(name="fitnet", weight=1.0),))},
+    "mixed images": {"method": Method(logit=LogitTerm(base="dkd")), "mixup": 0.8, "cutmix": 1.0},
 }
 
 
@@ -40,9 +42,9 @@ def is_recorded(built: Engine) -> bool:
     return built.whole is not None and built.whole.work.recorded
 
 
-def second_epoch(method: Method, steps: int) -> Counted:
+def second_epoch(kind: dict[str, Any], steps: int) -> Counted:
     """What an epoch asks for whose views are on the device."""
-    of = short(method, steps=steps)
+    of = short(**kind, steps=steps)
     built = engine(of, recording())
     assert is_recorded(built)
     train(built, of.data)
@@ -51,9 +53,9 @@ def second_epoch(method: Method, steps: int) -> Counted:
     return counted
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", KINDS)
 def test_a_step_is_one_launch_of_a_graph_and_nothing_else(name: str) -> None:
-    few, many = (second_epoch(METHODS[name], steps) for steps in (4, 12))
+    few, many = (second_epoch(KINDS[name], steps) for steps in (4, 12))
     assert many.graph_launches - few.graph_launches == 8
     for nothing in ("launches", "captures", "to_device", "to_host", "on_device", "synchronisations"):
         assert getattr(many, nothing) == getattr(few, nothing), nothing
@@ -62,7 +64,7 @@ def test_a_step_is_one_launch_of_a_graph_and_nothing_else(name: str) -> None:
 
 def test_no_time_is_asked_of_what_is_part_of_a_graph() -> None:
     """An event recorded in a capture can be neither waited for nor read."""
-    of = short(METHODS["live teacher"])
+    of = short(**KINDS["live teacher"])
     built = engine(of, recording())
     assert is_recorded(built)
     assert built.teacher is not None
@@ -79,9 +81,9 @@ def test_a_graph_has_at_most_a_stated_number_of_kernels() -> None:
     assert 0 < counted.captured <= RECORDED_KERNELS
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", KINDS)
 def test_other_trials_a_resumed_one_and_a_rebuilt_step_record_nothing(name: str) -> None:
-    of, process = short(METHODS[name]), recording()
+    of, process = short(**KINDS[name]), recording()
     built = engine(of, process)
     train(built, of.data)
     before = memory()
@@ -135,10 +137,10 @@ def test_evaluation_is_a_graph_recorded_once() -> None:
     assert second.to_host == 2, "one number for each split"
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", KINDS)
 def test_a_refused_recording_is_said_in_a_line_and_steps_are_launched(name: str) -> None:
     lines: list[str] = []
-    of = short(METHODS[name])
+    of = short(**KINDS[name])
     refuse_captures(True)
     try:
         built = engine(of, recording(log=lines.append))
@@ -146,7 +148,7 @@ def test_a_refused_recording_is_said_in_a_line_and_steps_are_launched(name: str)
         refuse_captures(False)
     assert not is_recorded(built)
     (line,) = lines
-    assert line.startswith(f"the step of resnet8 by {METHODS[name].label} is launched kernel by kernel: ")
+    assert line.startswith(f"the step of resnet8 by {of.config.method.label} is launched kernel by kernel: ")
     train(built, of.data)
 
 

@@ -34,7 +34,7 @@ def run_file(name: str, marked: str) -> None:
     on_fake_device(*options, str(HERE / f"device_{name}.py"))
 
 
-@pytest.mark.parametrize("name", ["data", "networks", "recorded", "steps"])
+@pytest.mark.parametrize("name", ["data", "networks", "recorded", "steps", "streamed"])
 def test_the_gpu_path(name: str) -> None:
     run_file(name, "not slow")
 

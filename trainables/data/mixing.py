@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trainables.config.training import Training
@@ -47,6 +48,24 @@ class Mixture:
     kept: float
     box: tuple[float, float, float, float] | None = None
 
+    def numbers(self, image_size: tuple[int, int]) -> NDArray[np.float32]:
+        """Return what :func:`mixed` takes of it, for images of (height, width).
+
+        They are: share of the label that has more, whether that is the image's own (1 or 0), factors of image
+        and partner outside of the box, and the box in pixels: top, bottom, left, right.
+
+        >>> Mixture(0.25).numbers((32, 32)).tolist()
+        [0.75, 0.0, 0.25, 0.75, 0.0, 0.0, 0.0, 0.0]
+        """
+        kept, blend, box = self.kept, (self.kept, 1 - self.kept), (0, 0, 0, 0)
+        if self.box is not None:
+            (height, width), (above, below, before, after) = image_size, self.box
+            top, bottom = round(above * height), round(below * height)
+            left, right = round(before * width), round(after * width)
+            kept = 1 - (bottom - top) * (right - left) / (height * width)
+            blend, box = (1.0, 0.0), (top, bottom, left, right)
+        return np.array([max(kept, 1 - kept), kept >= 0.5, *blend, *box], dtype=np.float32)
+
 
 def drawn_mixture(training: Training, seed: int, epoch: int, step: int) -> Mixture | None:
     """Draw how the batch of a step is mixed; None where the training mixes nothing.
@@ -75,31 +94,38 @@ def drawn_mixture(training: Training, seed: int, epoch: int, step: int) -> Mixtu
     return Mixture(kept, (top, bottom, left, right))
 
 
-def mixed(
-    batch: Batch, mixture: Mixture, *, seed: int, epoch: int, step: int, rank: int = 0
-) -> tuple[Batch, MixedLabels]:
-    """Mix each image of ``batch`` with another one of it.
+def drawn_partners(count: int, *, seed: int, epoch: int, step: int, rank: int = 0) -> NDArray[np.int64]:
+    """Draw the partner of each of ``count`` images of a step's batch: its place in the batch.
+
+    Args:
+        rank: of the process, which mixes its own share of the images among themselves.
+    """
+    rng = np.random.Generator(np.random.PCG64((seed, epoch, _PARTNERS, step, rank)))
+    return rng.permutation(count)
+
+
+def mixed(batch: Batch, partners: Tensor, numbers: Tensor) -> tuple[Batch, MixedLabels]:
+    """Mix each image of ``batch`` with another one of it; the device does all of it.
 
     The label and the position of an image become those of whichever takes up more of it, so that losses which
     know one label take that one. Views are not counted any more.
 
     Args:
-        rank: of the process, which mixes its own share of the images among themselves.
+        partners: [B] int64, as :func:`drawn_partners` gives them.
+        numbers: [8] float32, as :meth:`Mixture.numbers` gives them.
     """
-    device = batch.images.device
-    rng = np.random.Generator(np.random.PCG64((seed, epoch, _PARTNERS, step, rank)))
-    partner = torch.from_numpy(rng.permutation(len(batch.target))).to(device)
-    kept = mixture.kept
-    if mixture.box is None:
-        images = batch.images * kept + batch.images[partner] * (1 - kept)
-    else:
-        height, width = batch.images.shape[2:]
-        top, bottom = (round(edge * height) for edge in mixture.box[:2])
-        left, right = (round(edge * width) for edge in mixture.box[2:])
-        images = batch.images.clone()
-        images[:, :, top:bottom, left:right] = batch.images[partner, :, top:bottom, left:right]
-        kept = 1 - (bottom - top) * (right - left) / (height * width)
-    more, less = (slice(None), partner) if kept >= 0.5 else (partner, slice(None))
-    labels = MixedLabels(batch.target[less], torch.tensor(max(kept, 1 - kept), device=device))
-    views = torch.full_like(batch.view, -1)
-    return Batch(images, batch.target[more], batch.index[more], views), labels
+    share, own_has_more, own, other, top, bottom, left, right = numbers.unbind()
+    height, width = batch.images.shape[2:]
+    rows = torch.arange(height, device=numbers.device)[:, None]
+    columns = torch.arange(width, device=numbers.device)
+    inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+    partner = batch.images[partners]
+    images = torch.where(inside, partner, batch.images * own + partner * other)
+    first = own_has_more > 0
+
+    def more(values: Tensor) -> Tensor:
+        return torch.where(first, values, values[partners])
+
+    target = batch.target
+    labels = MixedLabels(torch.where(first, target[partners], target), share)
+    return Batch(images, more(target), more(batch.index), torch.full_like(batch.view, -1)), labels

@@ -55,6 +55,12 @@ class ResidentSplit(Split):
         """Number of raw images; positions are below it."""
         return len(self._store)
 
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images of a batch."""
+        height, width = self._store.shape[1:3]
+        return self.augmentation.shown_size(height, width)
+
     def images(self, index: Tensor, view: Tensor) -> Tensor:
         """Return images [B,3,H,W] at raw positions ``index`` [B] in ``view`` [B], as batches show them."""
         return apply_view(self._store[index], view, self.augmentation, self._mean, self._std)

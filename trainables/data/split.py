@@ -138,6 +138,11 @@ class Split(ABC):
         """Return what :meth:`batches` shows in an evaluation, without the images."""
         return epochs.evaluation(len(self), batch_size, self.plain if view is None else view, worker)
 
+    @property
+    @abstractmethod
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images of a batch."""
+
     @abstractmethod
     def show(self, plan: epochs.EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
         """Yield the batches of ``plan``; augmented by ``seeds``, or not if None."""

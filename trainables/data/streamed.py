@@ -82,9 +82,11 @@ class ImageReader:
 
     def _begun(self, positions: NDArray[np.int64], seeds: Seeds) -> tuple[Staging, list[Future[None]]]:
         count, size = len(positions), self.views.size
-        batch: Staging = HostStaging(count, size, self.mean, self.std)
+        batch: Staging
         if self.mean.device.type == "cuda":
             batch = DeviceStaging(count, size * (2 if seeds else 1), size, self.mean, self.std)
+        else:
+            batch = HostStaging(count, size, self.mean, self.std)
         starts = range(0, len(positions), TASK)
         if self.threads is None:
             for start in starts:
@@ -146,6 +148,11 @@ class StreamedSplit(Split):
     def population(self) -> int:
         """Number of raw images; positions are below it."""
         return len(self._reader.keys)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images of a batch."""
+        return self._reader.views.size, self._reader.views.size
 
     def images(self, index: NDArray[np.int64], seeds: tuple[int, int]) -> Tensor:
         """Return images [B,3,size,size] at raw positions ``index`` [B], as the epoch of ``seeds`` shows."""

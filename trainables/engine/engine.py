@@ -9,9 +9,8 @@ from torch import Tensor
 
 from trainables.config.training import Training
 from trainables.data.epoch_plan import EpochPlan
-from trainables.data.mixing import MixedLabels, drawn_mixture, mixed
-from trainables.data.resident import ResidentSplit
-from trainables.data.split import Batch, Split
+from trainables.data.mixing import MixedLabels, drawn_mixture, drawn_partners, mixed
+from trainables.data.split import Batch, Split, as_tensor
 from trainables.engine.compiled_step import CompiledStep
 from trainables.engine.criterion import Criterion
 from trainables.engine.evaluation import MetricTotals
@@ -27,9 +26,8 @@ from trainables.engine.whole_step import WholeStep, epoch_values
 class Engine:
     """Trains one student against one teacher.
 
-    Whole batches of a split that lies on the device go through :class:`WholeStep`, which asks nothing of the
-    host between them; a last smaller batch, streamed or mixed images and shares of a group's batches come one
-    by one.
+    Whole batches go through :class:`WholeStep`, which asks nothing of the host but images that it reads; a
+    last smaller batch and shares of a group's batches come one by one.
 
     Attributes:
         runtime: its device, and the processes that share each batch.
@@ -103,46 +101,47 @@ class Engine:
         """Train one epoch, counted from 1; return means of the loss and its terms, and top-1 in percent."""
         training, group = self.training, self.runtime.group
         parts = training.batch_norm_parts
-        plan = split.plan(
-            training.batch_size,
-            epoch=epoch,
-            seed=seed,
-            parts=parts,
-            drop_last=training.drop_last,
-            worker=group.share,
-        )
-        metrics = self.train(split, plan, epoch, seed)
+        planned: Any = {"parts": parts, "drop_last": training.drop_last, "worker": group.share}
+        plan = split.plan(training.batch_size, epoch=epoch, seed=seed, **planned)
+        following = None
+        if self.teacher is not None and epoch < training.epochs:
+            following = split.plan(training.batch_size, epoch=epoch + 1, seed=seed, **planned)
+        metrics = self.train(split, plan, epoch, seed, following)
         if parts > 1:
             group.average_buffers(self._step.eager)
             if self.average is not None:
                 self.average.share(group)
         return metrics
 
-    def train(self, split: Split, plan: EpochPlan, epoch: int, seed: int) -> dict[str, float]:
-        """Train on the batches of ``plan``, an epoch's or its first ones; return what an epoch does."""
+    def train(
+        self, split: Split, plan: EpochPlan, epoch: int, seed: int, following: EpochPlan | None = None
+    ) -> dict[str, float]:
+        """Train on the batches of ``plan``, an epoch's or its first ones; return what an epoch does.
+
+        Args:
+            following: the plan of the epoch after it, whose remembered outputs are looked for meanwhile.
+        """
         self.student.train()
         self.criterion.train()
         if self.teacher is not None:
-            self.teacher.begin_epoch(split, plan)
+            self.teacher.begin_epoch(split, plan, following)
         rates = self._rates(split, epoch)
         totals = MetricTotals()
-        done = 0
-        if self.runtime.group.size == 1 and isinstance(split, ResidentSplit) and not self.training.mixes:
-            done = plan.whole(self.training.batch_size)
-            if done:
-                whole, rest = plan.cut(done)
-                self._step.begin_epoch(epoch)
-                sums = self._whole(split).run(whole, rates[:done])
-                totals.add(len(whole.rows), **sums)
-                plan = rest
+        done = plan.whole(self.training.batch_size) if self.runtime.group.size == 1 else 0
+        if done:
+            whole, plan = plan.cut(done)
+            self._step.begin_epoch(epoch)
+            totals.add(len(whole.rows), **self._whole(split).run(whole, rates[:done], (seed, epoch)))
         size = self.training.batch_size
         images = split.trained(size, parts=self.training.batch_norm_parts, drop_last=self.training.drop_last)
         for step, batch in enumerate(split.show(plan, (seed, epoch)), start=done):
             self.optimizer.lr = rates[step]
             labels, mixture = None, drawn_mixture(self.training, seed, epoch, step)
             if mixture is not None:
-                rank = self.runtime.group.rank
-                batch, labels = mixed(batch, mixture, seed=seed, epoch=epoch, step=step, rank=rank)
+                rank, count = self.runtime.group.rank, len(batch.target)
+                partners = drawn_partners(count, seed=seed, epoch=epoch, step=step, rank=rank)
+                numbers = mixture.numbers(split.image_size)
+                batch, labels = mixed(batch, *(as_tensor(part, split.device) for part in (partners, numbers)))
             terms, logits = self.step(batch, epoch, min(size, images - step * size), labels)
             totals.add(len(batch.target), **epoch_values(terms, logits, batch.target))
         self.optimizer.lr = rates[done + len(plan.sizes) - 1]
@@ -155,7 +154,7 @@ class Engine:
         steps = split.steps(training.batch_size, **kept)
         return [learning_rate(training, epoch - 1 + step / steps) for step in range(steps)]
 
-    def _whole(self, split: ResidentSplit) -> WholeStep:
+    def _whole(self, split: Split) -> WholeStep:
         if self.whole is None or self.whole.split is not split:
             self.whole = WholeStep(self._step, split)
         return self.whole
@@ -169,11 +168,11 @@ class Engine:
         [B, K], both of the share.
         """
         if self.teacher is not None:
-            self.teacher.advance(len(batch.target))
+            self.teacher.advance(len(batch.target), batch.images)
         self._step.begin_epoch(epoch)
         return self._step(batch, total=total, labels=labels)
 
-    def record(self, split: ResidentSplit, what: str) -> Engine:
+    def record(self, split: Split, what: str) -> Engine:
         """Record the step of whole batches of ``split`` as a CUDA graph, where that is possible.
 
         Args:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.resident import ResidentSplit
 from trainables.data.split import Batch, as_tensor
+from trainables.engine.step_table import StepTable
 
 
-class EpochTables:
+class EpochTables(StepTable):
     """Says which images each step has, in which views, at which learning rate.
 
     Nothing is copied from the host between the steps, and everything keeps its place in memory.
@@ -36,29 +38,39 @@ class EpochTables:
     """
 
     def __init__(self, split: ResidentSplit, batch_size: int, steps: int) -> None:
-        device = split.device
+        super().__init__(steps, split.device)
         self.split = split
         self.batch_size = batch_size
-        self.rows = torch.zeros(steps * batch_size, dtype=torch.int64, device=device)
-        self.views = torch.full_like(self.rows, split.plain)
-        kind = torch.float32 if device.type == "cuda" else torch.float64  # as fused kernels read a rate
-        self.rates = torch.zeros(steps, dtype=kind, device=device)
-        self.step = torch.zeros((), dtype=torch.int64, device=device)
-        self._within = torch.arange(batch_size, device=device)
+        self._rows = torch.zeros(steps * batch_size, dtype=torch.int64, device=split.device)
+        self._views = torch.full_like(self._rows, split.plain)
+        self._within = torch.arange(batch_size, device=split.device)
 
     def begin(self, plan: EpochPlan, rates: Sequence[float] = ()) -> None:
         """Take a plan of whole batches, and the learning rate of each step."""
         images = len(plan.rows)
-        self.rows[:images] = as_tensor(plan.rows, self.rows.device)
-        self.views[:images] = as_tensor(plan.views, self.rows.device)
-        self.rates[: len(rates)] = torch.tensor(rates, dtype=self.rates.dtype)
-        self.step.zero_()
+        self._rows[:images] = as_tensor(plan.rows, self._rows.device)
+        self._views[:images] = as_tensor(plan.views, self._rows.device)
+        self.set_rates(rates)
+
+    def rehearse(self) -> EpochPlan:
+        """Show the first image, unaugmented, in each step until :meth:`begin`; return a plan of one step."""
+        first = np.zeros(self.batch_size, dtype=np.int64)
+        plan = EpochPlan(first, np.full_like(first, self.split.plain), [self.batch_size])
+        self.begin(plan, rates=[0.0])
+        return plan
+
+    def steps(
+        self, plan: EpochPlan, rates: Sequence[float], seeds: tuple[int, int]
+    ) -> Iterator[tuple[int, Tensor | None]]:
+        """Yield, before each step of ``plan``, how many images it has, and None: the device has them."""
+        self.begin(plan, rates)
+        for size in plan.sizes:
+            yield size, None
 
     def next(self) -> tuple[Batch, Tensor]:
         """Return the batch of the step that the counter is at, and its learning rate; count it."""
         at = self.step * self.batch_size + self._within
-        rows, views = self.rows[at], self.views[at]
+        rows, views = self._rows[at], self._views[at]
         index = self.split.index[rows]
-        rate = self.rates.index_select(0, self.step.view(1)).view(())
-        self.step.add_(1)
-        return Batch(self.split.images(index, views), self.split.labels[rows], index, views), rate
+        batch = Batch(self.split.images(index, views), self.split.labels[rows], index, views)
+        return batch, self.next_rate()

@@ -33,11 +33,19 @@ class TeacherOutputs(Protocol):
     def seconds(self) -> float:
         """Seconds spent on outputs so far."""
 
-    def begin_epoch(self, split: Split, plan: EpochPlan) -> None:
-        """Learn which images the epoch that begins has, and in which views, to look ahead."""
+    def begin_epoch(self, split: Split, plan: EpochPlan, following: EpochPlan | None = None) -> None:
+        """Learn which images the epoch that begins has, and in which views, to look ahead.
 
-    def advance(self, images: int) -> None:
-        """Have the outputs for the next so many images of the epoch ready on the device."""
+        Args:
+            following: the plan of the epoch after it, where there is one.
+        """
+
+    def advance(self, images: int, shown: Tensor | None = None) -> None:
+        """Have the outputs for the next so many images of the epoch ready on the device.
+
+        Args:
+            shown: those images, where they are at hand.
+        """
 
     def __call__(self, batch: Batch) -> HeadOutputs:
         """Return the outputs for the next batch of the epoch."""

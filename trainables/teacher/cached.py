@@ -2,85 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables.config.method import Pooling
 from trainables.config.training import Training
 from trainables.data.epoch_plan import EpochPlan
-from trainables.data.split import Batch, Split
+from trainables.data.split import Split
 from trainables.engine.compilation import compile_frozen
 from trainables.engine.device import autocast
-from trainables.engine.head import HeadOutputs, chosen_regions, pooled_scales
 from trainables.models.backbone import StageMaps
 from trainables.models.multiscale import region_logits
-from trainables.teacher.cache import CHUNK, CacheLayout, TeacherCache
+from trainables.teacher.cache import CHUNK, CacheLayout
+from trainables.teacher.remembered import RememberedTeacher
 
 WINDOW = 64 * CHUNK
 """Images whose outputs are fetched ahead of the steps that use them."""
 
 
-class CachedTeacher:
+class CachedTeacher(RememberedTeacher):
     """Looks the teacher's outputs up for each view, a window of the epoch ahead.
 
-    So a file is read, or the teacher run, once in many steps, in batches that suit it. The window keeps its
-    place on the device, and a counter there says how much of it is used, for a recorded step to read.
+    So a file is read, or the teacher run, once in many steps, in batches that suit it.
     """
 
-    def __init__(
-        self, views: TeacherCache, layout: CacheLayout, scales: tuple[int, ...], pooling: Pooling = "map"
-    ) -> None:
-        self.views = views
-        self.layout = layout
-        self.scales = scales
-        self.pooling: Pooling = pooling
-        self._window = torch.empty(0, *views.shape, dtype=torch.float16, device=views.device)
-        self._within = torch.arange(0, device=views.device)
-        self._used = torch.zeros((), dtype=torch.int64, device=views.device)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds that looking up and computing took so far."""
-        return self.views.watch.seconds
-
-    def begin_epoch(self, split: Split, plan: EpochPlan) -> None:
+    def begin_epoch(self, split: Split, plan: EpochPlan, following: EpochPlan | None = None) -> None:
         """Take the epoch's images and their views, in the order of their use."""
-        self._slots = self.views.source.of(split.index.cpu().numpy()[plan.rows], plan.views)
-        self._taken = self._fetched = 0
-        room = max(WINDOW, *plan.sizes, 0)
-        if len(self._window) < room:
-            self._window = torch.zeros(room, *self.views.shape, dtype=torch.float16, device=self.views.device)
-            self._within = torch.arange(room, device=self.views.device)
-        self._used.zero_()
+        super().begin_epoch(split, plan, following)
+        self._fetched = 0
+        self._following = np.empty(0, np.int64) if following is None else self._slots_of(split, following)
 
-    def advance(self, images: int) -> None:
-        """Have the outputs for the next so many images in the window; begin to read the one after it."""
+    def _room(self, plan: EpochPlan) -> int:
+        return max(WINDOW, *plan.sizes, 0)
+
+    def advance(self, images: int, shown: Tensor | None = None) -> None:
+        """Have the outputs for the next so many images in the window; begin to read the one after it.
+
+        After the epoch's last window that is the first one of the epoch that follows, which is read while the
+        last steps and the evaluation run.
+        """
         if self._taken + images > self._fetched:
             start, room = self._taken, len(self._window)
             self._fetched = min(start + room, len(self._slots))
             cells = self.views.cells(self._slots[start : self._fetched])
-            self.views.ahead(self._slots[self._fetched : self._fetched + room])
-            self._window[: len(cells)] = cells
-            self._used.zero_()
+            ahead = self._slots if self._fetched < len(self._slots) else self._following
+            first = self._fetched % len(self._slots)
+            self.views.ahead(ahead[first : first + room])
+            self._fill(cells)
         self._taken += images
-
-    def __call__(self, batch: Batch) -> HeadOutputs:
-        """Return the outputs for the next images of the epoch."""
-        size = len(batch.target)
-        cells = self._window[self._within[:size] + self._used]
-        self._used.add_(size)
-        pooled = self.layout.regions(cells, pooled_scales(self.scales, self.pooling))
-        return HeadOutputs(chosen_regions(pooled, self.scales, self.pooling), None)
-
-    def state(self) -> Iterable[Tensor]:
-        """Return the counter."""
-        return (self._used,)
-
-    def take_over(self, other: CachedTeacher) -> None:
-        """Look up what ``other`` does, which wants the same regions; the window stays where it is."""
-        self.views = other.views
 
 
 def chunk_forward(

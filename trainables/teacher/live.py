@@ -55,10 +55,10 @@ class LiveTeacher:
         """Seconds that the device spent on the teacher so far."""
         return self.watch.seconds
 
-    def begin_epoch(self, split: Split, plan: EpochPlan) -> None:
+    def begin_epoch(self, split: Split, plan: EpochPlan, following: EpochPlan | None = None) -> None:
         """Do nothing: images are seen when their batch comes."""
 
-    def advance(self, images: int) -> None:
+    def advance(self, images: int, shown: Tensor | None = None) -> None:
         """Do nothing: there is nothing to fetch."""
 
     def state(self) -> Iterable[Tensor]:

@@ -11,7 +11,6 @@ import torch
 import trainables.models as models
 from trainables.config.trial import TrialConfig
 from trainables.data.dataset import DataSet
-from trainables.data.resident import ResidentSplit
 from trainables.distributed.checks import check_shared
 from trainables.engine.allocator import keep_freed_memory
 from trainables.engine.compilation import worth_compiling
@@ -71,7 +70,7 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
         step = compiled_step(inputs, head, criterion, runtime)
     student_head = step.begin_trial(head, criterion) if step else head
     engine = Engine(student_head, teacher, criterion, config.training, runtime, step)
-    if not (runtime.records and isinstance(split, ResidentSplit) and recordable(config, len(split))):
+    if not (runtime.records and recordable(config, len(split))):
         return engine
     what = f"{config.student} by {config.method.label}"
     signature = (recorded_signature(config, data, runtime, step), id(split))  # it lives as long as the engine
@@ -87,12 +86,14 @@ def recordable(config: TrialConfig, images: int) -> bool:
     term = config.method.logit
     built_in = term is None or term.code is None
     losses = [feature_loss_class(feature.name) for feature in config.method.features]
-    whole = images >= config.training.batch_size and not config.training.mixes
+    whole = images >= config.training.batch_size
     return built_in and whole and all(loss.capturable for loss in losses)
 
 
-NOT_RECORDED = frozenset(("lr", "epochs", "schedule", "milestones", "lr_decay", "lr_warmup_epochs"))
-"""Settings of optimisation that a step reads as the learning rate alone."""
+NOT_RECORDED = frozenset(
+    ("lr", "epochs", "schedule", "milestones", "lr_decay", "lr_warmup_epochs", "mixup", "cutmix")
+)
+"""Settings of optimisation that a step reads from tables: its learning rate, and how its images are mixed."""
 
 
 def recorded_signature(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from trainables.config import Training
-from trainables.data.mixing import Mixture, drawn_mixture, mixed
+from trainables.data.mixing import MixedLabels, Mixture, drawn_mixture, drawn_partners, mixed
 from trainables.data.split import Batch
 
 SEEDS = {"seed": 3, "epoch": 2, "step": 5}
@@ -15,6 +15,13 @@ def numbered(size: int = 8) -> Batch:
     """Images that are all of one number, which is their label and their position."""
     number = torch.arange(size)
     return Batch(number.float()[:, None, None, None].expand(size, 3, 16, 16), number, number, number)
+
+
+def mixed_by(mixture: Mixture, rank: int = 0) -> tuple[Batch, MixedLabels]:
+    """Those images, mixed."""
+    batch = numbered()
+    partners = torch.from_numpy(drawn_partners(len(batch.target), **SEEDS, rank=rank))
+    return mixed(batch, partners, torch.from_numpy(mixture.numbers((16, 16))))
 
 
 def test_without_a_strength_nothing_is_mixed() -> None:
@@ -51,7 +58,7 @@ def test_both_have_half_of_the_steps() -> None:
 
 @pytest.mark.parametrize("kept", [0.7, 0.2])
 def test_a_blend_has_both_labels_by_their_share(kept: float) -> None:
-    batch, labels = mixed(numbered(), Mixture(kept), **SEEDS)
+    batch, labels = mixed_by(Mixture(kept))
     assert labels.share.item() == pytest.approx(max(kept, 1 - kept))
     expected = labels.share * batch.target + (1 - labels.share) * labels.target
     torch.testing.assert_close(batch.images[:, 0, 0, 0], expected)
@@ -61,7 +68,7 @@ def test_a_blend_has_both_labels_by_their_share(kept: float) -> None:
 
 @pytest.mark.parametrize("box", [(0.25, 0.5, 0.0, 0.5), (0.0, 1.0, 0.25, 1.0)])
 def test_a_box_comes_from_the_partner_and_labels_count_pixels(box: tuple[float, float, float, float]) -> None:
-    batch, labels = mixed(numbered(), Mixture(0.5, box), **SEEDS)
+    batch, labels = mixed_by(Mixture(0.5, box))
     more = batch.images == batch.target[:, None, None, None]
     less = batch.images == labels.target[:, None, None, None]
     assert bool((more | less).all())
@@ -72,6 +79,6 @@ def test_a_box_comes_from_the_partner_and_labels_count_pixels(box: tuple[float, 
 
 
 def test_processes_mix_alike_among_their_own_images() -> None:
-    first, second = (mixed(numbered(), Mixture(0.7), **SEEDS, rank=rank) for rank in (0, 1))
+    first, second = (mixed_by(Mixture(0.7), rank) for rank in (0, 1))
     assert torch.equal(first[1].share, second[1].share)
     assert not torch.equal(first[1].target, second[1].target)

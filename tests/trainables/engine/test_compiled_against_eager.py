@@ -63,10 +63,10 @@ class Given:
     def __init__(self, regions: int) -> None:
         self.regions = regions
 
-    def begin_epoch(self, split: Split, plan: EpochPlan) -> None:
+    def begin_epoch(self, split: Split, plan: EpochPlan, following: EpochPlan | None = None) -> None:
         self._draw = torch.Generator().manual_seed(3)
 
-    def advance(self, images: int) -> None: ...
+    def advance(self, images: int, shown: torch.Tensor | None = None) -> None: ...
 
     def __call__(self, batch: Batch) -> HeadOutputs:
         shape = (len(batch.target), self.regions, 10)

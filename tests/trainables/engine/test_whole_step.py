@@ -10,8 +10,10 @@ from torch import Tensor
 
 from tests.trainables.stepping import trial
 from tests.trainables.trials import CPU, CRD, SD_DKD
-from trainables.config import FeatureTerm, LogitTerm, Method, TrialConfig
+from trainables.config import FeatureTerm, LogitTerm, Method, Training, TrialConfig
 from trainables.data.dataset import DataSet
+from trainables.data.mixing import MixedLabels, drawn_mixture, drawn_partners, mixed
+from trainables.data.split import Batch, Split
 from trainables.engine.engine import Engine
 from trainables.engine.evaluation import MetricTotals
 from trainables.engine.optimizers import OPTIMIZERS
@@ -41,6 +43,8 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "training": {"optimizer": "dot", "lr": 0.1},
     },
     "a small last batch": {"training": {"batch_size": 32, "lr": 0.05}},
+    "mixed images": {"training": {"mixup": 0.8, "cutmix": 1.0, "label_smoothing": 0.1, "lr": 0.05}},
+    "mixed images, a small last batch": {"training": {"batch_size": 32, "mixup": 0.4, "lr": 0.05}},
     "only a small batch": {"training": {"batch_size": 80, "lr": 0.05}},
     "batch statistics of parts": {"training": {"batch_size": 24, "batch_norm_parts": 2}},
 }
@@ -58,9 +62,23 @@ def by_the_host(engine: Engine, data: DataSet, epoch: int) -> dict[str, float]:
     totals = MetricTotals()
     for step, batch in enumerate(split.batches(training.batch_size, epoch=epoch, seed=3, **kept)):
         engine.optimizer.lr = learning_rate(training, epoch - 1 + step / len(plan.sizes))
-        terms, logits = engine.step(batch, epoch)
+        batch, labels = single_mixture(training, split, batch, (3, epoch, step))
+        terms, logits = engine.step(batch, epoch, labels=labels)
         totals.add(len(batch.target), **epoch_values(terms, logits, batch.target))
     return totals.means()
+
+
+def single_mixture(
+    training: Training, split: Split, batch: Batch, drawn_for: tuple[int, int, int]
+) -> tuple[Batch, MixedLabels | None]:
+    """A batch mixed as for (seed, epoch, step), where the training mixes."""
+    mixture = drawn_mixture(training, *drawn_for)
+    if mixture is None:
+        return batch, None
+    seed, epoch, step = drawn_for
+    partners = drawn_partners(len(batch.target), seed=seed, epoch=epoch, step=step)
+    numbers = mixture.numbers(split.image_size)
+    return mixed(batch, torch.from_numpy(partners), torch.from_numpy(numbers))
 
 
 def numbers(engine: Engine) -> list[Tensor]:

@@ -11,9 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tests.trainables.teacher.test_cache import Counting, Slots
-from tests.trainables.trials import CPU
+from tests.trainables.trials import CPU, SD_DKD, file_teacher, tiny
+from trainables.config import Method
+from trainables.data.dataset import DataSet
+from trainables.data.epoch_plan import EpochPlan
+from trainables.engine.runtime import Runtime, TrialInputs
+from trainables.storage.run_store import RunStore
 from trainables.teacher.cache import TeacherCache
 from trainables.teacher.cache_memory import ViewMemory
+from trainables.teacher.cached import CachedTeacher
+from trainables.teacher.opening import load_teacher, open_teacher
 from trainables.teacher.read_ahead import ReadAhead
 
 SHAPE = (2, 3)
@@ -34,6 +41,40 @@ def file(tmp_path: Path) -> ReadAhead:
     even = np.arange(0, 200, 2)
     written.write(even, entries(even))
     return written
+
+
+def test_the_next_epochs_first_window_is_read_while_this_one_trains(
+    store: RunStore, digits: DataSet, tmp_path: Path
+) -> None:
+    """So it is there although the file has lost all meanwhile."""
+    config = tiny(Method(logit=SD_DKD), teacher=file_teacher(store), training={"batch_size": 32, "epochs": 3})
+    assert config.teacher is not None
+    network = load_teacher(config.teacher, store, digits, CPU)
+    teacher = open_teacher(network, TrialInputs(config, store, digits), Runtime(CPU))
+    assert isinstance(teacher, CachedTeacher)
+    views = teacher.views
+    file = ReadAhead(tmp_path / "views", views.shape, views.source.count, 1000, pinned=False)
+    views.backends, views.computed = [file], 0
+    plans = [digits.train.plan(32, epoch=epoch) for epoch in (1, 2, 3)]
+
+    def regions(number: int, following: EpochPlan | None) -> Tensor:
+        teacher.begin_epoch(digits.train, plans[number], following)
+        found = []
+        for batch in digits.train.show(plans[number], (0, number + 1)):
+            teacher.advance(len(batch.target))
+            found.append(teacher(batch).regions)
+        return torch.cat(found)
+
+    second = regions(1, None)
+    regions(0, plans[1])
+    assert file._begun is not None
+    file._begun[2].result()
+    file.forget()
+    computed = views.computed
+    assert torch.equal(regions(1, plans[2]), second)
+    assert views.computed == computed
+    regions(1, None)
+    assert views.computed == computed + len(digits.train), "the file itself has lost them"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from PIL import Image
 
 import trainables.models as models
 from tests.trainables.data.conftest import cub200 as cub200
+from tests.trainables.engine.test_whole_step import by_the_host, numbers
 from tests.trainables.trials import CPU, Run
 from trainables.config import Data, FeatureTerm, LogitTerm, Method, Teacher, Training, TrialConfig
 from trainables.config.trial import LargeImages
@@ -28,6 +29,7 @@ from trainables.teacher.cached import CachedTeacher, chunk_forward
 from trainables.teacher.live import LiveTeacher
 from trainables.teacher.opening import load_teacher, open_teacher
 from trainables.teacher.streamed import StreamedTeacher
+from trainables.training.build import build_engine
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CLASSES, SIDE = 3, 112
@@ -89,9 +91,23 @@ def epoch_of(source: Any, data: DataSet, epoch: int = 1, seed: int = 0) -> torch
     source.begin_epoch(data.train, data.train.plan(8, epoch=epoch, seed=seed))
     regions = []
     for batch in data.train.batches(8, epoch=epoch, seed=seed):
-        source.advance(len(batch.target))
+        source.advance(len(batch.target), batch.images)
         regions.append(source(batch).regions)
     return torch.cat(regions)
+
+
+def test_an_epoch_of_whole_batches_is_to_the_bit_that_of_single_steps(
+    store: RunStore, data: DataSet, config: TrialConfig
+) -> None:
+    """A GPU records the step that takes the batches which are handed over; the last one is smaller."""
+    whole, single = (
+        build_engine(TrialInputs(config, store, data), Runtime(CPU, compile_mode="eager")) for _ in range(2)
+    )
+    for epoch in (1, 2):
+        assert whole.train_epoch(data.train, epoch, seed=3) == by_the_host(single, data, epoch)
+    assert whole.whole is not None
+    for ours, theirs in zip(numbers(whole), numbers(single), strict=True):
+        assert torch.equal(ours, theirs)
 
 
 def test_numbers_do_not_depend_on_what_is_remembered(

@@ -206,6 +206,10 @@ class Counted(Split):
         self.views, self.plain = split.views, split.plain
         self.split, self.reads = split, 0
 
+    @property
+    def image_size(self) -> tuple[int, int]:
+        return self.split.image_size
+
     def show(self, plan: EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
         self.reads += 1
         return self.split.show(plan, seeds)
