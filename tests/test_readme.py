@@ -18,11 +18,12 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SMALL = [
     "training.epochs=1",
+    "teacher_training.epochs=1",
     "budget.trials=2",
     "confirm.seeds=1",
     "data.options.scenes=100",
     "data.options.test=100",
-    "confirm.best=0",
+    "confirm.best=1",
     "confirm.paper=False",
     "resources.max_concurrent=1",
 ]

@@ -9,8 +9,7 @@ from study.errors import DONE
 
 EPILOG = """
 examples:
-  sdd-study enqueue quickstart --set alpha=2 --set scales=1,2,4
-  sdd-study enqueue quickstart --set base=dkd --set beta=3 --pair resnet20-resnet8
+  sdd-study enqueue quickstart --method SD-KD --set alpha=2 --set scales=1,2,4
   sdd-study enqueue pairs --method SD-DKD --set dkd.beta=6 --pair vgg13-vgg8
 
 What is not set is chosen by the search's sampler. A running launcher takes the trial up while it searches;

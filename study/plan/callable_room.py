@@ -27,8 +27,8 @@ class CallableRoom(ModuleType):
 
         >>> import study
         >>> plan = study.plan("quickstart", ["data.options={'scenes': 100, 'test': 100}"])
-        >>> [space.label for space in plan.search_spaces]
-        ['pairs/SDD']
+        >>> [space.label.partition("/")[2] for space in plan.search_spaces]
+        ['KD', 'SD-KD', 'CE']
         >>> plan.num_classes, plan.teacher_trial(plan.spec.pairs[0]).method
         (10, 'CE')
         """

@@ -213,7 +213,7 @@ def test_a_trial_that_fails_is_told_and_the_study_goes_on(space: Write, tmp_path
         (["--space", "nowhere.py"], "nowhere.py: no such space file"),
         (["--space", "quickstart", "--set", "budget.trials=-1"], "budget.trials: -1 is fewer than 1"),
         (["--space", "quickstart", "--set", "training.epoch=3"], "did you mean 'epochs'"),
-        (["--space", "quickstart", "--set", "methods.1.scales=(1, 64)"], "64 does not fit the 8x8 map"),
+        (["--space", "quickstart", "--set", "methods.1.scales=(1, 64)"], "64 does not fit the 4x4 map"),
         (
             ["--space", "quickstart", "--set", "data.name=packed", "--set", "data.options={}"],
             "data.root: missing",
@@ -248,7 +248,7 @@ def test_a_dry_run_tells_and_does_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     spec, _, rest = done.stdout.partition("# what it runs")
     assert json.loads(spec.partition("\n")[2])["name"] == "quickstart"
-    for part in ("resnet20: to be trained", "12 trials of up to 10 epochs", "alpha in", "each trial: 1 CPU"):
+    for part in ("wrn_10_2: to be trained", "8 trials of up to 12 epochs", "alpha in", "each trial: 1 CPU"):
         assert part in rest
     assert list(tmp_path.iterdir()) == []
 

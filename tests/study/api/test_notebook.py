@@ -88,7 +88,7 @@ def test_wrong_input_raises_one_line_and_leaves_nothing(tmp_path: Path) -> None:
         (lambda: study.run("quickstrt", results=tmp_path), "quickstart"),
         (lambda: study.run("quickstart", results=tmp_path, stages=["serch"]), "did you mean 'search'"),
         (lambda: study.run("quickstart", results=tmp_path, overrides=["budget.trial=1"]), "did you mean"),
-        (lambda: study.plan("quickstart", ["methods.1.scales=(1, 64)"]), "64 does not fit the 8x8 map"),
+        (lambda: study.plan("quickstart", ["methods.1.scales=(1, 64)"]), "64 does not fit the 4x4 map"),
     ):
         with pytest.raises(UserError, match=part) as caught:
             call()

@@ -2,11 +2,11 @@
 
     python -m tests.study.faults.chaos --seed 0 --kills 20 --out docs/results/chaos.md     (make chaos)
 
-The study is the quickstart's, shortened, its rate and the averaging of weights searched for every method,
-with trials that are fixed beforehand (random sampler, no early stopping), logged to a real MLflow server if
-that is among the targets. Killed with SIGKILL at random moments: the launcher, a trial's process, Ray's
-raylet and GCS, the MLflow server. After each the launch goes on or is repeated. The outcome is written
-whatever it is; the exit code is 1 where anything differs.
+The study is the quickstart's as it was first, shortened, its rate and the averaging of weights searched for
+every method, with trials that are fixed beforehand (random sampler, no early stopping), logged to a real
+MLflow server if that is among the targets. Killed with SIGKILL at random moments: the launcher, a trial's
+process, Ray's raylet and GCS, the MLflow server. After each the launch goes on or is repeated. The outcome is
+written whatever it is; the exit code is 1 where anything differs.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def page(chaos: Chaos, found: list[str], seconds: tuple[float, float], command: 
 
 `{command}`
 
-The quickstart study, shortened: {", ".join(f"`{name}={value}`" for name, value in SHORT.items())}.
+The quickstart study as it was first, shortened: {", ".join(f"`{n}={value}`" for n, value in SHORT.items())}.
 {len(study.numbers)} trials, {sum(map(len, study.numbers.values()))} epochs; {kept} times one was kept.
 Undisturbed it took {seconds[0]:.0f} s, with the kills {seconds[1]:.0f} s and {len(chaos.codes)} launches.
 Machine: {os.cpu_count()} cores ({platform.machine()}), shared with other work; Python
@@ -185,7 +185,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.md")
     args = parser.parse_args()
     settings = [part for name, value in SHORT.items() for part in ("--set", f"{name}={value}")]
-    space = (ROOT / "search_spaces" / "quickstart.py").read_text()
+    space = (ROOT / "tests/study/plan/first_quickstart.py").read_text()
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder))
         tracking = {"MLFLOW_TRACKING_URI": server.url} if SERVER in args.targets else {}

@@ -60,7 +60,8 @@ def plan_of(spec: StudySpec) -> Plan:
 
 def keys(name: str) -> Iterator[tuple[str, str]]:
     """(what, key) for fixed methods, drawn points and confirming runs of a shipped space."""
-    spec: StudySpec = importlib.import_module(f"search_spaces.{name}").STUDY
+    module = "tests.study.plan.first_quickstart" if name == "quickstart" else f"search_spaces.{name}"
+    spec: StudySpec = importlib.import_module(module).STUDY
     plan = plan_of(dataclasses.replace(spec, name=name))
     teacher = Teacher(name=plan.spec.pairs[0].teacher, weights="a" * 64)
     pairs = plan.spec.pairs[:2]
