@@ -22,7 +22,7 @@ PROTOCOLS = {
 
 
 IN_LABEL = ("base", "scales", "alpha", "beta")
-"""Settings that the method's name and :func:`settings_label` say of a configuration."""
+"""Settings that the method's name and :func:`settings_label` say of a decoupled configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,8 @@ def _configuration(group: pd.DataFrame, tuning: Tuning | None) -> SeedGroup:
     first: Any = group.iloc[0]
     published = bool(group["published"].any())
     searched = first["role"] == "best" and not published
-    shown = [name for name in (tuning.knobs if tuning else ()) if name not in IN_LABEL]
+    said = IN_LABEL if decoupled(first["method"]) else ("base",)
+    shown = [name for name in (tuning.knobs if tuning else ()) if name not in said]
     return SeedGroup(
         pair=first["pair"],
         teacher=spelling(first["teacher"]),
@@ -196,10 +197,15 @@ def _configuration(group: pd.DataFrame, tuning: Tuning | None) -> SeedGroup:
 
 def knowledge(trial: Any) -> str:
     """Tell which part of SDD takes part, as Table 6 names it."""
-    if not str(trial["method"]).startswith("SD-"):
+    if not decoupled(trial["method"]):
         return "none"
     consistent, complementary = trial["consistent_weight"] > 0, trial["beta"] > 0
     return "fusion" if consistent and complementary else "consistent" if consistent else "complementary"
+
+
+def decoupled(method: Any) -> bool:
+    """Tell whether a row's method is scale decoupled: SD-KD, SD-DKD+LS."""
+    return str(method).startswith("SD-")
 
 
 def spelling(network: str) -> str:
@@ -238,6 +244,6 @@ def _short(value: Any) -> str:
 
 def settings_label(method: str, scales: str, alpha: float | None, beta: float | None) -> str:
     """Return ``{1,2} alpha 0.9 beta 2`` of a decoupled method; empty for the others."""
-    if not method.startswith("SD-") or alpha is None or beta is None:
+    if not decoupled(method) or alpha is None or beta is None:
         return ""
     return f"{{{scales}}} alpha {alpha:.3g} beta {beta:.3g}"

@@ -154,11 +154,13 @@ def _text(teacher: Any) -> str:
 
 def _asked(spec: Mapping[str, Any]) -> dict[str, str]:
     """Return the tags that :mod:`study.tracking.run_reader` reads."""
-    return {
-        "confirm_seeds": str(spec.get("confirm", {}).get("seeds", "")),
-        "confirm_at_most": str(spec.get("confirm", {}).get("at_most") or ""),
-        "maximize": str(spec.get("search", {}).get("maximize", "")),
+    confirm, search = spec.get("confirm", {}), spec.get("search", {})
+    said = {
+        "confirm_seeds": confirm.get("seeds"),
+        "confirm_at_most": confirm.get("at_most"),
+        "maximize": search.get("maximize"),
     }
+    return {name: str(value) for name, value in said.items() if value}
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, str]:

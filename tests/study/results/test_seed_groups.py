@@ -56,6 +56,15 @@ def test_a_row_says_by_how_many_trials_it_was_found_and_over_what() -> None:
     assert rows["SD-KD (paper)", "{1,2,4} alpha 0.9 beta 2"][3] == "—"
 
 
+def test_a_plain_loss_shows_the_weight_that_was_searched() -> None:
+    records = tuned(KD(alpha=1.5), "KD", 70.0)
+    for item in records:
+        item.point = {**item.point, "alpha": 1.5} if item.point else {}
+    rows = shown(summary(confirmed(from_records("made", records))))
+    assert "alpha 1.5" in next(row[2] for row in rows if row[3] != "—")
+    assert all("{1}" not in row[2] for row in rows)
+
+
 def test_the_tuned_is_compared_with_the_tuned_and_the_papers_with_the_papers() -> None:
     table = summary(confirmed(from_records("made", RECORDS))).set_index(["method", "role"])
     assert abs(table.loc[("SD-KD", "best"), "gain"] - 3.0) < 1e-9
