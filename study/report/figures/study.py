@@ -126,7 +126,7 @@ def _heat_maps(trials: pd.DataFrame, metric: str) -> dict[str, Callable[[], Any]
 def heat(found: HeatMap, metric: str) -> Any:
     """Draw mean accuracy over two knobs; the number of trials in brackets."""
     values = np.array(found.values, dtype=float)
-    figure, (axis,) = new_figure(width=7.0)
+    figure, (axis,) = new_figure(width=7.0, height=max(3.6, 0.45 * len(found.rows) + 1))
     image = axis.imshow(values, cmap=SEQUENTIAL, aspect="auto")
     middle = (np.nanmin(values) + np.nanmax(values)) / 2
     for row, column in np.argwhere(~np.isnan(values)):
@@ -221,7 +221,9 @@ def timeline(runs: RunFrames) -> Any | None:
     axis.invert_yaxis()
     axis.set(xlabel="minutes since the first trial began", ylabel="place", yticks=range(1, lanes + 1))
     axis.set_title("hatched: stopped early or failed", fontsize=9, loc="left")
-    axis.legend(frameon=False, fontsize=8, ncols=len(groups), loc="lower right", bbox_to_anchor=(1, 1))
+    axis.legend(
+        frameon=False, fontsize=8, ncols=min(len(groups), 5), loc="lower right", bbox_to_anchor=(1, 1)
+    )
     return figure
 
 

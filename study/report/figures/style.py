@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ SEQUENTIAL = "cividis"
 
 DPI = 110
 ENDINGS = (".png", ".svg")
+LEGEND_ROWS, LEGEND_WIDTH = 16, 1.9
+"""Names in a column of a legend, and how wide a further column is, in inches."""
 
 
 def new_figure(
@@ -42,8 +45,11 @@ def style(number: int) -> dict[str, Any]:
 
 
 def legend(axis: Any) -> None:
-    """Put a legend beside the axes, where it hides nothing and no room has to be searched for it."""
-    axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    """Put a legend beside the axes, where it hides nothing; a figure grows by each further column of it."""
+    columns = math.ceil(len(axis.get_legend_handles_labels()[1]) / LEGEND_ROWS) or 1
+    axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), ncols=columns)
+    width, height = axis.figure.get_size_inches()
+    axis.figure.set_size_inches(width + LEGEND_WIDTH * (columns - 1), height)
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
@@ -70,7 +76,8 @@ def trial_curves(record: TrialRecord, path: Path) -> Path:
             if points:
                 axis.plot(*zip(*points, strict=True), **style(number), ms=3, label=name)
         axis.set(xlabel="epoch", ylabel=label)
-        axis.legend(frameon=False, fontsize=8)
+        if axis.lines:
+            axis.legend(frameon=False, fontsize=8)
     figure.suptitle(f"{record.stage} {record.pair} {record.method}  {record.key}", fontsize=9)
     figure.savefig(path, dpi=DPI)
     return path
