@@ -6,9 +6,10 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
-from study.spec.domains import is_domain
+from study.spec.domains import Choice, is_domain
 from study.spec.search import ASHA, HyperBand, Median
 from study.spec.training import closed
 from trainables.config.training import Training
@@ -85,10 +86,17 @@ def _settled(training: Training) -> int | None:
 
 
 def searched_training(spec: StudySpec) -> Training:
-    """Return the training of a study, with the domains that a pair or a method has for itself."""
-    own = [part.training for part in (*spec.pairs, *spec.methods)]
-    open_ = {name: of[name] for name in RATE_KNOBS for of in own if is_domain(of.get(name))}
-    return dataclasses.replace(spec.training, **open_) if open_ else spec.training
+    """Return the training of a study, with what a pair or a method searches of the rate for itself."""
+    own = [[pair.training] for pair in spec.pairs]
+    own += [[variant.training for variant in method.variants()] for method in spec.methods]
+    searched: dict[str, Any] = {}
+    for name, part in product(RATE_KNOBS, own):
+        values = [changes[name] for changes in part if name in changes]
+        if any(map(is_domain, values)):
+            searched[name] = next(filter(is_domain, values))
+        elif len(set(map(str, values))) > 1:  # a function of a trial gives another value at another corner
+            searched[name] = Choice(*values)
+    return dataclasses.replace(spec.training, **searched) if searched else spec.training
 
 
 def rungs(stop: ASHA, training: Training) -> list[Rung]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from study.journal.journal import Journal
 from study.journal.notes import LaunchNote, LeaveNote, Outcome
@@ -24,6 +25,7 @@ from study.spec import (
     StudySpec,
     Supervised,
 )
+from study.spec.define_by_run import AnyMethod, DefineByRun
 from study.workspace.folder import StudyFolder
 from trainables.config.serialization import to_plain
 from trainables.storage.files import write_json
@@ -69,8 +71,15 @@ def test_bases_that_are_tuned_themselves_are_not_confirmed_a_second_time(
     plan = resolve(load_space(space()))
     confirm = Confirm(best=1, paper=False, seeds=3)
 
-    def most(*methods: Distillation) -> int:
-        searched = tuple(dataclasses.replace(each, training={"lr": LogFloat(0.01, 0.1)}) for each in methods)
+    def by_function(trial: Any) -> Distillation:
+        return SDD(base="kd", alpha=trial.suggest_float("alpha", 1, 4))
+
+    def most(*methods: AnyMethod) -> int:
+        rate = {"lr": LogFloat(0.01, 0.1)}
+        searched = tuple(
+            dataclasses.replace(each, training=rate) if isinstance(each, Distillation) else each
+            for each in methods
+        )
         pairs = plan.spec.pairs[:1]
         spec = dataclasses.replace(plan.spec, methods=searched, confirm=confirm, pairs=pairs)
         return most_confirm_trials(dataclasses.replace(plan, spec=spec))
@@ -78,6 +87,8 @@ def test_bases_that_are_tuned_themselves_are_not_confirmed_a_second_time(
     assert most(SDD(base="kd")) == 3 * 2, "KD at its published settings beside it"
     assert most(SDD(base="kd"), KD(), Supervised()) == 3 * 3
     assert most(SDD(base="kd", standardize="whole"), KD()) == 3 * 3, "KD+LS is not searched"
+    assert most(DefineByRun(by_function), KD()) == 3 * 2
+    assert most(DefineByRun(by_function)) == 3 * 2
     assert most(SDD(base=Choice("kd", "dkd")), KD()) == 3 * 3
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,8 @@ from study.simulation.competitors import COMPETITORS
 from study.simulation.curve_set import read_csv, searches
 from study.simulation.simulate import ReplayPlan, simulate
 from study.spec import ASHA, KD, Choice, Data, LogFloat, Pair, StudySpec, Training
+from study.spec.define_by_run import DefineByRun
+from study.spec.distillation import Distillation
 from study.spec.rungs import Rung, halving, rungs, searched_training
 
 RATE = LogFloat(0.01, 0.2)
@@ -43,13 +46,18 @@ def test_what_is_named_is_done() -> None:
     assert halving(ASHA(reduction=2), training).reduction == 2
 
 
-@pytest.mark.parametrize("where", ["study", "pair", "method"])
+def by_function(trial: Any) -> Distillation:
+    return KD(training={"lr": trial.suggest_float("lr", 0.01, 0.2, log=True)})
+
+
+@pytest.mark.parametrize("where", ["study", "pair", "method", "function"])
 def test_the_rate_may_be_searched_for_the_study_a_pair_or_a_method(where: str) -> None:
     own = {"lr": RATE}
+    fixed = KD(training=own if where == "method" else {})
     spec = StudySpec(
         data=Data(name="cifar100"),
         pairs=(Pair("resnet20", "resnet8", training=own if where == "pair" else {}),),
-        methods=(KD(training=own if where == "method" else {}),),
+        methods=(DefineByRun(by_function) if where == "function" else fixed,),
         training=Training(epochs=30, milestones=(18, 22, 26), lr=RATE if where == "study" else 0.05),
     )
     assert [rung.epoch for rung in rungs(ASHA(), searched_training(spec))] == [20]
