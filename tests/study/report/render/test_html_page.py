@@ -74,12 +74,12 @@ const printing = setInterval(() => {
 
 
 def seen_in(made: Path, script: str, scratch: Path) -> dict[str, Any]:
-    """What ``script`` saw in the page, which logged nothing."""
+    """What ``script`` saw in the page, which logged nothing; the browser's own pages may, when slow."""
     file = scratch / "looked_at.html"
     before, end, after = made.read_text().replace("<style>", f"{CATCH}<style>", 1).rpartition("</body>")
     file.write_text(before + script + end + after)
     dom, log = open_page(file, scratch / "profile")
-    assert "CONSOLE" not in log
+    assert [line for line in log.splitlines() if "CONSOLE" in line and "source: chrome:" not in line] == []
     found = re.search(r'data-seen="([^"]*)"', dom)
     assert found is not None
     seen: dict[str, Any] = json.loads(unescape(found.group(1)))
