@@ -40,10 +40,12 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Halving:
-    """Holds an :class:`ASHA` with all decided: its rungs, and that 1 of ``reduction`` goes on at each.
+    """Holds what an :class:`ASHA` comes to for some training, nothing left open.
 
     Attributes:
         first: epoch of the first rung.
+        reduction: 1 of so many trials goes on at each rung.
+        window: epochs over whose mean trials are judged.
     """
 
     first: int

@@ -70,7 +70,7 @@ def plain_without_later_fields(kind: type, data: Mapping[str, Any]) -> dict[str,
     did not write has its default.
 
     >>> from trainables.config import Training
-    >>> from trainables.config.serialization import field_types, to_plain
+    >>> from trainables.config.serialization import to_plain
     >>> changed = Training(lr=0.1)
     >>> plain_without_later_fields(Training, to_plain(changed)) == without_later_fields(changed)
     True

@@ -63,9 +63,7 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     head = MultiScaleHead(student, scales, features=maps, pooling=pooling)
     head.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     step = None
-    passes = OPTIMIZERS[
-        config.training.optimizer
-    ].passes  # a graph that is gone through twice is not compiled
+    passes = OPTIMIZERS[config.training.optimizer].passes  # gone through twice, a graph is not compiled
     if compiled and group.size == config.training.batch_norm_parts == passes == 1:
         step = compiled_step(inputs, head, criterion, runtime)
     student_head = step.begin_trial(head, criterion) if step else head
