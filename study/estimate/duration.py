@@ -13,6 +13,7 @@ from study.plan.expected import ExpectedTrials
 from study.plan.plan import Plan
 from study.spec.rungs import searched_training
 from study.spec.training import closed
+from trainables.data.partition import split
 from trainables.data.raw import CropFlipViews
 
 HOUR = 3600.0
@@ -75,8 +76,9 @@ def estimated(plan: Plan, times: Mapping[str, StepTimes], fleet: Fleet) -> Study
     expected, spec = ExpectedTrials.of(plan), plan.spec
     pairs = [(pair, times[pair.label]) for pair in spec.each_pair]
     factors = [_factor(each, fleet) for _, each in pairs]
-    train = len(plan.raw.train_labels) * spec.data.fraction
-    held_out = train * spec.data.validation
+    parts = split(plan.raw, plan.data)
+    held_out = len(parts.validation)
+    train = len(parts.train) + held_out
     epochs = {pair.label: plan.epochs for pair, _ in pairs}
     looks = [_looks(plan, epochs[pair.label], _trials_of_pair(expected, len(pairs))) for pair, _ in pairs]
     whole = [
@@ -96,7 +98,7 @@ def estimated(plan: Plan, times: Mapping[str, StepTimes], fleet: Fleet) -> Study
     at_once = max(1, fleet.count // spec.resources.workers_per_trial)
     stages = (
         _stage("teachers", expected.trials["teachers"] if teachers else 0, teacher, 1.0, at_once),
-        _stage("search", expected.trials["search"], mean * (1 - spec.data.validation), share, at_once),
+        _stage("search", expected.trials["search"], mean * (1 - held_out / train), share, at_once),
         _stage("confirm", expected.trials["confirm"], mean, 1.0, at_once),
     )
     return StudyHours(fleet, stages, any(_assumed(each, fleet) for _, each in pairs))

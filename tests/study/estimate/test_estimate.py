@@ -52,6 +52,14 @@ def test_hours_are_images_times_seconds_by_stage(plan: Plan) -> None:
     assert found["search"].hours == pytest.approx(trials * found["search"].trial)
 
 
+def test_images_of_classes_left_out_take_no_time(plan: Plan) -> None:
+    whole = estimated(plan, times(plan), Fleet(1, "core"))
+    data = dataclasses.replace(plan.data, classes=5)
+    few = dataclasses.replace(plan, data=data)
+    assert len(plan.raw.classes) == 10
+    assert estimated(few, times(few), Fleet(1, "core")).hours == pytest.approx(whole.hours / 2)
+
+
 def test_trials_of_one_seed_ask_the_teacher_once(plan: Plan) -> None:
     """Of images that are read in each epoch; of counted views later epochs meet some again."""
     streamed = dataclasses.replace(plan.raw, augmentation=StreamedViews())
