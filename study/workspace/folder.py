@@ -153,9 +153,17 @@ def last_line(path: Path) -> bytes:
 
 
 def open_folders(results: Path) -> list[StudyFolder]:
-    """Return the studies of a results folder."""
-    files = [path for name in ("study.json", "journal.jsonl") for path in results.glob(f"*/{name}")]
-    return [StudyFolder(results, name) for name in sorted({path.parent.name for path in files})]
+    """Return the studies of a results folder; none where there is no such folder.
+
+    Raises:
+        OSError: ``results`` is no folder, or cannot be read, which does not mean that it holds nothing.
+    """
+    try:
+        names = sorted(os.listdir(results))
+    except FileNotFoundError:
+        return []
+    marks = ("study.json", "journal.jsonl")
+    return [StudyFolder(results, name) for name in names if any((results / name / m).exists() for m in marks)]
 
 
 def find_study(results: Path, name: str) -> StudyFolder:

@@ -39,8 +39,9 @@ def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> Non
         ["stop", "mine", "--results", "x" * 300],
         ["report", "--study", "mine", "--results", "file", "--out", "file/tables"],
         ["list", "--results", "x" * 300],
+        ["list", "--results", "file"],
     ],
-    ids=lambda words: words[0],
+    ids=lambda words: f"{words[0]}-{words[-1][:4]}",
 )
 def test_a_place_that_cannot_be_is_one_line(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
