@@ -24,6 +24,8 @@ START_S = 120.0
 """Seconds for the server to answer; on two busy cores it has taken 30."""
 
 END_S = 5.0
+VIEW = "workflowType=machine_learning"
+"""MLflow shows runs of trained models then, not its pages for language models, with which it begins."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -107,7 +109,7 @@ class MlflowServer:
                 number = json.load(answer)["experiment"]["experiment_id"]
         except (URLError, OSError, KeyError, ValueError):
             return self.url
-        return f"{self.url}/#/experiments/{number}/runs"
+        return f"{self.url}/#/experiments/{number}/runs?{VIEW}"
 
     def _last_line(self) -> str:
         self._log.seek(0)

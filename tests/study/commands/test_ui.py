@@ -61,7 +61,7 @@ def test_everything_is_served_until_ctrl_c_and_then_no_process_is_left(
             assert time.monotonic() < end
             time.sleep(0.5)
         with urlopen(f"{found[0]}/made/mlflow") as answer:
-            assert answer.url.endswith(f"#/experiments/{experiment}/runs")
+            assert answer.url.endswith(f"#/experiments/{experiment}/runs?workflowType=machine_learning")
             assert "MLflow" in answer.read().decode()
         assert "Report on made" in urlopen(f"{found[0]}/made/report.html").read().decode()
         process.send_signal(signal.SIGINT)
