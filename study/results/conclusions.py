@@ -15,6 +15,9 @@ FOOTNOTE = (
 )
 """What the sentences mean, to be put below them."""
 
+FEW = 3
+"""Most methods not told apart from their bases that have a sentence each."""
+
 ROLES = ("best", "paper")
 """Roles, in the order in which a configuration stands for its method on a pair; what was fixed comes last."""
 
@@ -36,7 +39,7 @@ class Difference:
 
 
 def conclusions(judged: Sequence[Verdict]) -> list[str]:
-    """Return one sentence for each SD-X that was confirmed beside its X.
+    """Return one sentence for each SD-X that was confirmed beside its X; one for all not told apart.
 
     A configuration stands for its method on a pair by its role, never by what it reached on the test split.
     """
@@ -46,10 +49,17 @@ def conclusions(judged: Sequence[Verdict]) -> list[str]:
         item = verdict.item
         where = (item.pair, item.data, str(item.epochs))
         compared.setdefault((item.method, verdict.base.method), {}).setdefault(where, verdict)
-    return [_of_method(method, base, list(pairs.values())) for (method, base), pairs in compared.items()]
+    told = [_differences(method, base, list(pairs.values())) for (method, base), pairs in compared.items()]
+    decided = [each for each in told if any(difference.decided for difference in each[2])]
+    apart = [each for each in told if each not in decided]
+    if len(apart) <= FEW:
+        return [sentence(*each) for each in (*decided, *apart)]
+    listed = ", ".join(f"{name} and {base} ({_amount(found, signed=True)})" for name, base, found in apart)
+    return [*(sentence(*each) for each in decided), f"Not told apart, with differences in points: {listed}."]
 
 
-def _of_method(method: str, base: str, found: Sequence[Verdict]) -> str:
+def _differences(method: str, base: str, found: Sequence[Verdict]) -> tuple[str, str, list[Difference]]:
+    """Return the method's name with its scales, its base's, and how far it is above on each pair."""
     scales = {verdict.item.scales for verdict in found}
     name = f"{method} {{{scales.pop()}}}" if len(scales) == 1 else method
     differences = [
@@ -61,7 +71,7 @@ def _of_method(method: str, base: str, found: Sequence[Verdict]) -> str:
         )
         for verdict in found
     ]
-    return sentence(name, base, differences)
+    return name, base, differences
 
 
 def sentence(name: str, base: str, found: Sequence[Difference]) -> str:

@@ -13,7 +13,7 @@ from study.results.conclusions import Difference, conclusions, sentence, standar
 from study.results.frames import from_records
 from study.results.seed_groups import confirmed
 from study.results.verdicts import verdicts
-from study.spec.methods import KD, SDD
+from study.spec.methods import KD, SDD, plain
 from tests.study import made
 
 PAIRS = [("wrn_40_2", "vgg8"), ("resnet56", "resnet20"), ("vgg13", "vgg8")]
@@ -48,6 +48,18 @@ def test_nothing_is_claimed_where_nothing_is_decided() -> None:
         "SD-KD {1,2} and KD are not told apart on wrn_40_2-vgg8: the difference is +0.01 ± 0.05 points."
     ]
     assert said([]) == []
+
+
+def test_many_that_are_not_told_apart_share_a_sentence_below_those_that_are() -> None:
+    spread, found = np.array([-0.1, -0.05, 0.0, 0.05, 0.1]), []
+    for base, points in (("kd", 0.01), ("dkd", 0.02), ("nkd", 2.0), ("rld", 0.03), ("ttm", -0.01)):
+        alone, decoupled = plain(base), SDD(base=base, alpha=1.5, scales=(1, 2))
+        found += made.confirmed(PAIRS[0], alone, tuple(70.0 + spread))
+        found += made.confirmed(PAIRS[0], decoupled, tuple(70.0 + points + spread), role="best")
+    first, rest = conclusions(verdicts(confirmed(from_records("made", found))))
+    assert first == "SD-NKD {1,2} beats NKD by 2.00 ± 0.05 points on wrn_40_2-vgg8."
+    assert rest.startswith("Not told apart, with differences in points: SD-KD {1,2} and KD (+0.01 ± 0.05), ")
+    assert rest.endswith("SD-TTM {1,2} and TTM (-0.01 ± 0.05).")
 
 
 def test_one_run_has_no_error() -> None:
