@@ -50,3 +50,14 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 def normalise_planes(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """Normalise images, [B,3,H,W] uint8 -> float32, as torchvision's ``ToTensor`` and ``Normalize`` do."""
     return images.float().div_(255).sub_(mean[:, None, None]).div_(std[:, None, None])
+
+
+def pixels_of(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Return what :func:`normalise_planes` was given, [B,3,H,W] float32 -> uint8; blends are rounded.
+
+    >>> one, pixels = torch.tensor([0.3, 0.4, 0.5]), torch.arange(192, dtype=torch.uint8).view(1, 3, 8, 8)
+    >>> bool((pixels_of(normalise_planes(pixels, one, one), one, one) == pixels).all())
+    True
+    """
+    planes = images * std[:, None, None] + mean[:, None, None]
+    return (planes * 255).round().clamp(0, 255).to(torch.uint8)

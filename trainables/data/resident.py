@@ -61,6 +61,11 @@ class ResidentSplit(Split):
         height, width = self._store.shape[1:3]
         return self.augmentation.shown_size(height, width)
 
+    @property
+    def normalisation(self) -> tuple[Tensor, Tensor]:
+        """Mean and spread of pixels in [0, 1]."""
+        return self._mean, self._std
+
     def images(self, index: Tensor, view: Tensor) -> Tensor:
         """Return images [B,3,H,W] at raw positions ``index`` [B] in ``view`` [B], as batches show them."""
         return apply_view(self._store[index], view, self.augmentation, self._mean, self._std)

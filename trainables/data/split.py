@@ -143,6 +143,11 @@ class Split(ABC):
     def image_size(self) -> tuple[int, int]:
         """Height and width of the images of a batch."""
 
+    @property
+    @abstractmethod
+    def normalisation(self) -> tuple[Tensor, Tensor]:
+        """Mean and spread [3], on the device, by which the images of a batch are normalised."""
+
     @abstractmethod
     def show(self, plan: epochs.EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
         """Yield the batches of ``plan``; augmented by ``seeds``, or not if None."""

@@ -154,6 +154,11 @@ class StreamedSplit(Split):
         """Height and width of the images of a batch."""
         return self._reader.views.size, self._reader.views.size
 
+    @property
+    def normalisation(self) -> tuple[Tensor, Tensor]:
+        """Mean and spread of pixels in [0, 1]."""
+        return self._reader.mean, self._reader.std
+
     def images(self, index: NDArray[np.int64], seeds: tuple[int, int]) -> Tensor:
         """Return images [B,3,size,size] at raw positions ``index`` [B], as the epoch of ``seeds`` shows."""
         (images,) = self._reader.batches(index, [len(index)], seeds if self.augmented else None)

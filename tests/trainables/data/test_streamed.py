@@ -16,6 +16,7 @@ from torchvision import transforms
 from trainables.config import Data
 from trainables.data import Batch, DataError, load, load_raw
 from trainables.data.raw import IMAGENET_MEAN, IMAGENET_STD
+from trainables.data.strong_view import StrongViews
 
 
 def joined(batches: Iterable[Batch]) -> Batch:
@@ -44,6 +45,16 @@ def test_an_image_is_augmented_by_seed_epoch_and_index_alone(imagenet: Data) -> 
     other = joined(loaded.all.batches(5, epoch=1, seed=9))
     index = int(other.index[0])
     assert not torch.equal(other.images[0], shown[loaded.all].get(index, torch.zeros(1)))
+
+
+def test_strong_views_of_streamed_images_are_theirs_in_whatever_batch(imagenet: Data) -> None:
+    train = load(imagenet, "cpu", workers=0).train
+    strong = StrongViews(*train.normalisation)
+    strong.begin_epoch(seed=4, epoch=1)
+    one, many = (joined(map(strong, train.batches(size, epoch=1, seed=4))) for size in (1, 3))
+    order = [one.index.tolist().index(index) for index in many.index.tolist()]
+    assert torch.equal(one.images[order], many.images)
+    assert not torch.equal(many.images, joined(train.batches(3, epoch=1, seed=4)).images)
 
 
 def test_an_epoch_that_is_left_early_can_be_begun_again(imagenet: Data) -> None:
