@@ -34,4 +34,4 @@ def test_the_example_is_one() -> None:
     imports, _, lines = block.partition("\n\n")
     exec(imports, known)
     labels = [eval(line, known).label for line in lines.strip().splitlines()]
-    assert labels == ["RLD", "TTM", "KD+LS", "SD-DIST+LSW", "SDD"]
+    assert labels == ["RLD", "TTM", "KD+LS", "SD-DIST+LSW", "SDD", "SD-CRLD"]

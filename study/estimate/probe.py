@@ -14,6 +14,7 @@ from typing import Any
 from study.plan.plan import Plan
 from study.spec.study import Pair
 from trainables.config.trial import Teacher, TrialConfig
+from trainables.losses import logit_loss_spec
 
 STEPS = 3
 """Steps that are timed, after one that is not."""
@@ -135,14 +136,16 @@ class _PairTimer:
 
 
 def heaviest(plan: Plan, pair: Pair, teacher: Teacher) -> TrialConfig:
-    """Return the configuration of the pair that computes most: that of the method with the most regions."""
+    """Return the configuration of the pair that computes most: of two views, else of the most regions."""
     configs = [plan.fixed_config(pair, method, teacher) for method in plan.spec.methods]
 
-    def regions(config: TrialConfig) -> int:
-        term = config.method.logit
-        return sum(scale**2 for scale in term.scales) if term is not None else 0
+    def work(config: TrialConfig) -> tuple[int, int, int]:
+        term, features = config.method.logit, len(config.method.features)
+        if term is None:
+            return 1, 0, features
+        return logit_loss_spec(term.base).views, sum(scale**2 for scale in term.scales), features
 
-    return max(configs, key=lambda config: (regions(config), len(config.method.features)))
+    return max(configs, key=work)
 
 
 def wanted_gpus(plan: Plan) -> float | None:

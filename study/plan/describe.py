@@ -51,6 +51,8 @@ def describe_trials(plan: Plan, folder: StudyFolder | None = None) -> str:
     rows += [("", line) for line in plan.raw.remarks]
     if plan.mixes:
         rows.append(("teachers", "run on every mixed batch: no view is seen twice, so none is remembered"))
+    if plan.two_views:
+        rows.append(("teachers", "run on the strong view of each image too: none is seen twice"))
     rows += [("results", str(folder.path))] if folder is not None else []
     return "\n".join(f"{name:10}{text}" for name, text in rows)
 

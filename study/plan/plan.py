@@ -13,7 +13,7 @@ from study.plan.search_space import SearchSpace
 from study.plan.trial import PlannedTrial, Role, StageName
 from study.spec import methods
 from study.spec.distillation import Distillation
-from study.spec.domains import extremes
+from study.spec.domains import extremes, options_of
 from study.spec.published import PaperCase
 from study.spec.sampler_factory import SamplerFactory
 from study.spec.searchable import SearchableMethod
@@ -26,6 +26,7 @@ from trainables.config.training import Training
 from trainables.config.trial import LargeImages, Teacher, TrialConfig
 from trainables.data.raw import RawData
 from trainables.data.registry import source
+from trainables.losses import logit_loss_spec
 from trainables.models.names import resolve
 
 if TYPE_CHECKING:
@@ -127,6 +128,13 @@ class Plan:
             for method in self.spec.methods
         )
         return any(max(extremes(rate)) > 0 for each in trainings for rate in (each.mixup, each.cutmix))
+
+    @property
+    def two_views(self) -> bool:
+        """Tell whether some students see a strong view of each image beside the plain one."""
+        variants = (variant for method in self.spec.methods for variant in method.variants())
+        bases = (base for variant in variants for base in options_of(variant.base) if base is not None)
+        return any(logit_loss_spec(str(base)).views == 2 for base in bases)
 
     @property
     def searched_methods(self) -> list[SearchableMethod]:

@@ -145,6 +145,19 @@ EXCEPTIONS: tuple[PublishedException, ...] = (
         source="zkxufo/TTM, dist.py, whose defaults these are; ImageNet's own weights were not seen",
     ),
     PublishedException(
+        base="crld",
+        data="tiny_imagenet",
+        options={"temperature": 2.0},
+        source="arcaninez/CRLD, configurations of Tiny ImageNet",
+    ),
+    PublishedException(
+        base="crld",
+        data="imagenet",
+        options={"temperature": 1.0},
+        ce_weight=2.0,
+        source="arcaninez/CRLD, configurations of ImageNet",
+    ),
+    PublishedException(
         base="dkd",
         plain=True,
         pairs=(("resnet32x4", "MobileNetV2"),),

@@ -105,6 +105,16 @@ BASE_LOSSES: Mapping[str, PublishedLoss] = {
         options={"inter_weight": 2.0, "intra_weight": 2.0, "temperature": 4.0},
         source="ZaberKo/GDKD, configs/cifar100/dist; zkxufo/TTM, dist.py",
     ),
+    "crld": PublishedLoss(
+        options={
+            "temperature": 4.0,
+            "within_weight": 2.0,
+            "across_weight": 0.5,
+            "weak_confidence": 0.9,
+            "strong_confidence": 0.2,
+        },
+        source="arcaninez/CRLD, CRLD.py; cross-entropy of weight 1 for each of the two views",
+    ),
     "swap": PublishedLoss(
         ce_weight=0.1,
         alpha=0.9,

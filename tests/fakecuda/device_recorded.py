@@ -24,6 +24,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "views": {"method": DECOUPLED},
     "plain": {"method": Method()},
     "live teacher": {"method": Method(features=(FeatureTerm(name="fitnet", weight=1.0),))},
+    "two views": {"method": Method(logit=LogitTerm(base="crld", scales=(1, 2)))},
     "mixed images": {"method": Method(logit=LogitTerm(base="dkd")), "mixup": 0.8, "cutmix": 1.0},
 }
 

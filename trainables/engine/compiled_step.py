@@ -113,9 +113,10 @@ class CompiledStep:
         index: Tensor,
         weights: dict[str, Tensor],
         mixed: MixedLabels | None = None,
+        strong: StageMaps | None = None,
     ) -> tuple[dict[str, Tensor], Tensor]:
         with autocast(self.training, self.device):
-            outputs = self.student.outputs(maps)
+            outputs = self.student.outputs(maps, strong)
         return self._criterion.terms(outputs, teacher, target, index, weights, mixed), outputs.logits
 
     def begin_trial(self, student: nn.Module, criterion: Criterion) -> MultiScaleHead:
@@ -137,12 +138,16 @@ class CompiledStep:
         index: Tensor,
         weights: dict[str, Tensor],
         mixed: MixedLabels | None = None,
+        strong: Tensor | None = None,
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Return the terms of the loss under ``weights``, and the student's logits [B, K]."""
         if self.fuses_loss and teacher is not None:
-            teacher = HeadOutputs(teacher.regions.contiguous(), None)
+            second = None if teacher.strong is None else teacher.strong.contiguous()
+            teacher = HeadOutputs(teacher.regions.contiguous(), None, second)
+        maps = self.network(images)
+        of_strong = None if strong is None else self.network(strong)
         result: tuple[dict[str, Tensor], Tensor]
-        result = self._run(self.network(images), teacher, target, index, weights, mixed)
+        result = self._run(maps, teacher, target, index, weights, mixed, of_strong)
         return result
 
     def warm_up(self, image_size: tuple[int, int], classes: int, *, teacher: bool) -> None:
@@ -156,10 +161,12 @@ class CompiledStep:
         weights = {name: torch.ones((), device=self.device) for name in self._criterion.weights(1)}
         regions = torch.zeros(size, self.student.region_count, classes, device=self.device)
         self.student.train()
-        outputs = HeadOutputs(regions, None) if teacher else None
+        base = self._criterion.base
+        strong = None if base is None or base.views == 1 else images
+        outputs = HeadOutputs(regions, None, None if strong is None else regions) if teacher else None
         second = MixedLabels(target.clone(), torch.ones((), device=self.device))
         mixed = second if self.training.mixes else None
-        terms, _ = self(images, outputs, target, target, weights, mixed)
+        terms, _ = self(images, outputs, target, target, weights, mixed, strong)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         self.student.zero_grad(set_to_none=True)
         self.student.load_state_dict(before)

@@ -110,6 +110,8 @@ class Criterion(nn.Module):
     ) -> dict[str, Tensor]:
         """Return weighted terms, scalars in float32: ``ce``, ``logit``, ``feature``; the loss is their sum.
 
+        With a loss of two views the cross-entropy is the sum of that of both.
+
         Args:
             student, teacher: outputs for the same augmented images; no teacher for plain training.
             target: labels [B].
@@ -118,16 +120,10 @@ class Criterion(nn.Module):
             mixed: second labels of mixed images, which the cross-entropy counts by their share; all other
                 terms take ``target``, the label that has more.
         """
-        logits = full_precision(student.logits)
-        labelled = functional.cross_entropy(logits, target)
-        if mixed is not None:
-            second = functional.cross_entropy(logits, mixed.target)
-            labelled = mixed.share * labelled + (1 - mixed.share) * second
-        if (
-            "smoothing" in weights
-        ):  # its share is a number on the device, which compiled steps do not build in
-            uniform = -functional.log_softmax(logits, dim=1).mean()
-            labelled = (1 - weights["smoothing"]) * labelled + weights["smoothing"] * uniform
+        labelled = _labelled(student.logits, target, weights, mixed)
+        if self.base is not None and self.base.views == 2:
+            assert student.strong is not None
+            labelled = labelled + _labelled(student.strong[:, 0], target, weights, mixed)
         terms = {"ce": weights["ce"] * labelled}
         if teacher is None:
             return terms
@@ -152,16 +148,40 @@ class Criterion(nn.Module):
         first = 0 if 1 in term.scales and term.pooling == "map" else 1
         whole = first if 1 in term.scales else 0  # with released pooling not the logits of the image
         assert self.base is not None
+        student_regions, teacher_regions = (self._viewed(outputs) for outputs in (student, teacher))
         return scale_decoupled(
             self.base,
-            student.regions[:, first:],
-            teacher.regions[:, first:],
+            student_regions[..., first:, :],
+            teacher_regions[..., first:, :],
             target,
             consistent_weight=weights["consistent"],
             complementary_weight=weights["complementary"],
             reduction=term.reduction,
             agreement=term.agreement,
             standardize=term.standardize,
-            student_global=student.regions[:, whole],
-            teacher_global=teacher.regions[:, whole],
+            student_global=student_regions[..., whole, :],
+            teacher_global=teacher_regions[..., whole, :],
         )
+
+    def _viewed(self, outputs: HeadOutputs) -> Tensor:
+        """Return the regions that the base compares: [B,R,K], or [2,B,R,K] of two views."""
+        assert self.base is not None
+        if self.base.views == 1:
+            return outputs.regions
+        assert outputs.strong is not None
+        return torch.stack((outputs.regions, outputs.strong))
+
+
+def _labelled(
+    logits: Tensor, target: Tensor, weights: Mapping[str, float | Tensor], mixed: MixedLabels | None
+) -> Tensor:
+    """Return the cross-entropy of the labels, both of mixed images, smoothed where that is asked for."""
+    logits = full_precision(logits)
+    labelled = functional.cross_entropy(logits, target)
+    if mixed is not None:
+        second = functional.cross_entropy(logits, mixed.target)
+        labelled = mixed.share * labelled + (1 - mixed.share) * second
+    if "smoothing" in weights:  # its share is a number on the device, which compiled steps do not build in
+        uniform = -functional.log_softmax(logits, dim=1).mean()
+        labelled = (1 - weights["smoothing"]) * labelled + weights["smoothing"] * uniform
+    return labelled

@@ -18,7 +18,7 @@ from trainables.engine.head import MultiScaleHead
 from trainables.engine.optimizer import Optimizer
 from trainables.engine.runtime import Runtime
 from trainables.engine.schedule import learning_rate
-from trainables.engine.step import Step, TeacherOutputs
+from trainables.engine.step import SecondView, Step, TeacherOutputs
 from trainables.engine.weight_average import WeightAverage
 from trainables.engine.whole_step import WholeStep, epoch_values
 
@@ -53,9 +53,10 @@ class Engine:
         training: Training,
         runtime: Runtime,
         compiled: CompiledStep | None = None,
+        second: SecondView | None = None,
     ) -> None:
         self.runtime = runtime
-        self._step = Step(student, teacher, criterion, training, runtime, compiled)
+        self._step = Step(student, teacher, criterion, training, runtime, compiled, second)
         self.whole: WholeStep | None = None
 
     @property
@@ -130,7 +131,7 @@ class Engine:
         done = plan.whole(self.training.batch_size) if self.runtime.group.size == 1 else 0
         if done:
             whole, plan = plan.cut(done)
-            self._step.begin_epoch(epoch)
+            self._step.begin_epoch(epoch, seed)
             totals.add(len(whole.rows), **self._whole(split).run(whole, rates[:done], (seed, epoch)))
         size = self.training.batch_size
         images = split.trained(size, parts=self.training.batch_norm_parts, drop_last=self.training.drop_last)
@@ -142,7 +143,7 @@ class Engine:
                 partners = drawn_partners(count, seed=seed, epoch=epoch, step=step, rank=rank)
                 numbers = mixture.numbers(split.image_size)
                 batch, labels = mixed(batch, *(as_tensor(part, split.device) for part in (partners, numbers)))
-            terms, logits = self.step(batch, epoch, min(size, images - step * size), labels)
+            terms, logits = self.step(batch, epoch, min(size, images - step * size), labels, seed)
             totals.add(len(batch.target), **epoch_values(terms, logits, batch.target))
         self.optimizer.lr = rates[done + len(plan.sizes) - 1]
         return totals.means(self.runtime.group)
@@ -160,16 +161,21 @@ class Engine:
         return self.whole
 
     def step(
-        self, batch: Batch, epoch: int, total: int | None = None, labels: MixedLabels | None = None
+        self,
+        batch: Batch,
+        epoch: int,
+        total: int | None = None,
+        labels: MixedLabels | None = None,
+        seed: int = 0,
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Run forward, backward and update on one batch, or on this process's share of ``total`` images.
 
-        ``labels`` are the second ones of mixed images. Returns the terms of the loss and the student's logits
-        [B, K], both of the share.
+        ``labels`` are the second ones of mixed images, ``seed`` is that of strong views. Returns the terms of
+        the loss and the student's logits [B, K], both of the share.
         """
         if self.teacher is not None:
             self.teacher.advance(len(batch.target), batch.images)
-        self._step.begin_epoch(epoch)
+        self._step.begin_epoch(epoch, seed)
         return self._step(batch, total=total, labels=labels)
 
     def record(self, split: Split, what: str) -> Engine:

@@ -23,6 +23,7 @@ class HeadOutputs(NamedTuple):
         regions: logits [B, R, K] of the global view, then of the regions of each further scale; with
             released pooling, of the regions of all scales.
         features: its maps, or None where no feature loss wants them.
+        strong: the regions of the strong views, where the loss is of two views, else None.
 
     Example:
         >>> HeadOutputs(torch.zeros(2, 5, 10), features=None).logits.shape
@@ -31,6 +32,7 @@ class HeadOutputs(NamedTuple):
 
     regions: Tensor
     features: Features | None
+    strong: Tensor | None = None
 
     @property
     def logits(self) -> Tensor:
@@ -70,19 +72,23 @@ class MultiScaleHead(nn.Module):
         self.features = features
         self.full_precision = full_precision
 
-    def forward(self, images: Tensor) -> HeadOutputs:
-        """Return the outputs for normalised images [B, 3, H, W]."""
-        return self.outputs(self.maps(images))
+    def forward(self, images: Tensor, strong: Tensor | None = None) -> HeadOutputs:
+        """Return the outputs for normalised images [B, 3, H, W], and for their strong views in a second pass.
+
+        In a pass of its own each view is normalised by statistics of its own.
+        """
+        return self.outputs(self.maps(images), None if strong is None else self.maps(strong))
 
     def maps(self, images: Tensor) -> StageMaps:
         """Return the network's maps for images; the last one alone, and the class token, if that is all."""
         stages: StageMaps = self.network.forward_stages(images, self.features or "released")  # type: ignore[operator]
         return stages if self.features is not None else StageMaps((stages.final,), (), token=stages.token)
 
-    def outputs(self, stages: StageMaps) -> HeadOutputs:
-        """Return the outputs for what :meth:`maps` gave."""
+    def outputs(self, stages: StageMaps, strong: StageMaps | None = None) -> HeadOutputs:
+        """Return the outputs for what :meth:`maps` gave, of the strong views too where there are any."""
         features = None if self.features is None else Features.from_stages(stages)
-        return HeadOutputs(self._regions(stages), features)
+        second = None if strong is None else self._regions(strong)
+        return HeadOutputs(self._regions(stages), features, second)
 
     def over(self, network: nn.Module) -> MultiScaleHead:
         """Return the same head over another ``network``."""

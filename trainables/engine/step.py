@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from trainables.config.training import Training
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.mixing import MixedLabels
 from trainables.data.split import Batch, Split
+from trainables.data.strong_view import StrongViews
 from trainables.distributed.batch_norm import batch_statistics
 from trainables.engine.compiled_step import CompiledStep
 from trainables.engine.criterion import Criterion
@@ -57,6 +58,18 @@ class TeacherOutputs(Protocol):
         """Go on for the trial that ``other`` was opened for, in the memory that a recorded step reads."""
 
 
+class SecondView(NamedTuple):
+    """Carries what shows a step's images again, and the teacher that looks at what is shown.
+
+    Attributes:
+        views: the strong views of a batch.
+        teacher: computes what it says of them; their number is too large to remember it.
+    """
+
+    views: StrongViews
+    teacher: Callable[[Batch], HeadOutputs]
+
+
 class ForwardAndLoss(nn.Module):
     """Runs forward pass and loss of one batch, or of this process's share of it, uncompiled."""
 
@@ -77,11 +90,12 @@ class ForwardAndLoss(nn.Module):
         index: Tensor,
         weights: dict[str, Tensor],
         mixed: MixedLabels | None = None,
+        strong: Tensor | None = None,
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the terms of the loss and the student's logits [B, K]."""
+        """Return the terms of the loss and the student's logits [B, K]; ``strong`` has the strong views."""
         with batch_statistics(self.settings.batch_norm_parts, self.runtime.group):
             with autocast(self.settings, self.runtime.device):
-                student = self.student(images)
+                student = self.student(images, strong)
             return self.criterion.terms(student, teacher, target, index, weights, mixed), student.logits
 
 
@@ -95,6 +109,7 @@ class Step:
         student: the student under a multi-scale head.
         teacher: the source of the teacher's outputs; None for plain training.
         criterion: the loss, and parameters of its own if it has any.
+        second: the second view, where the loss is of two.
         optimizer: of the parameters of both.
         average: the moving average of the student's weights, where the training has one.
         weights: of the loss's terms in the current epoch.
@@ -110,6 +125,7 @@ class Step:
         training: Training,
         runtime: Runtime,
         compiled: CompiledStep | None,
+        second: SecondView | None = None,
     ) -> None:
         self.training = training
         self.runtime = runtime
@@ -117,6 +133,7 @@ class Step:
         self.teacher = teacher
         self.criterion = criterion.to(runtime.device)
         self.compiled = compiled
+        self.second = second
         self.optimizer = make_optimizer([*student.parameters(), *self.criterion.parameters()], training)
         self.eager: nn.Module = ForwardAndLoss(student, self.criterion, training, runtime)
         if self.optimizer.passes == 1:
@@ -124,13 +141,15 @@ class Step:
         decay = training.ema_decay
         self.average = None if decay is None else WeightAverage(student.network, decay)
         self.weights = {name: torch.zeros((), device=runtime.device) for name in criterion.weights(1)}
-        self._epoch = 0
+        self._epoch = 0, 0
 
-    def begin_epoch(self, epoch: int) -> None:
-        """Weigh the loss's terms as in ``epoch``, counted from 1."""
-        if epoch == self._epoch:
+    def begin_epoch(self, epoch: int, seed: int) -> None:
+        """Weigh the loss's terms as in ``epoch``, counted from 1; draw strong views from it and ``seed``."""
+        if (epoch, seed) == self._epoch:
             return
-        self._epoch = epoch
+        self._epoch = epoch, seed
+        if self.second is not None:
+            self.second.views.begin_epoch(seed, epoch)
         for name, value in self.criterion.weights(epoch).items():
             self.weights[name].fill_(value)
 
@@ -152,9 +171,14 @@ class Step:
         """
         teacher = self.teacher(batch) if self.teacher is not None else None
         images = batch.images.contiguous(memory_format=torch.channels_last)
+        strong = None
+        if self.second is not None and teacher is not None:
+            shown = self.second.views(batch)
+            teacher = teacher._replace(strong=self.second.teacher(shown).regions)
+            strong = shown.images.contiguous(memory_format=torch.channels_last)
         whole = len(images) == self.training.batch_size
         forward = self.compiled if self.compiled is not None and whole else self.eager
-        terms, logits = forward(images, teacher, batch.target, batch.index, self.weights, labels)
+        terms, logits = forward(images, teacher, batch.target, batch.index, self.weights, labels, strong)
         group, share = self.runtime.group, {"local": len(images), "total": total or len(images)}
         self.optimizer.zero_grad()
         self.optimizer.backward(terms, lambda loss: group.scale_loss(loss, **share))
@@ -181,7 +205,7 @@ class Step:
             self.student.load_state_dict(other.student.state_dict())
         self.criterion.load_state_dict(other.criterion.state_dict())
         self.criterion.method, self.criterion.base = other.criterion.method, other.criterion.base
-        self.training, self._epoch = other.training, 0
+        self.training, self._epoch = other.training, (0, 0)
         self.criterion.label_smoothing = other.criterion.label_smoothing
         self.optimizer.reset()
         if self.average is not None:

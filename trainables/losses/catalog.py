@@ -39,6 +39,7 @@ class LossSpec:
 
     Attributes:
         default_weight: the published weight of a feature loss beside a cross entropy of weight 1.
+        views: 2 for a logit loss of a weak and a strong view of each image, [2,N,K] -> [N].
         per_sample: the loss is a mean over images; not so where images are compared with each other. A logit
             loss that is not takes groups of images, [G,B,K] -> [G,B].
         code: of a loss of the user's own.
@@ -50,6 +51,7 @@ class LossSpec:
     default_weight: float = 1.0
     reads_maps: bool = True  # of feature losses: maps of stages, not the pooled or the final map alone
     per_sample: bool = True
+    views: int = 1
     code: RegisteredCode | None = None
 
 
@@ -150,6 +152,18 @@ LOGIT_LOSSES: dict[str, LossSpec] = {
             "temperature": _temperature(4.0),
         },
         per_sample=False,
+    ),
+    "crld": LossSpec(
+        "Zhang et al., ACM MM 2024",
+        "trainables.losses.crld:crld",
+        {
+            "temperature": _temperature(4.0),
+            "within_weight": _weight(2.0, "weight of the teacher's answers to the same view"),
+            "across_weight": _weight(0.5, "weight of its answers to the other view"),
+            "weak_confidence": _weight(0.9, "least probability of its class, weak view, for the first part"),
+            "strong_confidence": _weight(0.2, "least probability of its class, strong view, for the second"),
+        },
+        views=2,
     ),
     "swap": LossSpec(
         "a baseline of Sun et al. 2024, arXiv 2408.07703",

@@ -1,6 +1,6 @@
 """Computes scale decoupled distillation: Wei, Luo, Luo, CVPR 2024, arXiv 2403.13512.
 
-Shape legend: B images, R regions (all cells of all scales), K classes.
+Shape legend: B images, R regions (all cells of all scales), K classes, V views of each image.
 """
 
 from __future__ import annotations
@@ -74,8 +74,10 @@ def scale_decoupled(
 
     Args:
         base: (student [N,K], teacher [N,K], target [N]) -> [N], as ``logit_loss`` returns; called once. A
-            ``grouped`` one is called with [R,B,K], so that it compares images at one place only.
-        student, teacher: region logits [B,R,K], the global view first.
+            ``grouped`` one is called with [R,B,K], so that it compares images at one place only; one of two
+            views with [2,N,K] or [2,R,B,K].
+        student, teacher: region logits [B,R,K], the global view first; [V,B,R,K] for a base of V views, the
+            weak one first. What the teacher says of that one decides which regions are complementary.
         target: labels y [B].
         consistent_weight, complementary_weight: weights, at least 0; scalars on the device if a compiled step
             is to serve several weights.
@@ -85,7 +87,8 @@ def scale_decoupled(
             those of each region over their own spread, "whole" for all over the spread of the whole image's.
             Which regions are complementary is read off the logits as they are.
         student_global, teacher_global: logits of the whole image [B,K]; needed when the scale set has no 1,
-            so that the first region is not the global view. The student's matter to "whole" alone.
+            so that the first region is not the global view; [V,B,K] of views. The student's matter to "whole"
+            alone.
 
     Returns:
         The loss, a scalar. Nothing that is not finite is replaced.
@@ -98,39 +101,45 @@ def scale_decoupled(
         "standardize": standardize,
     }
     check_scale_decoupled({name: value for name, value in given.items() if not isinstance(value, Tensor)})
-    if student.ndim != 3 or student.shape != teacher.shape or target.shape != student.shape[:1]:
+    views = student.shape[:-3]
+    viewed = views == () or views == (getattr(base, "views", 1),)
+    shaped = viewed and student.ndim >= 3 and student.shape == teacher.shape
+    if not shaped or target.shape != student.shape[-3:-2]:
         raise LossError(
             f"scale_decoupled: student {tuple(student.shape)} and teacher {tuple(teacher.shape)} must both "
             f"be [B,R,K] and target {tuple(target.shape)} [B]"
         )
     for side, overall in (("student_global", student_global), ("teacher_global", teacher_global)):
-        if overall is not None and overall.shape != student[:, 0].shape:
+        if overall is not None and overall.shape != student[..., 0, :].shape:
             raise LossError(f"scale_decoupled: {side} {tuple(overall.shape)} must be [B,K]")
-    complementary = complementary_regions(teacher, target, agreement=agreement, teacher_global=teacher_global)
+    seen = teacher[0] if views else teacher
+    whole = teacher_global[0] if views and teacher_global is not None else teacher_global
+    complementary = complementary_regions(seen, target, agreement=agreement, teacher_global=whole)
+    plain: tuple[Tensor, ...] = ()
     if standardize != "no":
         wholes = standardize == "whole"
+        plain = (student, teacher) if getattr(base, "views", 1) > 1 else ()
         student = standardised(student, _whole(student, student_global) if wholes else None)
         teacher = standardised(teacher, _whole(teacher, teacher_global) if wholes else None)
-    loss = _of_regions(base, student, teacher, target)
+    loss = _of_regions(base, student, teacher, target, plain)
     weighted = torch.where(complementary, complementary_weight * loss, consistent_weight * loss)
     return weighted.mean() if reduction == "mean" else weighted.sum(dim=1).mean()
 
 
 def _whole(regions: Tensor, overall: Tensor | None) -> Tensor:
     """Return the whole image's logits as a region, [B,1,K]."""
-    return regions[:, :1] if overall is None else overall.unsqueeze(1)
+    return regions[..., :1, :] if overall is None else overall.unsqueeze(-2)
 
 
 def _of_regions(
-    base: Callable[[Tensor, Tensor, Tensor], Tensor], student: Tensor, teacher: Tensor, target: Tensor
+    base: Callable[..., Tensor], student: Tensor, teacher: Tensor, target: Tensor, plain: tuple[Tensor, ...]
 ) -> Tensor:
-    """Return the losses [B,R] that ``base`` gives for regions [B,R,K]."""
-    batch, regions, classes = student.shape
+    """Return the losses [B,R] that ``base`` gives for regions [B,R,K], of one view or several."""
+    batch, regions = student.shape[-3:-1]
     if getattr(base, "grouped", False):
         places = target.unsqueeze(0).expand(regions, batch)
-        return base(student.transpose(0, 1), teacher.transpose(0, 1), places).transpose(0, 1)
-    return base(
-        student.reshape(batch * regions, classes),
-        teacher.reshape(batch * regions, classes),
-        target.unsqueeze(1).expand(batch, regions).reshape(-1),
-    ).view(batch, regions)
+        of = [logits.transpose(-3, -2) for logits in (student, teacher, *plain)]
+        return base(*of[:2], places, *of[2:]).transpose(0, 1)
+    of = [logits.flatten(-3, -2) for logits in (student, teacher, *plain)]
+    labels = target.unsqueeze(1).expand(batch, regions).reshape(-1)
+    return base(*of[:2], labels, *of[2:]).view(batch, regions)

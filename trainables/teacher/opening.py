@@ -1,8 +1,9 @@
 """Opens the teacher of a trial: run live on each batch, or cached for each view.
 
 It is cached wherever images are not mixed and no feature loss asks for its maps: by image and view where
-views are counted, else by seed, epoch and image. Whether that is so follows from the trial's configuration
-and data alone; room on disk and device decides only what is computed again.
+views are counted, else by seed, epoch and image. On strong views, none of which comes twice, it is live.
+Whether that is so follows from the trial's configuration and data alone; room on disk and device decides
+only what is computed again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import trainables.models as models
+from trainables.config.method import MapKind
 from trainables.config.trial import LargeImages, Teacher, TrialConfig
 from trainables.data.dataset import DataSet
 from trainables.data.resident import ResidentSplit
@@ -53,9 +55,7 @@ def open_teacher(
     maps = config.method.maps if config.method.features else None
     scales, pooling = (term.scales, term.pooling) if term else ((1,), "map")
     if maps is not None or config.training.mixes:
-        head = MultiScaleHead(network, scales, features=maps, full_precision=True, pooling=pooling)
-        forward = compiled_forward(head, inputs, runtime) if compiled else None
-        return LiveTeacher(head, config.training, device, forward)
+        return live_teacher(network, inputs, runtime, maps=maps, compiled=compiled)
     assert config.teacher is not None
     _, height, width = feature_shapes(network, max(inputs.data.image_size)).final
     pooled = pooled_scales(scales, pooling)
@@ -71,6 +71,22 @@ def open_teacher(
     )
     kind = CachedTeacher if isinstance(source, CountedSlots) else StreamedTeacher
     return kind(views, layout, scales, pooling)
+
+
+def live_teacher(
+    network: nn.Module,
+    inputs: TrialInputs,
+    runtime: Runtime,
+    *,
+    maps: MapKind | None = None,
+    compiled: bool = False,
+) -> LiveTeacher:
+    """Return the teacher ``network``, to be run on each batch: its regions, and ``maps`` of that kind."""
+    term = inputs.config.method.logit
+    scales, pooling = (term.scales, term.pooling) if term else ((1,), "map")
+    head = MultiScaleHead(network, scales, features=maps, full_precision=True, pooling=pooling)
+    forward = compiled_forward(head, inputs, runtime) if compiled else None
+    return LiveTeacher(head, inputs.config.training, runtime.device, forward)
 
 
 def view_slots(split: Split, config: TrialConfig) -> ViewSlots:

@@ -11,6 +11,7 @@ import torch
 import trainables.models as models
 from trainables.config.trial import TrialConfig
 from trainables.data.dataset import DataSet
+from trainables.data.strong_view import StrongViews
 from trainables.distributed.checks import check_shared
 from trainables.engine.allocator import keep_freed_memory
 from trainables.engine.compilation import worth_compiling
@@ -21,9 +22,10 @@ from trainables.engine.engine import Engine
 from trainables.engine.head import MultiScaleHead, feature_shapes
 from trainables.engine.optimizers import OPTIMIZERS
 from trainables.engine.runtime import Runtime, TrialInputs
-from trainables.engine.step import TeacherOutputs
+from trainables.engine.step import SecondView, TeacherOutputs
 from trainables.losses.features import FeatureShapes, feature_loss_class
-from trainables.teacher.opening import load_initial, load_teacher, open_teacher
+from trainables.losses.registry import logit_loss_spec
+from trainables.teacher.opening import live_teacher, load_initial, load_teacher, open_teacher
 
 
 def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
@@ -47,6 +49,7 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     if config.initial is not None:
         load_initial(student, config.student, config.initial, inputs.store)
     teacher: TeacherOutputs | None = None
+    second: SecondView | None = None
     shapes: tuple[FeatureShapes | None, FeatureShapes | None] = (None, None)
     if (filed := config.teacher) is not None:
         key = (str(inputs.store.root), filed, data.num_classes, size, form, str(device))
@@ -54,6 +57,9 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
             "teacher", key, lambda: load_teacher(filed, inputs.store, data, device, form), capacity=4
         )
         teacher = open_teacher(network, inputs, runtime, compiled=compiled)
+        if term is not None and logit_loss_spec(term.base).views == 2:
+            looking = live_teacher(network, inputs, runtime, compiled=compiled)
+            second = SecondView(StrongViews(*split.normalisation), looking)
         if maps is not None:
             shapes = (feature_shapes(student, size, maps), feature_shapes(network, size, maps))
     torch.manual_seed(epoch_seed(config.seed, 0))  # loading a teacher draws numbers, keeping one does not
@@ -67,7 +73,7 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     if compiled and group.size == config.training.batch_norm_parts == passes == 1:
         step = compiled_step(inputs, head, criterion, runtime)
     student_head = step.begin_trial(head, criterion) if step else head
-    engine = Engine(student_head, teacher, criterion, config.training, runtime, step)
+    engine = Engine(student_head, teacher, criterion, config.training, runtime, step, second)
     if not (runtime.records and recordable(config, len(split))):
         return engine
     what = f"{config.student} by {config.method.label}"

@@ -32,9 +32,9 @@ def outputs(scales: tuple[int, ...], seed: int) -> HeadOutputs:
     classifier = nn.Linear(CHANNELS, CLASSES)
     nn.init.normal_(classifier.weight, std=2.0, generator=generator)
     wanted = (1, *(scale for scale in scales if scale != 1))
-    return HeadOutputs(
-        region_logits(final, classifier, wanted), Features((final,), (final,), final.mean((2, 3)))
-    )
+    strong = region_logits(final.flip(0), classifier, wanted)
+    features = Features((final,), (final,), final.mean((2, 3)))
+    return HeadOutputs(region_logits(final, classifier, wanted), features, strong)
 
 
 def loss(method: Method, epoch: int = 1) -> float:

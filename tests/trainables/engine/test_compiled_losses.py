@@ -21,6 +21,7 @@ from trainables.engine.criterion import Criterion
 from trainables.engine.head import HeadOutputs, MultiScaleHead
 from trainables.losses import check_logit_loss
 from trainables.losses.catalog import LOGIT_LOSSES
+from trainables.losses.registry import logit_loss_spec
 from trainables.models.backbone import Backbone, StageMaps, conv
 
 pytestmark = [pytest.mark.usefixtures("one_thread", "float64"), pytest.mark.slow, needs_compiler]
@@ -76,11 +77,15 @@ def test_a_compiled_loss_is_the_eager_one(base: str, standardize: str) -> None:
     step.warm_up((8, 8), CLASSES, teacher=True)
     student = step.begin_trial(head, criterion)
     teacher = HeadOutputs(torch.randn(IMAGES, 5, CLASSES), None)
+    strong = None
+    if logit_loss_spec(base).views == 2:
+        teacher = teacher._replace(strong=torch.randn(IMAGES, 5, CLASSES))
+        strong = torch.randn(IMAGES, 3, 8, 8).contiguous(memory_format=torch.channels_last)
     images, target = torch.randn(IMAGES, 3, 8, 8), torch.arange(IMAGES) % CLASSES
     images = images.contiguous(memory_format=torch.channels_last)
     weights = {name: torch.tensor(value) for name, value in criterion.weights(1).items()}
-    compiled, logits = step(images, teacher, target, target, weights)
-    eager = criterion(student(images), teacher, target, target, epoch=1)
+    compiled, logits = step(images, teacher, target, target, weights, None, strong)
+    eager = criterion(student(images, strong), teacher, target, target, epoch=1)
     assert compiled.keys() == eager.keys()
     torch.testing.assert_close(logits, student(images).logits)
     assert all(bool(value > 0) for value in eager.values())

@@ -59,6 +59,22 @@ def test_terms_are_what_the_formula_says(images: torch.Tensor, target: torch.Ten
     torch.testing.assert_close(terms["logit"], expected)
 
 
+def test_two_views_are_both_labelled_and_compared(images: torch.Tensor, target: torch.Tensor) -> None:
+    student, teacher = head("resnet8", (1, 2)), head("wrn_10_1", (1, 2))
+    strong = images.flip(3)
+    shown, answered = student(images, strong), teacher(images, strong)
+    torch.testing.assert_close(shown.strong, student(strong).regions)
+    term = LogitTerm(base="crld", scales=(1, 2), complementary_weight=3.0)
+    terms = Criterion(Method(ce_weight=0.5, logit=term))(shown, answered, target, target, epoch=1)
+    labelled = [functional.cross_entropy(student(seen).logits, target) for seen in (images, strong)]
+    torch.testing.assert_close(terms["ce"], 0.5 * (labelled[0] + labelled[1]))
+    of_student, of_teacher = (
+        torch.stack([network(seen).regions for seen in (images, strong)]) for network in (student, teacher)
+    )
+    expected = scale_decoupled(logit_loss("crld"), of_student, of_teacher, target, complementary_weight=3.0)
+    torch.testing.assert_close(terms["logit"], expected)
+
+
 def test_regions_are_standardised_by_the_whole_image_also_where_it_is_no_region(
     images: torch.Tensor, target: torch.Tensor
 ) -> None:

@@ -28,6 +28,15 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "plain": {"method": Method()},
     "decoupled": {"term": LogitTerm(scales=(1, 2, 4), warmup_epochs=2)},
+    "two views": {"term": LogitTerm(base="crld", scales=(1, 2), complementary_weight=2.0)},
+    "two views, mixed, a small last batch": {
+        "term": LogitTerm(base="crld"),
+        "training": {"batch_size": 32, "mixup": 0.4, "label_smoothing": 0.1, "lr": 0.05},
+    },
+    "two views and maps, dot": {
+        "method": Method(logit=LogitTerm(base="crld"), features=(FeatureTerm(name="at", weight=10.0),)),
+        "training": {"optimizer": "dot", "lr": 0.05},
+    },
     "a live teacher": {"method": Method(logit=SD_DKD, features=(FeatureTerm(name="at", weight=10.0),))},
     "a loss with state": {"method": Method(features=(CRD,))},
     "warm-up, clipped, nesterov": {
@@ -63,7 +72,7 @@ def by_the_host(engine: Engine, data: DataSet, epoch: int) -> dict[str, float]:
     for step, batch in enumerate(split.batches(training.batch_size, epoch=epoch, seed=3, **kept)):
         engine.optimizer.lr = learning_rate(training, epoch - 1 + step / len(plan.sizes))
         batch, labels = single_mixture(training, split, batch, (3, epoch, step))
-        terms, logits = engine.step(batch, epoch, labels=labels)
+        terms, logits = engine.step(batch, epoch, labels=labels, seed=3)
         totals.add(len(batch.target), **epoch_values(terms, logits, batch.target))
     return totals.means()
 

@@ -150,6 +150,23 @@ def swap(s: Tensor, t: Tensor, y: int, *, temperature: float = 4.0) -> Tensor:
     return kd(s, corrected, y, temperature=temperature)
 
 
+def crld(
+    s: Tensor,
+    t: Tensor,
+    y: int,
+    *,
+    temperature: float = 4,
+    within_weight: float = 2,
+    across_weight: float = 0.5,
+    weak_confidence: float = 0.9,
+    strong_confidence: float = 0.2,
+) -> Tensor:
+    """Of an image whose two views are alike: all four pairs of views are one."""
+    sure = float(t.softmax(0).max())
+    weight = within_weight * (sure >= weak_confidence) + across_weight * (sure >= strong_confidence)
+    return 2 * weight * kd(s, t, y, temperature=temperature)
+
+
 def dist(
     s: Tensor, t: Tensor, *, inter_weight: float = 2, intra_weight: float = 2, temperature: float = 4
 ) -> Tensor:
@@ -167,7 +184,7 @@ def dist(
 
 ROWS: dict[str, Row] = {
     row.__name__: row
-    for row in (kd, dkd, nkd, rld, ttm, wttm, normkd, gdkd, gdkd3, abkd, ldrld, ofa, swap)
+    for row in (kd, dkd, nkd, rld, ttm, wttm, normkd, gdkd, gdkd3, abkd, ldrld, ofa, crld, swap)
 }  # fmt: skip
 
 
