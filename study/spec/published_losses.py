@@ -115,6 +115,12 @@ BASE_LOSSES: Mapping[str, PublishedLoss] = {
         },
         source="arcaninez/CRLD, CRLD.py; cross-entropy of weight 1 for each of the two views",
     ),
+    "mlkd": PublishedLoss(
+        ce_weight=0.1,
+        alpha=0.9,
+        options={"temperature": 4.0, "as_released": True},
+        source="sunshangquan/logit-standardization-KD, MLKD.py, at mdistiller's defaults for KD; 480 epochs",
+    ),
     "swap": PublishedLoss(
         ce_weight=0.1,
         alpha=0.9,
@@ -136,6 +142,12 @@ STANDARDIZED: Mapping[str, PublishedLoss] = {
         options={"temperature": 2.0},
         warmup_epochs=20,
         source="sunshangquan/logit-standardization-KD, weight 9 to 18, by pair and by hand",
+    ),
+    "mlkd": PublishedLoss(
+        ce_weight=0.1,
+        alpha=9.0,
+        options={"temperature": 2.0},
+        source="sunshangquan/logit-standardization-KD, 480 epochs from rate 0.025; weight 6 for some pairs",
     ),
     "rld": PublishedLoss(
         alpha=9.0,

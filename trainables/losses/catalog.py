@@ -165,6 +165,16 @@ LOGIT_LOSSES: dict[str, LossSpec] = {
         },
         views=2,
     ),
+    "mlkd": LossSpec(
+        "Jin et al., CVPR 2023",
+        "trainables.losses.mlkd:mlkd",
+        {
+            "temperature": _temperature(4.0),
+            "as_released": LossOption(True, "masks that halve, and weak views for two of the strong ones"),
+        },
+        per_sample=False,
+        views=2,
+    ),
     "swap": LossSpec(
         "a baseline of Sun et al. 2024, arXiv 2408.07703",
         "trainables.losses.swap:swap",

@@ -119,7 +119,10 @@ NEWER = [
 @pytest.mark.parametrize(("base", "option"), NEWER)
 def test_every_option_of_a_newer_base_is_searched(base: str, option: str) -> None:
     default = check_logit_loss(base)[option]
-    domain = Int(2, 3) if isinstance(default, int) else Float(0.5 * float(default), 2 * float(default))  # type: ignore[arg-type]
+    domain: Domain = (
+        Int(2, 3) if isinstance(default, int) else Float(0.5 * float(default), 2 * float(default))
+    )  # type: ignore[arg-type]
+    domain = Choice(False, True) if isinstance(default, bool) else domain
     top = 3 if option == "top_weight" else 2  # as there are few classes here
     few = {"top": top} if "top" in check_logit_loss(base) else {}
     method = plain(base, options={**few, option: domain})

@@ -182,16 +182,36 @@ def dist(
     return temperature**2 * (inter_weight * (1 - of_images) + intra_weight * (1 - of_classes))
 
 
+def mlkd(s: Tensor, t: Tensor, *, temperature: float = 4) -> Tensor:
+    """[B,K] -> [B] of images whose two views are alike: what is of strong views is of weak ones."""
+    sure = t.softmax(1)
+    images, classes = (
+        (values <= values.quantile(0.5)).double().mean() for values in (sure.amax(1), sure.sum(0))
+    )
+    total = torch.zeros(len(s), dtype=s.dtype)
+    for degrees in (temperature, 2, 3, 5, 6):
+        same = torch.stack([kd(one, other, 0, temperature=degrees) for one, other in zip(s, t, strict=True)])
+        p, q = (t / degrees).softmax(1), (s / degrees).softmax(1)
+        of_images = ((p @ p.T - q @ q.T) ** 2).sum(1)
+        of_classes = ((p.T @ p - q.T @ q) ** 2).sum() / s.shape[1]
+        total = total + (1 + images) * same + images * of_images + classes * of_classes
+    return total
+
+
 ROWS: dict[str, Row] = {
     row.__name__: row
     for row in (kd, dkd, nkd, rld, ttm, wttm, normkd, gdkd, gdkd3, abkd, ldrld, ofa, crld, swap)
 }  # fmt: skip
 
 
+BATCHES: dict[str, Row] = {"dist": dist, "mlkd": mlkd}
+"""Those that see a batch."""
+
+
 def losses(name: str, student: Tensor, teacher: Tensor, target: Tensor, **options: Any) -> Tensor:
     """[N,K] -> [N] of the loss ``name``, in float64."""
     s, t = student.double(), teacher.double()
-    if name == "dist":
-        return dist(s, t, **options)
+    if name in BATCHES:
+        return BATCHES[name](s, t, **options)
     rows = zip(s, t, target.tolist(), strict=True)
     return torch.stack([ROWS[name](one, other, y, **options) for one, other, y in rows])

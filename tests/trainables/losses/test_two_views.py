@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -184,3 +185,74 @@ def test_wrong_shapes_are_named() -> None:
     kd = logit_loss("kd")
     with pytest.raises(LossError, match=r"\[B,R,K\]"):
         scale_decoupled(kd, student[:, :, None], teacher[:, :, None], target)
+
+
+def released_mlkd(
+    student: Any, teacher: Any, plain: Any, *, temperature: float = 4.0, weak_again: bool = True
+) -> float:
+    """MLKD of a batch as its code adds it up, in numpy; ``plain`` are both networks' logits as they are."""
+    (s_weak, s_strong), (t_weak, t_strong) = student.numpy(), teacher.numpy()
+    of_student, of_teacher = plain[0][0].numpy(), plain[1][0].numpy()
+
+    def softmax(logits: Any, degrees: float = 1.0) -> Any:
+        powers = np.exp((logits - logits.max(1, keepdims=True)) / degrees)
+        return powers / powers.sum(1, keepdims=True)
+
+    def kd(one: Any, other: Any, degrees: float) -> Any:
+        p, q = softmax(other, degrees), softmax(one, degrees)
+        return degrees**2 * (p * np.log(p / q)).sum(1)
+
+    sure = softmax(of_teacher)
+    images = sure.max(1) <= np.percentile(sure.max(1), 50)
+    classes = sure.sum(0) <= np.percentile(sure.sum(0), 50)
+    batch, count = of_teacher.shape
+    total = 0.0
+    for degrees, strong in ((temperature, True), (3.0, True), (5.0, True), (2.0, False), (6.0, False)):
+        p, q = softmax(of_teacher, degrees), softmax(of_student, degrees)
+        between_images, between_classes = (p @ p.T - q @ q.T) ** 2, (p.T @ p - q.T @ q) ** 2
+        if weak_again:
+            total += (kd(s_weak, t_weak, degrees).mean() * images).mean()
+            total += kd(*((s_strong, t_strong) if strong else (s_weak, t_weak)), degrees).mean()
+            total += (between_images.sum() / batch * images).mean()
+            total += (between_classes.sum() / count * classes).mean()
+        else:
+            total += (kd(s_weak, t_weak, degrees) * images).mean() + kd(s_strong, t_strong, degrees).mean()
+            total += (between_images.sum(1) * images).mean() + (between_classes.sum(1) * classes).mean()
+    return float(total)
+
+
+@pytest.mark.parametrize("temperature", [4.0, 2.0])
+@pytest.mark.parametrize("as_released", [True, False])
+@pytest.mark.parametrize("images", [16, 9])
+def test_mlkd_is_the_released_formula(images: int, as_released: bool, temperature: float) -> None:
+    student, teacher, target = views(images)
+    loss = logit_loss("mlkd", temperature=temperature, as_released=as_released)(student, teacher, target)
+    expected = released_mlkd(
+        student, teacher, (student, teacher), temperature=temperature, weak_again=as_released
+    )
+    assert loss.shape == target.shape
+    assert loss.mean().item() == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("standardize", ["no", "region"])
+def test_decoupled_mlkd_compares_images_at_one_place_only(standardize: str) -> None:
+    student, teacher, target = views(12, regions=5)
+    z_s, z_t = student, teacher
+    if standardize == "region":
+        z_s, z_t = ((x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True) + 1e-7) for x in (z_s, z_t))
+    options: dict[str, Any] = {"complementary_weight": 1.0, "standardize": standardize}
+    found = scale_decoupled(logit_loss("mlkd"), student, teacher, target, **options)
+    expected = [
+        released_mlkd(z_s[:, :, r], z_t[:, :, r], (student[:, :, r], teacher[:, :, r])) for r in range(5)
+    ]
+    assert found.item() == pytest.approx(sum(expected) / 5, rel=1e-10)
+
+
+@pytest.mark.parametrize("as_released", [True, False])
+def test_mlkd_has_the_gradient_of_finite_differences(as_released: bool) -> None:
+    student, teacher, target = views(5, regions=3)
+    base = logit_loss("mlkd", as_released=as_released)
+    assert torch.autograd.gradcheck(
+        lambda s: scale_decoupled(base, s, teacher, target, reduction="sum", standardize="region"),
+        student.requires_grad_(),
+    )
