@@ -50,6 +50,6 @@ def crld(
     log_student, log_teacher = ((logits / temperature).log_softmax(dim=-1) for logits in (student, teacher))
     within = kl_divergence(log_teacher, log_student).sum(dim=0)
     across = kl_divergence(log_teacher, log_student.flip(0)).sum(dim=0)
-    within = torch.where(weak >= weak_confidence, within, 0.0)
-    across = torch.where(strong >= strong_confidence, across, 0.0)
+    within = torch.where(weak < weak_confidence, 0.0, within)  # what is not a number is neither, and shows
+    across = torch.where(strong < strong_confidence, 0.0, across)
     return temperature**2 * (within_weight * within + across_weight * across)

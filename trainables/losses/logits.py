@@ -50,7 +50,7 @@ class LogitLoss:
                 views want them.
         """
         both: tuple[Tensor, ...] = (student, teacher, *plain)
-        if self.grouped and target.ndim == 1 and all(logits.ndim >= 2 for logits in both):
+        if self.grouped and target.ndim == 1 and all(logits.ndim in (2, 1 + self.views) for logits in both):
             one, other, *rest = (logits.unsqueeze(-3) for logits in both)
             return self(one, other, target.unsqueeze(0), *rest).squeeze(0)
         if self.views == 2 and all(logits.ndim == target.ndim + 1 for logits in both):

@@ -52,8 +52,9 @@ def mlkd(
         Losses [G,B], at least 0.
     """
     (s_weak, s_strong), (t_weak, t_strong) = student, teacher
-    sure = teacher_logits[0].softmax(dim=-1)
-    images, classes = _lower_half(sure.amax(dim=-1)), _lower_half(sure.sum(dim=-2))
+    sure = teacher_logits[0].double().softmax(dim=-1)  # which half is which hangs on no rounding
+    halves = (_lower_half(sure.amax(dim=-1)), _lower_half(sure.sum(dim=-2)))
+    images, classes = (half.to(teacher.dtype) for half in halves)
     if as_released:
         images, classes = (half.mean(dim=-1, keepdim=True) for half in (images, classes))
     parts = []

@@ -17,7 +17,7 @@ from trainables.losses.registry import logit_loss_fingerprint
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("kdd", {}, r"logit loss 'kdd' is unknown; known: abkd, dist, dkd, .*did you mean"),
+        ("kdd", {}, r"logit loss 'kdd' is unknown; known: abkd, crld, dist, dkd, .*did you mean"),
         ("kd", {"temprature": 4}, r"kd: option 'temprature' is unknown; known: temperature.*'temperature'\?"),
         ("kd", {"temperature": 0}, r"kd\.temperature: 0 is not allowed.*greater than 0"),
         ("kd", {"temperature": "4"}, r"kd\.temperature: '4'.*a finite number"),
