@@ -142,6 +142,9 @@ def _sentence(group: Sequence[RungRanking]) -> str:
     whole = dataclasses.replace(first, **summed)
     mean = "" if first.epoch - first.since == 1 else f", by the mean of {first.epoch - first.since}"
     over = "" if len(group) == 1 else f" in {len(group)} searches"
+    if not whole.right + whole.wrong:
+        alike = f"no two finished trials differ both there and at their end (n = {whole.trials}{over})"
+        return f"rung at epoch {first.epoch}{mean}: {alike}"
     text = (
         f"rung at epoch {first.epoch}{mean}: {whole.right} of {whole.right + whole.wrong} pairs of finished "
         f"trials in their final order (tau {whole.tau:.2f}, n = {whole.trials}{over})"

@@ -97,3 +97,10 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert read_rungs(file) == found
     assert rung_rankings(from_records("made", [])) == []
     assert sentences([]) == []
+
+
+def test_trials_that_end_alike_rank_nothing() -> None:
+    alike = ranking("s", Rung(1, 0), [[1.0, 5.0], [2.0, 5.0]])
+    assert sentences([alike]) == [
+        "rung at epoch 1: no two finished trials differ both there and at their end (n = 2)"
+    ]
