@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 from trainables.config.training import Training
 from trainables.engine.runtime import Runtime
@@ -22,6 +24,9 @@ T = TypeVar("T")
 
 MIN_COMPILED_STEPS = {"cuda": 2_000, "cpu": 20_000}
 """Steps that share compiled code from which ``auto`` compiles, by device."""
+
+EAGER, LAUNCHED = "is not compiled and runs eager", "is launched kernel by kernel"
+"""What becomes of that which cannot be compiled, or not be recorded as a CUDA graph."""
 
 _failures: set[str] = set()
 """What could not be compiled in this process, so that it is said, and tried, once."""
@@ -45,6 +50,8 @@ def worth_compiling(training: Training, steps: int, runtime: Runtime) -> bool:
 def compile_static(function: Callable[..., Any], *, graphs: bool = False) -> Callable[..., Any]:
     """Return ``function`` compiled for static shapes; on a GPU as CUDA graphs of its own if ``graphs``.
 
+    Each call is then begun by :func:`begin_graphs`; its results are good until the next.
+
     Dynamo counts compiled variants by code object, and one code object serves all networks here, so its limit
     is set far above what a process keeps. The compiler gets as many processes as this one has threads: other
     trials have the other cores.
@@ -54,7 +61,8 @@ def compile_static(function: Callable[..., Any], *, graphs: bool = False) -> Cal
 
     torch._dynamo.config.recompile_limit = 256
     torch._inductor.config.compile_threads = torch.get_num_threads()
-    options: dict[str, Any] = {"triton.cudagraphs": True} if graphs else {}
+    # the compiler may think better of graphs, which it then says where nobody looks: to be refused is clearer
+    options: dict[str, Any] = {"triton.cudagraphs": True, "triton.cudagraph_or_error": True} if graphs else {}
     compiled: Callable[..., Any] = torch.compile(function, dynamic=False, options=options)
     return compiled
 
@@ -68,15 +76,21 @@ def compile_frozen(
     kernels want them, once. ``torch.compile(options={"freezing": True})`` does not do that: Dynamo reads the
     setting while it traces, before the options apply, and makes every weight an argument. So it is set around
     the first call, here on ``images``; later calls want the same shape.
+
+    Args:
+        graphs: whether it becomes a CUDA graph of its own. That writes into the same memory each time, so
+            what is returned is a copy.
     """
     import torch._inductor.config
 
-    compiled = compile_static(function, graphs=graphs and images.device.type == "cuda")
+    compiled = compile_static(function, graphs=graphs)
 
+    @torch.no_grad()  # with gradients it would be compiled again, and not frozen
     def forward(batch: Tensor) -> T:
-        with torch.no_grad():  # with gradients it would be compiled again, and not frozen
-            outputs: T = compiled(batch)
-            return outputs
+        if graphs:
+            begin_graphs()
+        outputs: T = compiled(batch)
+        return tree_map_only(Tensor, torch.clone, outputs) if graphs else outputs
 
     with torch._inductor.config.patch(freezing=True):
         record(lambda: forward(images), images.device)
@@ -90,33 +104,48 @@ def record(call: Callable[[], Any], device: torch.device) -> None:
     that is refused has to surface here, where :func:`try_compile` can still fall back.
     """
     for _ in range(3 if device.type == "cuda" else 1):
-        if device.type == "cuda":
-            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         call()
+
+
+def begin_graphs() -> None:
+    """Say that nothing which compiled CUDA graphs have given so far is read any more."""
+    torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
 
 
 def try_compile(
     what: str,
     make: Callable[[], T],
     log: Callable[[str], None],
-    instead: str = "is not compiled and runs eager",
+    instead: str = EAGER,
 ) -> T | None:
     """Return what ``make`` gives; None, logged once, where there is no compiler or compilation fails.
 
     Args:
         what, instead: what is logged, followed by the reason.
     """
-    if what in _failures:
+    failure = f"{what} {instead}"
+    if failure in _failures:
         return None
     began = time.perf_counter()
     try:
         return make()
     except Exception as error:  # a missing compiler, or a compiler's error, surfaces as many types
-        _failures.add(what)
-        log(f"{what} {instead}: {one_line(error, part='first')}")
+        _failures.add(failure)
+        log(f"{failure}: {one_line(error, part='first')}")
         return None
     finally:
         _durations.append(time.perf_counter() - began)
+
+
+def try_compile_graphs(
+    what: str, make: Callable[[bool], T], log: Callable[[str], None], *, graphs: bool
+) -> T | None:
+    """Return ``make(True)``, whose kernels are CUDA graphs, if ``graphs``; ``make(False)`` where that fails.
+
+    None where both fail, as of :func:`try_compile`.
+    """
+    made = try_compile(what, partial(make, True), log, LAUNCHED) if graphs else None
+    return try_compile(what, partial(make, False), log) if made is None else made
 
 
 def compilation_seconds() -> float:

@@ -1,4 +1,4 @@
-"""Compiles the passes of a student: its network, and apart from it pooling, classifier and loss.
+"""Compiles a student's pooling, classifier and loss, over its network, which is compiled apart.
 
 A study's base losses, scale sets and weights share one compiled network. Numbers of the loss are scalars on
 the device, so that trials that differ in numbers alone share its code too. Shapes are static: batches smaller
@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from trainables.config.training import Training
 from trainables.config.trial import TrialConfig
-from trainables.data.dataset import DataSet
 from trainables.data.mixing import MixedLabels
-from trainables.engine.compilation import compile_static, try_compile
+from trainables.engine.compilation import compile_static, try_compile, try_compile_graphs
 from trainables.engine.compile_artifacts import kept_artifacts
+from trainables.engine.compiled_network import CompiledNetwork, black, network_signature, without_traces
 from trainables.engine.criterion import Criterion
 from trainables.engine.device import autocast
 from trainables.engine.head import HeadOutputs, MultiScaleHead
@@ -28,40 +28,6 @@ from trainables.engine.runtime import Runtime, TrialInputs
 from trainables.losses.logits import LogitLoss
 from trainables.losses.registry import logit_loss_spec
 from trainables.models.backbone import StageMaps
-
-
-class CompiledNetwork:
-    """Runs a network up to the maps that a head takes, compiled, for all trials of one such student.
-
-    Each trial's weights are loaded into the same modules.
-    """
-
-    def __init__(self, head: MultiScaleHead, training: Training, device: torch.device) -> None:
-        self.network = head.network
-        self._maps = head.maps
-        self._training = training
-        self._device = device
-        self._run = compile_static(self._forward)
-
-    def _forward(self, images: Tensor) -> StageMaps:
-        with autocast(self._training, self._device):
-            return self._maps(images)
-
-    def warm_up(self, image_size: tuple[int, int]) -> None:
-        """Compile, by a step on black images of (height, width), whose traces are wiped out."""
-        images = black(self._training.batch_size, image_size, self._device)
-        before = copy.deepcopy(self.network.state_dict())
-        self.network.train()
-        maps = self(images)
-        used = [maps.final, *([] if maps.token is None else [maps.token])]
-        torch.stack([part.float().sum() for part in used]).sum().backward()  # type: ignore[no-untyped-call]
-        self.network.zero_grad(set_to_none=True)
-        self.network.load_state_dict(before)
-
-    def __call__(self, images: Tensor) -> StageMaps:
-        """Return what the head's ``maps`` does."""
-        maps: StageMaps = self._run(images)
-        return maps
 
 
 class CompiledStep:
@@ -145,6 +111,7 @@ class CompiledStep:
             second = None if teacher.strong is None else teacher.strong.contiguous()
             teacher = HeadOutputs(teacher.regions.contiguous(), None, second)
         maps = self.network(images)
+        assert strong is None or not self.network.graphs, "the first view's maps would be written over"
         of_strong = None if strong is None else self.network(strong)
         result: tuple[dict[str, Tensor], Tensor]
         result = self._run(maps, teacher, target, index, weights, mixed, of_strong)
@@ -154,40 +121,41 @@ class CompiledStep:
         """Compile the loss, by one on black images whose traces are wiped out."""
         if not self.fuses_loss:
             return
-        before = copy.deepcopy(self.student.state_dict())
         size = self.training.batch_size
         images = black(size, image_size, self.device)
         target = torch.zeros(size, dtype=torch.int64, device=self.device)
         weights = {name: torch.ones((), device=self.device) for name in self._criterion.weights(1)}
         regions = torch.zeros(size, self.student.region_count, classes, device=self.device)
-        self.student.train()
         base = self._criterion.base
         strong = None if base is None or base.views == 1 else images
         outputs = HeadOutputs(regions, None, None if strong is None else regions) if teacher else None
         second = MixedLabels(target.clone(), torch.ones((), device=self.device))
         mixed = second if self.training.mixes else None
-        terms, _ = self(images, outputs, target, target, weights, mixed, strong)
-        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-        self.student.zero_grad(set_to_none=True)
-        self.student.load_state_dict(before)
-
-
-def black(size: int, image_size: tuple[int, int], device: torch.device) -> Tensor:
-    """Return ``size`` black images of (height, width), channels last."""
-    images = torch.zeros(size, 3, *image_size, device=device)
-    return images.contiguous(memory_format=torch.channels_last)
+        with without_traces(self.student):
+            terms, _ = self(images, outputs, target, target, weights, mixed, strong)
+            torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
 
 
 def compiled_step(
-    inputs: TrialInputs, head: MultiScaleHead, criterion: Criterion, runtime: Runtime
+    inputs: TrialInputs,
+    head: MultiScaleHead,
+    criterion: Criterion,
+    runtime: Runtime,
+    *,
+    graphs: bool = False,
 ) -> CompiledStep | None:
-    """Return the step of a trial, compiled for an earlier one or now; None where that fails."""
-    config, data, cache = inputs.config, inputs.data, runtime.process_cache
-    network_key, loss_key = network_signature(config, data, runtime.device), loss_signature(config)
+    """Return the step of a trial, compiled for an earlier one or now; None where that fails.
 
-    def compile_network() -> CompiledNetwork:
+    Args:
+        graphs: whether the network's passes become CUDA graphs; if that is refused, they are launched.
+    """
+    config, data, cache = inputs.config, inputs.data, runtime.process_cache
+    network_key = (network_signature(config, data, runtime.device), graphs)
+    loss_key = loss_signature(config)
+
+    def compile_network(graphs: bool) -> CompiledNetwork:
         with kept_artifacts(f"network {network_key}", inputs.store, runtime):
-            network = CompiledNetwork(head, config.training, runtime.device)
+            network = CompiledNetwork(head, config.training, runtime.device, graphs=graphs)
             network.warm_up(data.image_size)
             return network
 
@@ -198,8 +166,8 @@ def compiled_step(
             return step
 
     def make() -> CompiledStep | None:
-        what = f"the step of {config.student}"
-        attempt = partial(try_compile, what, compile_network, runtime.log)
+        what = f"the network of {config.student}"
+        attempt = partial(try_compile_graphs, what, compile_network, runtime.log, graphs=graphs)
         network = cache.get("network", network_key, attempt, capacity=4)
         if network is None:
             return None
@@ -207,14 +175,6 @@ def compiled_step(
         return try_compile(what, lambda: compile_loss(network), runtime.log)
 
     return cache.get("step", (network_key, loss_key), make, capacity=32)
-
-
-def network_signature(config: TrialConfig, data: DataSet, device: torch.device) -> str:
-    """Return all of ``config`` that is built into its network's code."""
-    training = config.training
-    shapes = [data.image_size, data.num_classes, training.batch_size, training.precision, str(device)]
-    maps = config.method.maps if config.method.features else None
-    return repr([config.student, config.large_images, training.drop_path, *shapes, maps])
 
 
 def loss_signature(config: TrialConfig) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainables.engine.compilation import try_compile
+from trainables.engine.compilation import LAUNCHED, try_compile
 from trainables.engine.process_cache import ProcessCache
 from trainables.engine.runtime import Runtime
 
@@ -78,7 +78,7 @@ class Repeated:
                 self.work()
             return graph
 
-        self._graph = try_compile(what, make, runtime.log, "is launched kernel by kernel")
+        self._graph = try_compile(what, make, runtime.log, LAUNCHED)
         restore()
         return self.recorded
 

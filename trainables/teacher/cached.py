@@ -62,8 +62,13 @@ def chunk_forward(
     device: torch.device,
     *,
     compiled: bool = False,
+    graphs: bool = False,
 ) -> Callable[[Tensor], Tensor]:
-    """Return a pass: images [CHUNK, 3, *size] -> kept logits [CHUNK, cells, K] in float16."""
+    """Return a pass: images [CHUNK, 3, *size] -> kept logits [CHUNK, cells, K] in float16.
+
+    Args:
+        compiled: whether it is compiled, and if ``graphs`` a CUDA graph.
+    """
 
     def forward(images: Tensor) -> Tensor:
         with autocast(training, device):
@@ -71,16 +76,7 @@ def chunk_forward(
         full = stages.final_as(Tensor.float)
         return region_logits(full.final, network.classifier, layout.kept, full.token).half()  # type: ignore[arg-type]
 
-    run: Callable[[Tensor], Tensor] = forward
-    if compiled:
-        images = torch.zeros(CHUNK, 3, *size, device=device).contiguous(memory_format=torch.channels_last)
-        run = compile_frozen(forward, images, graphs=True)
-
-    @torch.no_grad()
-    def compute(images: Tensor) -> Tensor:
-        if compiled and device.type == "cuda":
-            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        logits = run(images)
-        return logits.clone() if compiled else logits  # a CUDA graph writes into the same memory again
-
-    return compute
+    if not compiled:
+        return torch.no_grad()(forward)
+    images = torch.zeros(CHUNK, 3, *size, device=device).contiguous(memory_format=torch.channels_last)
+    return compile_frozen(forward, images, graphs=graphs)

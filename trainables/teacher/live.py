@@ -10,7 +10,7 @@ from torch import Tensor
 from trainables.config.training import Training
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.split import Batch, Split
-from trainables.engine.compilation import compile_frozen, try_compile
+from trainables.engine.compilation import compile_frozen, try_compile_graphs
 from trainables.engine.compile_artifacts import kept_artifacts
 from trainables.engine.device import autocast
 from trainables.engine.head import HeadOutputs, MultiScaleHead
@@ -87,10 +87,15 @@ def forward_pass(head: MultiScaleHead, training: Training, device: torch.device)
     return forward
 
 
-def compiled_forward(head: MultiScaleHead, inputs: TrialInputs, runtime: Runtime) -> TeacherForward | None:
+def compiled_forward(
+    head: MultiScaleHead, inputs: TrialInputs, runtime: Runtime, *, graphs: bool = False
+) -> TeacherForward | None:
     """Return :func:`forward_pass`, compiled for whole batches for an earlier trial or now.
 
     None where it cannot be compiled.
+
+    Args:
+        graphs: whether it becomes a CUDA graph of its own; if that is refused, its kernels are launched.
     """
     data, training, teacher = inputs.data, inputs.config.training, inputs.config.teacher
     assert teacher is not None
@@ -99,14 +104,15 @@ def compiled_forward(head: MultiScaleHead, inputs: TrialInputs, runtime: Runtime
     form = (data.image_size, inputs.config.large_images)
     fixed = (head.scales, head.pooling, head.features, training.precision, training.batch_size, *form)
 
-    def make() -> TeacherForward:
+    def make(graphs: bool) -> TeacherForward:
         images = torch.zeros(training.batch_size, 3, *data.image_size, device=device)
         images = images.contiguous(memory_format=torch.channels_last)
-        with kept_artifacts(f"live teacher {(teacher, data.num_classes, *fixed)}", inputs.store, runtime):
-            return compile_frozen(forward_pass(head, training, device), images)
+        about = (teacher, data.num_classes, *fixed, graphs)
+        with kept_artifacts(f"live teacher {about}", inputs.store, runtime):
+            return compile_frozen(forward_pass(head, training, device), images, graphs=graphs)
 
     def attempt() -> TeacherForward | None:
-        return try_compile(f"teacher {teacher.name}", make, runtime.log)
+        return try_compile_graphs(f"teacher {teacher.name}", make, runtime.log, graphs=graphs)
 
-    key = (str(inputs.store.root), teacher, data.num_classes, *fixed, str(device))
+    key = (str(inputs.store.root), teacher, data.num_classes, *fixed, str(device), graphs)
     return runtime.process_cache.get("live teacher", key, attempt, capacity=4)

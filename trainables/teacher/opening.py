@@ -20,7 +20,7 @@ from trainables.config.trial import LargeImages, Teacher, TrialConfig
 from trainables.data.dataset import DataSet
 from trainables.data.resident import ResidentSplit
 from trainables.data.split import Split
-from trainables.engine.compilation import try_compile
+from trainables.engine.compilation import try_compile_graphs
 from trainables.engine.compile_artifacts import kept_artifacts
 from trainables.engine.head import MultiScaleHead, feature_shapes, pooled_scales
 from trainables.engine.runtime import Runtime, TrialInputs
@@ -47,15 +47,26 @@ class MissingTeacher(TrialError):
 
 
 def open_teacher(
-    network: nn.Module, inputs: TrialInputs, runtime: Runtime, *, compiled: bool = False
+    network: nn.Module,
+    inputs: TrialInputs,
+    runtime: Runtime,
+    *,
+    compiled: bool = False,
+    graphs: bool = False,
 ) -> TeacherOutputs:
-    """Return the source of a trial's teacher outputs; ``network`` is the teacher itself."""
+    """Return the source of a trial's teacher outputs.
+
+    Args:
+        network: the teacher itself.
+        compiled: whether its passes are compiled.
+        graphs: whether those of a live teacher, compiled, become CUDA graphs of their own.
+    """
     config, split, device = inputs.config, inputs.data.all, runtime.device
     term = config.method.logit
     maps = config.method.maps if config.method.features else None
     scales, pooling = (term.scales, term.pooling) if term else ((1,), "map")
     if maps is not None or config.training.mixes:
-        return live_teacher(network, inputs, runtime, maps=maps, compiled=compiled)
+        return live_teacher(network, inputs, runtime, maps=maps, compiled=compiled, graphs=graphs)
     assert config.teacher is not None
     _, height, width = feature_shapes(network, max(inputs.data.image_size)).final
     pooled = pooled_scales(scales, pooling)
@@ -80,12 +91,13 @@ def live_teacher(
     *,
     maps: MapKind | None = None,
     compiled: bool = False,
+    graphs: bool = False,
 ) -> LiveTeacher:
     """Return the teacher ``network``, to be run on each batch: its regions, and ``maps`` of that kind."""
     term = inputs.config.method.logit
     scales, pooling = (term.scales, term.pooling) if term else ((1,), "map")
     head = MultiScaleHead(network, scales, features=maps, full_precision=True, pooling=pooling)
-    forward = compiled_forward(head, inputs, runtime) if compiled else None
+    forward = compiled_forward(head, inputs, runtime, graphs=graphs) if compiled else None
     return LiveTeacher(head, inputs.config.training, runtime.device, forward)
 
 
@@ -134,16 +146,16 @@ def compiled_pass(
     form = (data.num_classes, data.image_size, config.large_images)
     key = (str(inputs.store.root), teacher, layout, config.training.precision, *form, str(device))
 
-    def compiled() -> Callable[[Tensor], Tensor]:
-        with kept_artifacts(f"teacher {key[1:]} {CHUNK}", inputs.store, runtime):
-            return chunk_forward(network, data.image_size, layout, config.training, device, compiled=True)
+    def compiled(graphs: bool) -> Callable[[Tensor], Tensor]:
+        with kept_artifacts(f"teacher {key[1:]} {CHUNK} {graphs}", inputs.store, runtime):
+            about = (network, data.image_size, layout, config.training, device)
+            return chunk_forward(*about, compiled=True, graphs=graphs)
 
-    return runtime.process_cache.get(
-        "teacher pass",
-        key,
-        lambda: try_compile(f"teacher {teacher.name}", compiled, runtime.log),
-        capacity=4,
-    )
+    def attempt() -> Callable[[Tensor], Tensor] | None:
+        graphs = device.type == "cuda"
+        return try_compile_graphs(f"teacher {teacher.name}", compiled, runtime.log, graphs=graphs)
+
+    return runtime.process_cache.get("teacher pass", key, attempt, capacity=4)
 
 
 def load_teacher(

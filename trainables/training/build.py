@@ -15,7 +15,8 @@ from trainables.data.strong_view import StrongViews
 from trainables.distributed.checks import check_shared
 from trainables.engine.allocator import keep_freed_memory
 from trainables.engine.compilation import worth_compiling
-from trainables.engine.compiled_step import CompiledStep, compiled_step, loss_signature, network_signature
+from trainables.engine.compiled_network import network_signature
+from trainables.engine.compiled_step import CompiledStep, compiled_step, loss_signature
 from trainables.engine.criterion import Criterion
 from trainables.engine.device import check_device, set_matrix_units
 from trainables.engine.engine import Engine
@@ -39,6 +40,10 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     check_shared(bases, features, config.training, group.size, [len(split)])
     steps = split.steps(config.training.batch_size)
     compiled = worth_compiling(config.training, steps, runtime)
+    two_views = term is not None and logit_loss_spec(term.base).views == 2
+    recorded = runtime.records and recordable(config, len(split))
+    # networks as graphs: not for a second view, whose maps would be written over the first one's
+    apart = runtime.records and not recorded and not two_views
     check_device(config.training, device)
     set_matrix_units(config.training)
     if device.type == "cpu":
@@ -56,8 +61,8 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
         network = runtime.process_cache.get(
             "teacher", key, lambda: load_teacher(filed, inputs.store, data, device, form), capacity=4
         )
-        teacher = open_teacher(network, inputs, runtime, compiled=compiled)
-        if term is not None and logit_loss_spec(term.base).views == 2:
+        teacher = open_teacher(network, inputs, runtime, compiled=compiled, graphs=apart)
+        if two_views:
             looking = live_teacher(network, inputs, runtime, compiled=compiled)
             second = SecondView(StrongViews(*split.normalisation), looking)
         if maps is not None:
@@ -71,10 +76,10 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     step = None
     passes = OPTIMIZERS[config.training.optimizer].passes  # gone through twice, a graph is not compiled
     if compiled and group.size == config.training.batch_norm_parts == passes == 1:
-        step = compiled_step(inputs, head, criterion, runtime)
+        step = compiled_step(inputs, head, criterion, runtime, graphs=apart)
     student_head = step.begin_trial(head, criterion) if step else head
     engine = Engine(student_head, teacher, criterion, config.training, runtime, step, second)
-    if not (runtime.records and recordable(config, len(split))):
+    if not recorded:
         return engine
     what = f"{config.student} by {config.method.label}"
     signature = (recorded_signature(config, data, runtime, step), id(split))  # it lives as long as the engine

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from tests.trainables.trials import CPU, CRD, SD_DKD, Run, tiny
 from trainables.config import LogitTerm, Method, Training
 from trainables.data.dataset import DataSet
 from trainables.engine import compilation as compiled_room
+from trainables.engine import compiled_network as network_room
 from trainables.engine import compiled_step as step_room
 from trainables.engine.compilation import compile_frozen, try_compile, worth_compiling
-from trainables.engine.compiled_step import CompiledStep, compiled_step, loss_signature, network_signature
+from trainables.engine.compiled_network import network_signature
+from trainables.engine.compiled_step import CompiledStep, compiled_step, loss_signature
 from trainables.engine.criterion import Criterion
 from trainables.engine.head import MultiScaleHead
 from trainables.engine.process_cache import ProcessCache
@@ -59,7 +62,7 @@ def test_what_is_not_compiled_runs_eager_and_says_so_once(
     def no_compiler(*_: object, **__: object) -> Any:
         raise RuntimeError("no working C++ compiler\nand a long trace")
 
-    for room in (compiled_room, step_room):
+    for room in (compiled_room, network_room, step_room):
         monkeypatch.setattr(room, "compile_static", no_compiler)
     said: list[str] = []
     config = trial(store)
@@ -141,16 +144,26 @@ def test_trials_that_differ_in_numbers_alone_share_a_step(store: RunStore, digit
     assert signature(training={"batch_size": 30}) != signature()
 
 
+@pytest.mark.parametrize("refused", [False, True], ids=["compiled", "refused"])
 def test_warming_up_leaves_no_trace(
-    store: RunStore, digits: DataSet, monkeypatch: pytest.MonkeyPatch
+    store: RunStore, digits: DataSet, monkeypatch: pytest.MonkeyPatch, refused: bool
 ) -> None:
-    monkeypatch.setattr(step_room, "compile_static", lambda function, *_, **__: function)
+    """Neither does one that fails after a step, as where a capture is refused."""
+
+    def record_and_refuse(call: Callable[[], object], _: torch.device) -> None:
+        call()
+        if refused:
+            raise RuntimeError("no")
+
+    for room in (network_room, step_room):
+        monkeypatch.setattr(room, "compile_static", lambda function, *_, **__: function)
+    monkeypatch.setattr(network_room, "record", record_and_refuse)
     config = trial(store)
     head = MultiScaleHead(models.build("resnet8", 10), (1, 2, 4))
     before = {name: value.clone() for name, value in head.state_dict().items()}
     step = compiled_step(TrialInputs(config, store, digits), head, Criterion(config.method), Runtime(CPU))
-    assert isinstance(step, CompiledStep)
-    assert all(torch.equal(value, before[name]) for name, value in step.student.state_dict().items())
+    assert isinstance(step, CompiledStep) != refused
+    assert all(torch.equal(value, before[name]) for name, value in head.state_dict().items())
     assert all(parameter.grad is None for parameter in head.parameters())
 
 

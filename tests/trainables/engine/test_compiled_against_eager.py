@@ -77,10 +77,10 @@ class Given:
 def drawn_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
     """Teachers are drawn, but for those whose features are asked for."""
 
-    def opened(network: torch.nn.Module, inputs: TrialInputs, runtime: Runtime, *, compiled: bool) -> Any:
+    def opened(network: torch.nn.Module, inputs: TrialInputs, runtime: Runtime, **ways: bool) -> Any:
         method = inputs.config.method
         if method.features or method.logit is None:
-            return open_teacher(network, inputs, runtime, compiled=compiled)
+            return open_teacher(network, inputs, runtime, **ways)
         return Given(region_count(with_whole(method.logit.scales)))
 
     monkeypatch.setattr("trainables.training.build.open_teacher", opened)

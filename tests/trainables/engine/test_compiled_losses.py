@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from tests.trainables.stepping import needs_compiler
 from trainables.config import LogitTerm, Method, Training
 from trainables.config.method import MapKind
-from trainables.engine.compiled_step import CompiledNetwork, CompiledStep
+from trainables.engine.compiled_network import CompiledNetwork
+from trainables.engine.compiled_step import CompiledStep
 from trainables.engine.criterion import Criterion
 from trainables.engine.head import HeadOutputs, MultiScaleHead
 from trainables.losses import check_logit_loss
