@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import epoch, loss, machine, reproduce, step, teacher
+from benchmarks import epoch, loss, machine, profile, reproduce, step, teacher
 from trainables.losses import logit_loss_names
 
 TINY = "resnet8-resnet8"
@@ -37,6 +37,21 @@ def test_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert result["reference_ms"]["n"] == result["live_ms"]["n"] == result["remembered_ms"]["n"] == 2
     assert result["live_times_faster"] > 0
     assert TINY in capsys.readouterr().out
+
+
+def test_profile(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, threads = tmp_path / "profile.json", torch.get_num_threads()
+    options = f"--pairs {TINY} --rounds 1 --precision float32 --engine eager --json {path}"
+    try:
+        profile.run(profile.parser().parse_args(options.split()))
+    finally:
+        torch.set_num_threads(threads)
+    (result,) = result_of(path)
+    for way in ("live", "remembered"):
+        assert sum(result[way]["kinds"].values()) == pytest.approx(1)
+        assert 0 < result[way]["of_the_matrix_rate"] < result[way]["products_of_the_matrix_rate"]
+        assert result[way]["kinds"]["convolutions, gradients"] > 0
+    assert f"| {TINY} |" in capsys.readouterr().out
 
 
 def test_loss(tmp_path: Path) -> None:
