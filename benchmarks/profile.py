@@ -67,7 +67,7 @@ def cpu_ms(function: Callable[[], Any]) -> float:
 def measure(pair: str, args: argparse.Namespace) -> dict[str, Any]:
     """Times and shares of a pair's step, its teacher computed and its outputs remembered."""
     on, cache = torch.device("cpu"), ProcessCache()
-    raw = made.raw(args.steps * BATCH, made.CLASSES)
+    raw = made.raw(max(args.steps * BATCH, made.CLASSES), made.CLASSES)
     matrix = torch.randn(SIDE, SIDE, dtype=torch.bfloat16 if args.precision == "bf16" else torch.float32)
     with tempfile.TemporaryDirectory() as folder:
         ways = {}
