@@ -210,6 +210,10 @@ class Counted(Split):
     def image_size(self) -> tuple[int, int]:
         return self.split.image_size
 
+    @property
+    def normalisation(self) -> tuple[Tensor, Tensor]:
+        return self.split.normalisation
+
     def show(self, plan: EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
         self.reads += 1
         return self.split.show(plan, seeds)
