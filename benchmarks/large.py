@@ -27,8 +27,8 @@ def planned_trials(plan: Plan, folder: StudyFolder) -> Iterator[Any]:
     import optuna
 
     (pair,), (space,) = plan.spec.pairs, plan.search_spaces
-    state = read_teacher(Path(str(pair.weights)), pair.teacher, plan.num_classes, plan.image_size)
-    history = SearchHistory(plan, {pair.label: file_teacher(folder.store, pair.teacher, state, {})}, {})
+    state = read_teacher(Path(str(pair.weights)), str(pair.teacher), plan.num_classes, plan.image_size)
+    history = SearchHistory(plan, {pair.label: file_teacher(folder.store, str(pair.teacher), state, {})}, {})
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     search = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     while True:

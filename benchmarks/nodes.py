@@ -128,7 +128,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 print(table([whole["study"]]), flush=True)
                 save(args.json, whole)
     finally:
-        cluster.shutdown()
+        cluster.shutdown()  # type: ignore[no-untyped-call]
     return whole
 
 

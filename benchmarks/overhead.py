@@ -102,7 +102,8 @@ def spent(line: dict[str, Any]) -> float:
 def between_trials(lines: Lines) -> float:
     """Median seconds from a trial's end to the first step of the next."""
     ends = [line["time"] for line in lines if line["type"] == "end"]
-    return statistics.median(start - end for end, start in zip(ends, first_steps(lines)[1:], strict=False))
+    gaps = (start - end for end, start in zip(ends, first_steps(lines)[1:], strict=False))
+    return float(statistics.median(gaps))
 
 
 def between_epochs(lines: Lines) -> list[float]:

@@ -26,6 +26,7 @@ from benchmarks import report
 from study.report.write import report_page
 from study.results.folder_reader import read_folder
 from study.results.frames import gather
+from tests.study.made import write_folder
 
 EPOCHS = 24
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
@@ -46,7 +47,7 @@ const look = setInterval(() => {
 def page(trials: int, folder: Path) -> Path:
     """The page of a made study."""
     report.EPOCHS, made = EPOCHS, list(report.trials(trials))
-    journal = report.write_folder(folder / "results", "made", [])
+    journal = write_folder(folder / "results", "made", [])
     with journal.open("w") as file:
         for number, trial in enumerate(made):
             begun = report.BEGAN + 30.0 * (number // report.AT_ONCE)

@@ -97,7 +97,7 @@ def shares(spent: Counter[str]) -> dict[str, Any]:
     """Return shares by kind, and of the twelve operators that take most."""
     whole, kinds = spent.total(), Counter[str]()
     for operator, value in spent.items():
-        kinds[kind_of(operator)] += value  # type: ignore[assignment]
+        kinds[kind_of(operator)] += value
     return {
         "kinds": {kind: value / whole for kind, value in kinds.most_common()},
         "operators": {name: value / whole for name, value in spent.most_common(12)},

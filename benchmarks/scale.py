@@ -72,7 +72,7 @@ def plan(trials: int, epochs: int) -> Plan:
 
 def searched(study: Plan, journal: Journal, optuna_url: str) -> OptunaSearcher:
     """The search of the plan's first arm, its teachers taken as trained."""
-    teachers = {pair.label: Teacher(name=pair.teacher, weights="0" * 64) for pair in study.spec.pairs}
+    teachers = {pair.label: Teacher(name=str(pair.teacher), weights="0" * 64) for pair in study.spec.pairs}
     return OptunaSearcher(
         study.search_spaces[0],
         SearchHistory(study, teachers, journal.records),

@@ -57,8 +57,8 @@ def plain_loop(path: Path, results: Path) -> None:
     plan, store = resolve(load_space(path)), RunStore(results)
     runtime = Runtime(best_device(), cache_policy=CachePolicy("off"))
     (pair,), (space,) = plan.spec.pairs, plan.search_spaces
-    state = read_teacher(Path(str(pair.weights)), pair.teacher, plan.num_classes, plan.image_size)
-    teacher = file_teacher(store, pair.teacher, state, {})
+    state = read_teacher(Path(str(pair.weights)), str(pair.teacher), plan.num_classes, plan.image_size)
+    teacher = file_teacher(store, str(pair.teacher), state, {})
     data = prepare(plan.raw, plan.data, runtime.device)
     torch.set_num_threads(plan.spec.resources.cpus_per_trial)
     search = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))

@@ -73,7 +73,7 @@ def member(rank: int, args: argparse.Namespace, workers: int, folder: str) -> No
 def curve(args: argparse.Namespace, workers: int) -> list[Metrics]:
     """The metrics of each epoch as ``workers`` processes train it."""
     with tempfile.TemporaryDirectory() as folder:
-        multiprocessing.spawn(member, args=(args, workers, folder), nprocs=workers)  # type: ignore[no-untyped-call]
+        multiprocessing.spawn(member, args=(args, workers, folder), nprocs=workers)  # type: ignore[attr-defined,no-untyped-call]
         result = RunStore(Path(folder)).run(trial(args).trial_key).result()
     assert result is not None
     history: list[Metrics] = result["history"]
