@@ -21,7 +21,7 @@ from torch import Tensor
 
 from benchmarks.machine import machine, save, seconds, summary, table
 from benchmarks.reference import decoupled_kd
-from trainables.engine.compilation import begin_graphs, compile_static, try_compile
+from trainables.engine.compilation import compile_static, try_compile
 from trainables.engine.device import best_device
 from trainables.losses import logit_loss, logit_loss_names, scale_decoupled
 
@@ -73,21 +73,11 @@ def measure(
         run()
         return run
 
-    def static(loss: Loss) -> Loss:
-        graphs = on.type == "cuda"
-        compiled = compile_static(loss, graphs=graphs)
-
-        def call(*given: Tensor) -> Tensor:
-            if graphs:
-                begin_graphs()
-            result: Tensor = compiled(*given)
-            return result
-
-        return call
-
     runs = {name: step(loss) for name, loss in losses.items()}
     for name, loss in compiled.items():
-        made = try_compile(name, partial(lambda loss: step(static(loss)), loss), print)
+        made = try_compile(
+            name, partial(lambda loss: step(compile_static(loss, graphs=on.type == "cuda")), loss), print
+        )
         runs |= {name: made} if made is not None else {}
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):

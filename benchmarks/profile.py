@@ -32,7 +32,7 @@ from trainables.engine.runtime import CachePolicy, Runtime
 
 BATCH = 64
 SIDE = 1024
-"""Of the matrices whose product is the yardstick."""
+"""Rows and columns of the matrices whose product is the yardstick."""
 
 KINDS = {
     "convolutions, gradients": ("convolution_backward",),
@@ -58,14 +58,14 @@ def kind_of(operator: str) -> str:
 
 
 def cpu_ms(function: Callable[[], Any]) -> float:
-    """Milliseconds of CPU time that a call takes, over all threads."""
+    """Return the milliseconds of CPU time that a call takes, over all threads."""
     began = time.process_time()
     function()
     return 1000 * (time.process_time() - began)
 
 
 def measure(pair: str, args: argparse.Namespace) -> dict[str, Any]:
-    """Times and shares of a pair's step, its teacher computed and its outputs remembered."""
+    """Return times and shares of a pair's step, its teacher computed and its outputs remembered."""
     on, cache = torch.device("cpu"), ProcessCache()
     raw = made.raw(max(args.steps * BATCH, made.CLASSES), made.CLASSES)
     matrix = torch.randn(SIDE, SIDE, dtype=torch.bfloat16 if args.precision == "bf16" else torch.float32)
@@ -115,7 +115,7 @@ def about(pair: str, times: list[float], products: list[float], *, live: bool) -
 
 
 def rows(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is shown of a result."""
+    """Return what is shown of a result, a row for each kind of operator."""
     shown = []
     for kind in (*KINDS, "all else"):
         row: dict[str, Any] = {result["pair"]: kind}
@@ -146,7 +146,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     made_of = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     made_of.add_argument("--pairs", nargs="+", default=["resnet32x4-resnet8x4"], metavar="TEACHER-STUDENT")
     made_of.add_argument("--steps", type=int, default=2, help="steps of a turn")

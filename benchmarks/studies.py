@@ -14,15 +14,10 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 NAME = "study"
-METRICS: tuple[str, ...] = (
-    "train/loss",
-    "train/loss_ce",
-    "train/loss_sdd",
-    "train/top1",
-    "lr",
-    "time/train_s",
+METRICS = (
+    *("train/loss", "train/loss_ce", "train/loss_sdd", "train/top1", "lr", "time/train_s"),
+    *("time/teacher_s", "time/epoch_s", "val/loss", "val/top1", "val/top5", "time/evaluate_s"),
 )
-METRICS += ("time/teacher_s", "time/epoch_s", "val/loss", "val/top1", "val/top5", "time/evaluate_s")
 """What a trial reports after an epoch."""
 
 SPACE = """

@@ -218,6 +218,7 @@ def check_space(situation: DoctorContext) -> Iterable[Finding]:
     if situation.space is None:
         return
     from study.loading import load_space
+    from study.plan.describe import describe_images
     from study.plan.resolve import resolve
     from trainables.config.serialization import ConfigError
 
@@ -228,9 +229,8 @@ def check_space(situation: DoctorContext) -> Iterable[Finding]:
     except ConfigError as error:
         yield Finding("data", "fail", str(error), "see the field of the space file that is named")
         return
-    images = f"{len(plan.raw.train_labels)} train and {len(plan.raw.test_labels)} test images"
     root = f" in {plan.data.root}" if plan.data.root else ""
-    yield Finding("data", "ok", f"{plan.data.name}{root}: {plan.num_classes} classes, {images}")
+    yield Finding("data", "ok", f"{plan.data.name}{root}: {describe_images(plan)}")
     for remark in plan.raw.remarks:
         yield Finding("data", "warn", remark, "delete what is not wanted there, or leave it: it is not read")
     if situation.read_files:

@@ -46,8 +46,7 @@ def describe_trials(plan: Plan, folder: StudyFolder | None = None) -> str:
     )
     workers = f"{wanted.workers_per_trial} workers, each " if wanted.workers_per_trial > 1 else ""
     rows.append(("resources", f"each trial: {workers}{wanted.cpus_per_trial} CPU, {devices}"))
-    images = f"{len(plan.raw.train_labels)} train and {len(plan.raw.test_labels)} test images"
-    rows.append(("data", f"{data.name}: {plan.num_classes} classes in use, {images} in all"))
+    rows.append(("data", f"{data.name}: {describe_images(plan)}"))
     rows += [("", line) for line in plan.raw.remarks]
     if plan.mixes:
         rows.append(("teachers", "run on every mixed batch: no view is seen twice, so none is remembered"))
@@ -78,3 +77,9 @@ def describe_teachers(plan: Plan, folder: StudyFolder | None) -> list[str]:
                 f"{pair.teacher}: to be trained, {planned.config.training.epochs} epochs ({planned.key})"
             )
     return list(dict.fromkeys(lines))
+
+
+def describe_images(plan: Plan) -> str:
+    """Return how many classes a study uses, and how many images there are of these and all others."""
+    images = f"{len(plan.raw.train_labels)} train and {len(plan.raw.test_labels)} test images"
+    return f"{plan.num_classes} classes in use, {images} in all"

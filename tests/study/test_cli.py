@@ -40,6 +40,7 @@ def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> Non
         ["report", "--study", "mine", "--results", "file", "--out", "file/tables"],
         ["list", "--results", "x" * 300],
         ["list", "--results", "file"],
+        ["teachers", "list", "--results", "file"],
     ],
     ids=lambda words: f"{words[0]}-{words[-1][:4]}",
 )

@@ -124,6 +124,11 @@ class Method:
         require(self.ce_weight >= 0, f"ce_weight: {self.ce_weight} is below 0")
 
     @property
+    def regions(self) -> tuple[tuple[int, ...], Pooling]:
+        """Scales and pooling of the regions that networks give; without a logit term the whole image."""
+        return (self.logit.scales, self.logit.pooling) if self.logit else ((1,), "map")
+
+    @property
     def label(self) -> str:
         """Name that tables use: CE, KD, SD-KD, SD-KD+LS, FITNET, KD+CRD, ..."""
         parts = [self.logit.label] if self.logit else []

@@ -1,7 +1,6 @@
 """Draws the random crops and flips of streamed images from (seed, epoch, index) alone.
 
-The numbers of an image are a SplitMix64 stream (Steele, Lea, Flood, OOPSLA 2014) of its own: it is drawn anew
-whoever reads the image, in whatever batch, by however many workers, and for many images at once.
+The numbers of an image come out of a counter, :mod:`trainables.data.counter`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from trainables.data.counter import drawn, seed_words
 
 LEAST_AREA = 0.08
 """Smallest share of an image that a crop shows (Szegedy et al., 2015)."""
@@ -20,10 +22,6 @@ STRETCH = 4 / 3
 
 TRIES = 10
 """How often a crop is tried before it is what fits."""
-
-_GOLDEN, _FIRST, _SECOND = (
-    np.uint64(word) for word in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
-)
 
 
 class Crops(NamedTuple):
@@ -49,10 +47,7 @@ def uniform(seed: int, epoch: int, index: NDArray[np.int64]) -> NDArray[np.float
     >>> bool((both[1] == one[0]).all())
     True
     """
-    first, second = np.random.SeedSequence((seed, epoch)).generate_state(2, np.uint64)
-    states = _mixed(index.astype(np.uint64) * _GOLDEN + first) + second
-    steps = np.arange(1, 2 * TRIES + 4, dtype=np.uint64) * _GOLDEN
-    return (_mixed(states[:, None] + steps) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return drawn(torch.tensor(index), seed_words(seed, epoch), 2 * TRIES + 3).numpy()
 
 
 def random_crops(sizes: NDArray[np.int64], draws: NDArray[np.float64], strength: float = 1.0) -> Crops:
@@ -88,10 +83,3 @@ def _largest(sizes: NDArray[np.int64], stretch: float) -> NDArray[np.int64]:
     height = np.minimum(high, np.rint(wide * stretch).astype(np.int64))
     width = np.minimum(wide, np.rint(high * stretch).astype(np.int64))
     return np.stack((height, width), axis=1)
-
-
-def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return SplitMix64's outputs for its states."""
-    words = (words ^ (words >> np.uint64(30))) * _FIRST
-    words = (words ^ (words >> np.uint64(27))) * _SECOND
-    return words ^ (words >> np.uint64(31))

@@ -6,11 +6,11 @@ that goes on, or shares its batches with others, sees what it would have seen.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from trainables.data.augment import normalise_planes, pixels_of
+from trainables.data.counter import drawn, seed_words
 from trainables.data.randaugment import OPERATIONS, RANGES, distorted
 from trainables.data.split import Batch
 
@@ -22,10 +22,6 @@ MOST_CUT = 0.5
 
 _DRAWN = 4
 """Part of the seed; those before are of :mod:`trainables.data.epoch_plan` and ``mixing``."""
-
-_GOLDEN, _FIRST, _SECOND = (
-    word - 2**64 for word in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
-)
 
 
 class StrongViews:
@@ -55,8 +51,7 @@ class StrongViews:
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Draw from (seed, epoch) from now on; both stay in one place, where a recorded step reads them."""
-        words = np.random.SeedSequence((seed, epoch, _DRAWN)).generate_state(2, np.uint64)
-        self._words.copy_(torch.from_numpy(words.view(np.int64)))
+        self._words.copy_(seed_words(seed, epoch, _DRAWN))
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Batch:
@@ -85,24 +80,3 @@ def square(draws: Tensor, images: Tensor) -> Tensor:
     far = (rows - (row * height)[:, None]).abs()[:, :, None] >= half[:, None, None]
     aside = (columns - (column * width)[:, None]).abs()[:, None, :] >= half[:, None, None]
     return ~(far | aside)[:, None]
-
-
-def drawn(index: Tensor, words: Tensor, count: int) -> Tensor:
-    """Return ``count`` numbers in [0, 1) for each of ``index`` [n]: [n,count] float64.
-
-    They are those of :func:`trainables.data.crops.uniform`, on the device, where 64 bits have a sign.
-    """
-    states = _mixed(index * _GOLDEN + words[0]) + words[1]
-    steps = torch.arange(1, count + 1, device=index.device) * _GOLDEN
-    return _shifted(_mixed(states[:, None] + steps), 11).double() * 2.0**-53
-
-
-def _mixed(word: Tensor) -> Tensor:
-    word = (word ^ _shifted(word, 30)) * _FIRST
-    word = (word ^ _shifted(word, 27)) * _SECOND
-    return word ^ _shifted(word, 31)
-
-
-def _shifted(word: Tensor, bits: int) -> Tensor:
-    """Return ``word`` moved right by ``bits``, with zeros from the left."""
-    return (word >> bits) & ((1 << (64 - bits)) - 1)

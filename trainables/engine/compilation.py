@@ -50,7 +50,7 @@ def worth_compiling(training: Training, steps: int, runtime: Runtime) -> bool:
 def compile_static(function: Callable[..., Any], *, graphs: bool = False) -> Callable[..., Any]:
     """Return ``function`` compiled for static shapes; on a GPU as CUDA graphs of its own if ``graphs``.
 
-    Each call is then begun by :func:`begin_graphs`; its results are good until the next.
+    What a call of graphs returns is good until the next call of any.
 
     Dynamo counts compiled variants by code object, and one code object serves all networks here, so its limit
     is set far above what a process keeps. The compiler gets as many processes as this one has threads: other
@@ -64,7 +64,14 @@ def compile_static(function: Callable[..., Any], *, graphs: bool = False) -> Cal
     # the compiler may think better of graphs, which it then says where nobody looks: to be refused is clearer
     options: dict[str, Any] = {"triton.cudagraphs": True, "triton.cudagraph_or_error": True} if graphs else {}
     compiled: Callable[..., Any] = torch.compile(function, dynamic=False, options=options)
-    return compiled
+    if not graphs:
+        return compiled
+
+    def begun(*given: Any) -> Any:
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        return compiled(*given)
+
+    return begun
 
 
 def compile_frozen(
@@ -87,8 +94,6 @@ def compile_frozen(
 
     @torch.no_grad()  # with gradients it would be compiled again, and not frozen
     def forward(batch: Tensor) -> T:
-        if graphs:
-            begin_graphs()
         outputs: T = compiled(batch)
         return tree_map_only(Tensor, torch.clone, outputs) if graphs else outputs
 
@@ -107,9 +112,10 @@ def record(call: Callable[[], Any], device: torch.device) -> None:
         call()
 
 
-def begin_graphs() -> None:
-    """Say that nothing which compiled CUDA graphs have given so far is read any more."""
-    torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+def black(size: int, image_size: tuple[int, int], device: torch.device) -> Tensor:
+    """Return ``size`` black images of (height, width), channels last, to compile on."""
+    images = torch.zeros(size, 3, *image_size, device=device)
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def try_compile(

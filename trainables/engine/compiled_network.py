@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from trainables.config.training import Training
 from trainables.config.trial import TrialConfig
 from trainables.data.dataset import DataSet
-from trainables.engine.compilation import begin_graphs, compile_static, record
+from trainables.engine.compilation import black, compile_static, record
 from trainables.engine.device import autocast
 from trainables.engine.head import MultiScaleHead
 from trainables.models.backbone import StageMaps
@@ -57,8 +57,6 @@ class CompiledNetwork:
 
     def __call__(self, images: Tensor) -> StageMaps:
         """Return what the head's ``maps`` does."""
-        if self.graphs:
-            begin_graphs()
         maps: StageMaps = self._run(images)
         return maps
 
@@ -73,12 +71,6 @@ def without_traces(student: nn.Module) -> Iterator[None]:
     finally:
         student.zero_grad(set_to_none=True)
         student.load_state_dict(before)
-
-
-def black(size: int, image_size: tuple[int, int], device: torch.device) -> Tensor:
-    """Return ``size`` black images of (height, width), channels last."""
-    images = torch.zeros(size, 3, *image_size, device=device)
-    return images.contiguous(memory_format=torch.channels_last)
 
 
 def network_signature(config: TrialConfig, data: DataSet, device: torch.device) -> str:

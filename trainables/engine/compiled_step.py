@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from trainables.config.training import Training
 from trainables.config.trial import TrialConfig
 from trainables.data.mixing import MixedLabels
-from trainables.engine.compilation import compile_static, try_compile, try_compile_graphs
+from trainables.engine.compilation import black, compile_static, try_compile, try_compile_graphs
 from trainables.engine.compile_artifacts import kept_artifacts
-from trainables.engine.compiled_network import CompiledNetwork, black, network_signature, without_traces
+from trainables.engine.compiled_network import CompiledNetwork, network_signature, without_traces
 from trainables.engine.criterion import Criterion
 from trainables.engine.device import autocast
 from trainables.engine.head import HeadOutputs, MultiScaleHead

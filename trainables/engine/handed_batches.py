@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.split import Batch, Split
+from trainables.engine.compilation import black
 from trainables.engine.step_table import StepTable
 
 
@@ -31,12 +32,11 @@ class HandedBatches(StepTable):
         self.batch_size = batch_size
         self._batch: Batch | None = None
         if split.device.type != "cpu":
-            images = torch.zeros(batch_size, 3, *split.image_size, device=split.device)
             numbers = (
                 torch.zeros(batch_size, dtype=torch.int64, device=split.device)
                 for _ in range(len(Batch._fields) - 1)
             )
-            self._batch = Batch(images.contiguous(memory_format=torch.channels_last), *numbers)
+            self._batch = Batch(black(batch_size, split.image_size, split.device), *numbers)
 
     def rehearse(self) -> EpochPlan:
         """Show black images in each step until :meth:`steps`; return a plan of one step."""

@@ -48,9 +48,10 @@ class FolderStorage:
     def names(self, folder: str) -> list[str]:
         """List the blobs right below ``folder``: last parts of their names, sorted, hidden ones left out."""
         with _named("list", self.root / folder):
-            if not (self.root / folder).is_dir():
+            try:
+                found = [entry.name for entry in os.scandir(self.root / folder) if entry.is_file()]
+            except FileNotFoundError:
                 return []
-            found = [entry.name for entry in os.scandir(self.root / folder) if entry.is_file()]
             return sorted(name for name in found if not name.startswith("."))
 
     def delete(self, name: str) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trainables.config.training import Training
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.split import Split
-from trainables.engine.compilation import compile_frozen
+from trainables.engine.compilation import black, compile_frozen
 from trainables.engine.device import autocast
 from trainables.models.backbone import StageMaps
 from trainables.models.multiscale import region_logits
@@ -78,5 +78,4 @@ def chunk_forward(
 
     if not compiled:
         return torch.no_grad()(forward)
-    images = torch.zeros(CHUNK, 3, *size, device=device).contiguous(memory_format=torch.channels_last)
-    return compile_frozen(forward, images, graphs=graphs)
+    return compile_frozen(forward, black(CHUNK, size, device), graphs=graphs)

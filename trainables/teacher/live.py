@@ -10,7 +10,7 @@ from torch import Tensor
 from trainables.config.training import Training
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.split import Batch, Split
-from trainables.engine.compilation import compile_frozen, try_compile_graphs
+from trainables.engine.compilation import black, compile_frozen, try_compile_graphs
 from trainables.engine.compile_artifacts import kept_artifacts
 from trainables.engine.device import autocast
 from trainables.engine.head import HeadOutputs, MultiScaleHead
@@ -105,8 +105,7 @@ def compiled_forward(
     fixed = (head.scales, head.pooling, head.features, training.precision, training.batch_size, *form)
 
     def make(graphs: bool) -> TeacherForward:
-        images = torch.zeros(training.batch_size, 3, *data.image_size, device=device)
-        images = images.contiguous(memory_format=torch.channels_last)
+        images = black(training.batch_size, data.image_size, device)
         about = (teacher, data.num_classes, *fixed, graphs)
         with kept_artifacts(f"live teacher {about}", inputs.store, runtime):
             return compile_frozen(forward_pass(head, training, device), images, graphs=graphs)

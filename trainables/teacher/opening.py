@@ -62,9 +62,8 @@ def open_teacher(
         graphs: whether those of a live teacher, compiled, become CUDA graphs of their own.
     """
     config, split, device = inputs.config, inputs.data.all, runtime.device
-    term = config.method.logit
     maps = config.method.maps if config.method.features else None
-    scales, pooling = (term.scales, term.pooling) if term else ((1,), "map")
+    scales, pooling = config.method.regions
     if maps is not None or config.training.mixes:
         return live_teacher(network, inputs, runtime, maps=maps, compiled=compiled, graphs=graphs)
     assert config.teacher is not None
@@ -94,8 +93,7 @@ def live_teacher(
     graphs: bool = False,
 ) -> LiveTeacher:
     """Return the teacher ``network``, to be run on each batch: its regions, and ``maps`` of that kind."""
-    term = inputs.config.method.logit
-    scales, pooling = (term.scales, term.pooling) if term else ((1,), "map")
+    scales, pooling = inputs.config.method.regions
     head = MultiScaleHead(network, scales, features=maps, full_precision=True, pooling=pooling)
     forward = compiled_forward(head, inputs, runtime, graphs=graphs) if compiled else None
     return LiveTeacher(head, inputs.config.training, runtime.device, forward)

@@ -70,7 +70,7 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     torch.manual_seed(epoch_seed(config.seed, 0))  # loading a teacher draws numbers, keeping one does not
     smoothing = config.training.label_smoothing
     criterion = Criterion(config.method, *shapes, images=split.index, label_smoothing=smoothing)
-    scales, pooling = (term.scales, term.pooling) if term else ((1,), "map")
+    scales, pooling = config.method.regions
     head = MultiScaleHead(student, scales, features=maps, pooling=pooling)
     head.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     step = None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
 from trainables.data.augment import pixels_of
-from trainables.data.crops import uniform
 from trainables.data.dataset import DataSet
 from trainables.data.split import Batch
-from trainables.data.strong_view import MOST_CUT, StrongViews, drawn, square
+from trainables.data.strong_view import MOST_CUT, StrongViews, square
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +18,6 @@ def views(digits: DataSet) -> StrongViews:
 
 def batch_of(data: DataSet, size: int = 50) -> Batch:
     return next(data.train.batches(size, epoch=1, seed=0))
-
-
-def test_numbers_are_those_of_the_host() -> None:
-    index = np.array([0, 1, 7, 49_999, 1_281_166])
-    words = np.random.SeedSequence((3, 5)).generate_state(2, np.uint64).view(np.int64)
-    found = drawn(torch.from_numpy(index), torch.from_numpy(words), 23)
-    np.testing.assert_array_equal(found.numpy(), uniform(3, 5, index))
 
 
 def test_a_view_depends_on_seed_epoch_and_image_alone(digits: DataSet, views: StrongViews) -> None:
