@@ -35,7 +35,7 @@ JSON, times in seconds, values in percent:
   mended: [{key, text}]: damaged checkpoints, lost processes and the like, of trials that went on
   best: [{search, trial, paper: the paper's configuration of the same pair or null}], one a search
   budget: {NAME: {used, limit, left}}
-  epochs_per_second, seconds_left (null where nothing runs)
+  epochs_per_second, seconds_left (of the teachers alone while they train; null where nothing runs)
   time: {devices, total_s, train_s, teacher_s, evaluate_s, compile_s, idle_s, utilisation}
 """
 
@@ -74,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 def describe(now: StudyStatus) -> str:
     """Write where the study stands, one fact a line."""
+    from study.monitoring.eta import left_of
     from study.monitoring.labels import duration
 
     rows: list[tuple[str, str]] = [("study", f"{now.study}, {_state(now)}")]
@@ -95,7 +96,8 @@ def describe(now: StudyStatus) -> str:
             )
     if now.seconds_left is not None:
         speed = f"{now.epochs_per_second:.2g} epochs/s"
-        rows.append(("time", f"about {duration(now.seconds_left)} left at {speed}"))
+        left = left_of(now.stage.name if now.stage else "")
+        rows.append(("time", f"about {duration(now.seconds_left)} {left} at {speed}"))
     if now.time.total_s:
         rows.append(("devices", _devices(now)))
     names = [name if index == 0 or rows[index - 1][0] != name else "" for index, (name, _) in enumerate(rows)]

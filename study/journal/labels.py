@@ -8,6 +8,11 @@ SAID = ("base", "scales", "alpha", "beta")
 """Knobs that the line names for every method, searched or not."""
 
 
+def seed(record: TrialRecord) -> str:
+    """Write the seed of a trial where those of other seeds stand beside it, else nothing."""
+    return f"seed {record.trial.seed}" if record.stage == "confirm" else ""
+
+
 def settings(record: TrialRecord) -> str:
     """Write the method of a trial with the knobs that matter, in one line."""
     logit, usual = record.trial.method.logit, [record.method]

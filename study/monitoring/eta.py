@@ -9,16 +9,30 @@ from study.plan.expected import ExpectedTrials
 
 SPEED_WINDOW_S = 60.0
 FEWEST = 10
+TEACHERS = "teachers"
+
+
+def left_of(stage: str) -> str:
+    """Name what the epochs left are of: in the stage of teachers these alone, afterwards the study.
+
+    >>> left_of("teachers"), left_of("search")
+    ('left of the teachers', 'left')
+    """
+    return "left of the teachers" if stage == TEACHERS else "left"
 
 
 def epochs_left(
     expected: ExpectedTrials, left: Mapping[str, int], stage: str, usual: float | None, running: int
 ) -> float:
-    """Count the epochs still to come.
+    """Count the epochs still to come of the networks that train now.
+
+    While teachers train those are theirs alone: a student's epoch may take a tenth of a teacher's.
 
     >>> expected = ExpectedTrials(epochs={"search": 240}, trials={"search": 10})
     >>> epochs_left(expected, {"search": 2}, "search", usual=60.0, running=20)
     100.0
+    >>> epochs_left(expected, {"teachers": 1, "search": 2}, "teachers", usual=None, running=0)
+    1.0
 
     Args:
         left: trials of each stage that have not ended.
@@ -28,6 +42,8 @@ def epochs_left(
     """
     todo = 0.0
     for name, trials in left.items():
+        if (name == TEACHERS) != (stage == TEACHERS):
+            continue
         whole = expected.epochs.get(name, 1)
         todo += trials * (min(usual, whole) if usual and name == stage else whole)
     return max(todo - running, 0.0)

@@ -17,7 +17,7 @@ from study.journal.metrics_reader import ARRIVED, read_curves
 from study.journal.notes import LaunchNote, Note, StageNote, last_launch
 from study.journal.record import TrialRecord, TrialStatus
 from study.monitoring.device_time import SPENT
-from study.monitoring.eta import epochs_left, speed
+from study.monitoring.eta import TEACHERS, epochs_left, speed
 from study.plan.expected import ExpectedTrials
 from study.plan.study_file import StudyFile
 from study.plan.trial import StageName
@@ -150,7 +150,7 @@ class StudyOverview:
 
     def trial(self, number: int) -> TrialOverview:
         """Describe one trial by its index among :attr:`records`."""
-        from study.journal.labels import settings
+        from study.journal.labels import seed, settings
 
         record, value = self.records[number], float(self.values[number])
         return TrialOverview(
@@ -160,7 +160,7 @@ class StudyOverview:
             method=record.method,
             role=record.role,
             status=record.status if self.alive or record.status != "running" else "interrupted",
-            settings=settings(record),
+            settings=" ".join(filter(None, [settings(record), seed(record)])),
             epoch=int(self.curves.lengths[number]),
             epochs=record.trial.training.epochs,
             value=None if np.isnan(value) else value,
@@ -218,8 +218,9 @@ class StudyOverview:
 
     @cached_property
     def arrivals(self) -> list[float]:
-        """Times at which reports of the last launch came, seconds since 1970, sorted."""
-        since = self.launch[0].time if self.launch else np.inf
+        """Times of the last launch's reports, seconds since 1970, sorted; once students train, of them."""
+        students = [note.time for note in self.stages if note.stage != TEACHERS]
+        since = [*students, *(note.time for note in self.launch), np.inf][0]
         times = self.curves.column(ARRIVED)
         return [float(when) for when in np.sort(times[times >= since])]
 
@@ -230,7 +231,7 @@ class StudyOverview:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the study is done, guessed as the live view does; None while there is no speed."""
+        """Seconds until the study, or its teachers, are done, as the live view says; None without a speed."""
         stages = {note.stage: note for note in self.stages}
         if self.speed <= 0 or self.stage is None:
             return None

@@ -13,10 +13,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from study.journal.labels import settings
+from study.journal.labels import seed, settings
 from study.journal.record import TrialRecord
 from study.journal.recorder import TrialObserver
-from study.monitoring.eta import epochs_left, recent, speed
+from study.monitoring.eta import TEACHERS, epochs_left, left_of, recent, speed
 from study.monitoring.labels import duration
 from study.plan.expected import ExpectedTrials
 from study.plan.trial import StageName
@@ -80,6 +80,8 @@ class ProgressDisplay(TrialObserver):
 
     def stage(self, name: StageName, total: int, left: int) -> None:
         """Show a stage that begins, count its trials anew, and look at what earlier launches found."""
+        if self.stage_name == TEACHERS:
+            self._arrivals = []  # epochs of other networks
         self.stage_name, self.total, self.left = name, total, left
         self.trials[name] = left
         earlier = [record for record in self._records.values() if record.stage == name]
@@ -132,7 +134,7 @@ class ProgressDisplay(TrialObserver):
             names = (self.metric, "test/top1")
             values = [f"{name} {record.final[name]:.2f}" for name in names if name in record.final]
             said = [
-                f"{record.stage} {record.pair} {settings(record)}",
+                " ".join(filter(None, [record.stage, record.pair, settings(record), seed(record)])),
                 f"{len(record.history)} epochs",
                 *values,
             ]
@@ -148,7 +150,7 @@ class ProgressDisplay(TrialObserver):
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the study is done, guessed from the epochs left; None before there is a speed."""
+        """Seconds until the study, or its teachers, are done, by the epochs left; None without a speed."""
         fast = self.epochs_per_second
         if fast <= 0:
             return None
@@ -171,7 +173,9 @@ class ProgressDisplay(TrialObserver):
             rows.append(("best", f"{value}: {self.best.pair} {settings(self.best)}"))
         left = self.seconds_left
         fast = f"{self.epochs_per_second:.2f} epochs/s"
-        rows.append(("speed", fast if left is None else f"{fast}, about {duration(left)} left"))
+        if left is not None:
+            fast += f", about {duration(left)} {left_of(self.stage_name)}"
+        rows.append(("speed", fast))
         return rows
 
     def _line(self) -> None:
@@ -188,5 +192,5 @@ class ProgressDisplay(TrialObserver):
             value = record.final.get(self.metric)
             done = f"  epoch {len(record.history)}/{record.trial.training.epochs}"
             now = "" if value is None else f"  {value:.2f}"
-            table.add_row(done, Text(f"{record.pair} {settings(record)}{now}"))
+            table.add_row(done, Text(f"{record.pair} {settings(record)} {seed(record)}{now}"))
         return Group(Text(f"{self.name}", style="bold"), table)

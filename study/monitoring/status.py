@@ -33,7 +33,8 @@ class StudyStatus:
 
     Attributes:
         last_activity: of the journal, seconds since 1970.
-        seconds_left: a guess; None where nothing runs, or nothing was reported yet.
+        seconds_left: a guess; while teachers train, of their stage alone; None where nothing runs, or nothing
+            was reported yet.
         mended: what went wrong in trials that went on all the same.
         budget: used, limit and what is left of everything that ends the search, by name.
     """

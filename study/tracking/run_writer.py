@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from study.journal.labels import settings
+from study.journal.labels import seed, settings
 from study.journal.record import TrialRecord
 from study.tracking.model_registry import register
 from study.tracking.provenance import log_data, source_tags
@@ -140,6 +140,5 @@ def run_name(record: TrialRecord) -> str:
     'CE seed 2 vgg13-vgg8 confirm baseline 012345'
     """
     role = "" if record.role == "best" else record.role
-    seed = f"seed {record.trial.seed}" if record.stage == "confirm" else ""
     method = settings(record).replace("alpha ", "α ").replace("beta ", "β ")
-    return " ".join(filter(None, [method, seed, record.pair, record.stage, role, record.key[:6]]))
+    return " ".join(filter(None, [method, seed(record), record.pair, record.stage, role, record.key[:6]]))

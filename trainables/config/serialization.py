@@ -120,7 +120,8 @@ def convert(hint: Any, value: Any, path: str) -> Any:
         raise ConfigError(f"{path}: {_shown(value)} is not one of {allowed}")
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{path}: expected a list, got {_shown(value)}")
+            alone = isinstance(args[0], type) and isinstance(value, args[0])
+            raise ConfigError(f"{path}: expected a list, got {_shown(value)}{' (put it into [ ])' * alone}")
         return tuple(convert(args[0], item, f"{path}.{index}") for index, item in enumerate(value))
     if origin in (dict, Mapping):
         if not isinstance(value, Mapping):

@@ -286,6 +286,11 @@ def trained(**training: Any) -> dict[str, Any]:
     return {"pairs": (Pair("resnet20", "resnet8", training=training),)}
 
 
+def test_one_alone_is_told_to_be_put_into_a_list() -> None:
+    with pytest.raises(ConfigError, match=r"^pairs: expected a list, got Pair\(.* \(put it into \[ \]\)$"):
+        plan(pairs=Pair("vgg13", "vgg8"))
+
+
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [
