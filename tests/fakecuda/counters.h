@@ -7,8 +7,10 @@ enum Counter {
     GRAPH_LAUNCHES,   // graphs put into a stream
     CAPTURES,         // graphs captured
     TO_DEVICE,        // copies from the host
+    ASIDE,            // of these, in a stream other than the default one
     TO_HOST,          // copies to the host
     ON_DEVICE,        // copies within the device
+    STREAM_WAITS,     // waits of a stream for what another one has done
     SYNCHRONISATIONS, // waits of the host for the device
     ALLOCATIONS,      // blocks taken of the device's memory
     COUNTERS

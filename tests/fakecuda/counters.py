@@ -13,8 +13,10 @@ NAMES = (
     "graph_launches",
     "captures",
     "to_device",
+    "aside",
     "to_host",
     "on_device",
+    "stream_waits",
     "synchronisations",
     "allocations",
 )
@@ -53,8 +55,10 @@ class Counted:
     graph_launches: int
     captures: int
     to_device: int
+    aside: int
     to_host: int
     on_device: int
+    stream_waits: int
     synchronisations: int
     allocations: int
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tests.fakecuda.counters import Counted
+from tests.fakecuda.counters import Counted, memory
 from tests.fakecuda.engines import GPU, engine, inputs, runtime, train
+from trainables.data.copy_stream import CopyStream
 from trainables.data.staging import DeviceStaging
 from trainables.engine.runtime import CachePolicy
 from trainables.teacher.cache_memory import ViewMemory
@@ -20,7 +21,8 @@ ENTRY = 16 * 100 * 2
 def finished(count: int) -> Counted:
     """What finishing a batch of so many crops asks for."""
     statistics = torch.ones(3, device=GPU)
-    batches = [DeviceStaging(count, 64, 32, statistics, statistics) for _ in range(2)]
+    copies = CopyStream(GPU)
+    batches = [DeviceStaging(copies, count, 64, 32, statistics, statistics) for _ in range(2)]
     for batch in batches:
         for row in range(count):
             batch.put(row, np.zeros((40 + row % 20, 50, 3), np.uint8), flip=row % 2 == 0)
@@ -34,6 +36,7 @@ def test_crops_are_finished_all_at_once() -> None:
     few, many = finished(4), finished(64)
     assert many.launches == few.launches
     assert many.to_device == few.to_device == 2
+    assert many.aside == many.stream_waits == 2
     assert many.synchronisations == 0
 
 
@@ -62,7 +65,17 @@ def test_the_next_window_is_read_ahead_without_a_wait_for_the_device() -> None:
         with Counted() as counted:
             train(built, of.data)
         assert views.computed == 0
+        assert counted.aside == counted.stream_waits == -(-steps // 64)
         return counted
 
     few, many = second_epoch(60), second_epoch(80)  # one window, and two
     assert many.synchronisations == few.synchronisations
+
+
+def test_what_was_copied_aside_is_given_up_in_time() -> None:
+    copies, rows = CopyStream(GPU), torch.ones(1 << 20).pin_memory()
+    copies.copy(rows)
+    before = memory()
+    for _ in range(50):
+        copies.copy(rows)
+    assert memory() - before <= 8 * rows.nbytes

@@ -241,7 +241,10 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
     return cudaSuccess;
 }
 cudaError_t cudaMemcpy(void* to, const void* from, size_t size, enum cudaMemcpyKind) { return copy(to, from, size); }
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size, enum cudaMemcpyKind, cudaStream_t) { return copy(to, from, size); }
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size, enum cudaMemcpyKind, cudaStream_t stream) {
+    if (stream && device_memory().holds(to) && !device_memory().holds(from)) fakecuda_count(ASIDE);
+    return copy(to, from, size);
+}
 cudaError_t cudaMemcpyPeerAsync(void* to, int, const void* from, int, size_t size, cudaStream_t) { return copy(to, from, size); }
 cudaError_t cudaMemset(void* start, int value, size_t size) { std::memset(start, value, size); return cudaSuccess; }
 cudaError_t cudaMemsetAsync(void* start, int value, size_t size, cudaStream_t) { return capturing ? cudaSuccess : cudaMemset(start, value, size); }
@@ -250,6 +253,7 @@ cudaError_t cudaMemsetAsync(void* start, int value, size_t size, cudaStream_t) {
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { *stream = cudaStream_t(handle()); return cudaSuccess; }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return cudaStreamCreate(stream); }
 cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned, int) { return cudaStreamCreate(stream); }
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { fakecuda_count(STREAM_WAITS); return cudaSuccess; }
 cudaError_t cudaStreamSynchronize(cudaStream_t) { return synchronise(); }
 cudaError_t cudaStreamGetPriority(cudaStream_t, int* priority) { *priority = 0; return cudaSuccess; }
 cudaError_t cudaEventCreate(cudaEvent_t* event) { *event = cudaEvent_t(new timespec{}); return cudaSuccess; }

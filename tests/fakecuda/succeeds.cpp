@@ -6,7 +6,7 @@ extern "C" {
 SUCCEEDS(cudaFuncSetAttribute) SUCCEEDS(cudaKernelSetAttributeForDevice) SUCCEEDS(cudaDeviceEnablePeerAccess)
 SUCCEEDS(cudaGetLastError) SUCCEEDS(cudaPeekAtLastError) SUCCEEDS(cudaHostRegister) SUCCEEDS(cudaHostUnregister)
 SUCCEEDS(cudaMemcpy2DAsync) SUCCEEDS(cudaMemcpyToSymbol) SUCCEEDS(cudaStreamDestroy) SUCCEEDS(cudaStreamQuery)
-SUCCEEDS(cudaStreamWaitEvent) SUCCEEDS(cudaEventQuery) SUCCEEDS(cudaThreadExchangeStreamCaptureMode)
+SUCCEEDS(cudaEventQuery) SUCCEEDS(cudaThreadExchangeStreamCaptureMode)
 SUCCEEDS(cudaStreamUpdateCaptureDependencies) SUCCEEDS(cudaGraphDestroy) SUCCEEDS(cudaGraphExecDestroy)
 SUCCEEDS(cudaGraphRetainUserObject) SUCCEEDS(cudaUserObjectRelease) SUCCEEDS(cudaProfilerStart)
 SUCCEEDS(cudaProfilerStop) SUCCEEDS(cudaMemPoolSetAttribute) SUCCEEDS(cudaMemPoolGetAttribute)

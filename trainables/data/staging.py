@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainables.data.augment import normalise_planes
+from trainables.data.copy_stream import CopyStream
 from trainables.data.resampling import resized, resized_batch
 
 
@@ -60,12 +61,16 @@ class DeviceStaging:
     """Carries crops to a device in one copy, and finishes them there.
 
     Args:
+        copies: to the device.
         room: pixels of a side of what a crop may be; a larger one is resized on the host.
         mean, std: [3] on the device.
     """
 
-    def __init__(self, count: int, room: int, size: int, mean: Tensor, std: Tensor) -> None:
+    def __init__(
+        self, copies: CopyStream, count: int, room: int, size: int, mean: Tensor, std: Tensor
+    ) -> None:
         self.size, self._mean, self._std = size, mean, std
+        self._copies = copies
         pinned = mean.device.type == "cuda"
         self._pixels = torch.empty(count, room, room, 3, dtype=torch.uint8, pin_memory=pinned)
         self._about = torch.zeros(count, 3, dtype=torch.int64, pin_memory=pinned)
@@ -82,8 +87,7 @@ class DeviceStaging:
     def images(self) -> Tensor:
         """Return the batch as :class:`Staging` says."""
         height, width = self._host_about[:, :2].max(0).tolist()
-        device = self._mean.device
-        pixels = self._pixels.to(device, non_blocking=True)[:, :height, :width]
-        about = self._about.to(device, non_blocking=True)
+        pixels = self._copies.copy(self._pixels)[:, :height, :width]
+        about = self._copies.copy(self._about)
         planes = resized_batch(pixels, about[:, :2], about[:, 2] == 1, self.size)
         return normalise_planes(planes, self._mean, self._std)

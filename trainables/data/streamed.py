@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainables.config.data import Data
+from trainables.data.copy_stream import CopyStream
 from trainables.data.crops import random_crops, uniform
 from trainables.data.decoding import ReadPixels, pixel_reader
 from trainables.data.epoch_plan import EpochPlan
@@ -57,6 +58,7 @@ class ImageReader:
     ) -> None:
         self.read, self.keys, self.views, self.mean, self.std = read, keys, views, mean, std
         self.threads, self.workers, self.strength = threads, workers, strength
+        self._copies = CopyStream(mean.device)
 
     def batches(self, index: NDArray[np.int64], sizes: list[int], seeds: Seeds) -> Iterator[Tensor]:
         """Yield the images at raw positions ``index`` [n], in batches of ``sizes``, on the device."""
@@ -84,7 +86,7 @@ class ImageReader:
         count, size = len(positions), self.views.size
         batch: Staging
         if self.mean.device.type == "cuda":
-            batch = DeviceStaging(count, size * (2 if seeds else 1), size, self.mean, self.std)
+            batch = DeviceStaging(self._copies, count, size * (2 if seeds else 1), size, self.mean, self.std)
         else:
             batch = HostStaging(count, size, self.mean, self.std)
         starts = range(0, len(positions), TASK)

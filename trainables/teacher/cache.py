@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from trainables.config.scales import region_count
+from trainables.data.copy_stream import CopyStream
 from trainables.engine.stopwatch import Stopwatch
 from trainables.models.multiscale import regions_from_cells
 from trainables.teacher.cache_files import CacheBackend
@@ -148,6 +149,7 @@ class TeacherCache:
         self.backends = backends
         self.watch = Stopwatch(device)
         self.computed = 0
+        self._copies = CopyStream(device)
 
     def cells(self, slots: Slots, images: Tensor | None = None) -> Tensor:
         """Return outputs [n, cells, K] in float16 of ``slots`` [n]; what is missing is computed and kept.
@@ -193,7 +195,7 @@ class TeacherCache:
         self, cells: Tensor, at: Slots, slots: Slots, values: Tensor, backends: Sequence[CacheBackend]
     ) -> None:
         """Put ``values`` [m, cells, K] at rows ``at`` [m] of ``cells``, and keep them in ``backends``."""
-        values = values.to(self.device, non_blocking=True)
+        values = self._copies.copy(values)
         cells[self._on_device(at)] = values
         for backend in backends:
             backend.write(slots[at], values)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from trainables.data.augment import normalise_planes
+from trainables.data.copy_stream import CopyStream
 from trainables.data.raw import IMAGENET_MEAN, IMAGENET_STD
 from trainables.data.resampling import resized
 from trainables.data.staging import DeviceStaging, HostStaging, Staging
@@ -34,7 +35,7 @@ def test_the_host_resizes_mirrors_and_normalises_as_is_done_for_whole_batches() 
 
 def test_a_device_shows_the_same_within_a_level() -> None:
     host = filled(HostStaging(len(CROPS), SIZE, MEAN, STD))
-    device = filled(DeviceStaging(len(CROPS), 2 * SIZE, SIZE, MEAN, STD))
+    device = filled(DeviceStaging(CopyStream(MEAN.device), len(CROPS), 2 * SIZE, SIZE, MEAN, STD))
     levels = (host - device) * STD[:, None, None] * 255
     assert levels.abs().max() < 1.01
     assert torch.equal(device[[0, 3, 4]], host[[0, 3, 4]])  # no resizing, and too large for the device
