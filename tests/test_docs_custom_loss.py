@@ -12,6 +12,7 @@ import torch
 from study.loading import load_space
 from study.plan.plan import Plan
 from study.plan.resolve import resolve
+from study.spec.distillation import Distillation
 from trainables.data import prepare
 from trainables.engine.runtime import Runtime
 from trainables.models import build
@@ -35,6 +36,7 @@ def test_the_pages_loss_is_searched_and_decoupled(plan: Plan) -> None:
     (space,) = plan.search_spaces
     names = [name for name, _, _ in space.method.domains()]
     assert names == ["base", "alpha", "logit_mse.temperature"]
+    assert isinstance(space.method, Distillation)
     chosen = space.method.with_values({"base": "logit_mse", "alpha": 1.0, "logit_mse.temperature": 3.0})
     assert chosen.method().label == "SD-LOGIT_MSE"
     alone = dataclasses.replace(space.method, base="logit_mse").at_paper()
@@ -49,6 +51,7 @@ def test_the_pages_loss_trains(plan: Plan, tmp_path: Path) -> None:
     weights = build(pair.teacher, plan.num_classes).state_dict()
     teacher = file_teacher(store, pair.teacher, weights, {})
     values = {"base": "logit_mse", "alpha": 1.0, "logit_mse.temperature": 3.0}
+    assert isinstance(space.method, Distillation)
     planned = plan.search_trial(space, pair, space.method.with_values(values), teacher)
     assert planned.config.method.logit is not None
     assert planned.config.method.logit.decoupled

@@ -9,6 +9,7 @@ import torch
 
 from study.loading import load_space
 from study.plan.resolve import resolve
+from study.spec.distillation import Distillation
 from tests.trainables.data.conftest import save
 from trainables.data import prepare
 from trainables.engine.runtime import Runtime
@@ -38,6 +39,7 @@ def test_the_page_distils_on_a_folder(tmp_path: Path) -> None:
     store, pair = RunStore(tmp_path / "store"), plan.spec.pairs[0]
     teacher = file_teacher(store, pair.teacher, build(pair.teacher, 2).state_dict(), {})
     (space,) = plan.search_spaces
+    assert isinstance(space.method, Distillation)
     planned = plan.search_trial(space, pair, space.method.with_values({"beta": 4.0}), teacher)
     result = run_trial(
         planned.config,

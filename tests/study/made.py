@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from study.journal.record import MetricHistory, TrialRecord
-from study.spec.methods import DKD, KD, NKD, SDD, Distillation, Supervised
+from study.spec.distillation import Distillation
+from study.spec.methods import DKD, KD, NKD, SDD, Supervised
 from study.spec.published import PaperCase
 from trainables.config import Data, Teacher, Training, TrialConfig
 

@@ -10,7 +10,8 @@ import pytest
 from scipy.stats import ttest_ind
 
 from study.journal.record import TrialRecord
-from study.spec.methods import KD, SDD, Distillation
+from study.spec.distillation import Distillation
+from study.spec.methods import KD, SDD
 from tests.study.commands.conftest import Command
 from tests.study.made import config, confirmed, record, search, write_folder
 

@@ -91,7 +91,7 @@ def test_a_study_is_watched_steered_stopped_and_gone_on_with(
     config = plan.fixed_config(pair, method, teacher)
     assert config.trial_key == pinned["trial"]
     known = {item.key for item in records.values() if item.stage == "confirm"}
-    assert {job.key for job in plan.confirm_jobs(config, pair.label, "best")} <= known
+    assert {trial.key for trial in plan.confirm_trials(config, pair.label, "best")} <= known
     again = subprocess.run(
         [sys.executable, "-m", "study.cli", "compare", "small", "small2", *map(str, where), "--json"],
         env=environment(),

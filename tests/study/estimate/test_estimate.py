@@ -20,7 +20,7 @@ from study.plan.expected import ExpectedTrials
 from study.plan.plan import Plan
 from study.plan.resolve import resolved
 from study.spec.study import ASHA, HyperBand, Median, Pair
-from trainables.config.trial import Training
+from trainables.config.training import Training
 from trainables.data.raw import StreamedViews
 from trainables.storage.run_store import RunStore
 

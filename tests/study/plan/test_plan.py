@@ -13,6 +13,7 @@ from study.loading import load_space
 from study.plan.checks import check_augmentation
 from study.plan.plan import Plan
 from study.plan.resolve import resolve
+from study.spec.distillation import Distillation
 from trainables.config import ConfigError, Teacher
 from trainables.data.raw import CropFlipViews, StreamedViews
 
@@ -79,22 +80,24 @@ def test_confirmed_runs_use_all_of_train_and_read_the_test_split_once(space: Wri
 
 def test_the_papers_configuration_is_known_as_such(space: Write) -> None:
     found = plan(space())
-    space, pair = found.search_spaces[0], found.spec.pairs[0]
-    paper = found.fixed_config(pair, space.method, TEACHER)
+    searched, pair = found.search_spaces[0], found.spec.pairs[0]
+    method = searched.method
+    assert isinstance(method, Distillation)
+    paper = found.fixed_config(pair, method, TEACHER)
     assert paper.method.logit is not None
     assert (paper.method.logit.scales, paper.method.logit.complementary_weight) == ((1, 2, 4), 2.0)
     assert (
         found.search_trial(
-            space,
+            searched,
             pair,
-            space.method.with_values({"base": "kd", "alpha": paper.method.logit.alpha, "scales": (1, 2, 4)}),
+            method.with_values({"base": "kd", "alpha": paper.method.logit.alpha, "scales": (1, 2, 4)}),
             TEACHER,
         ).role
         == "paper"
     )
     assert (
         found.search_trial(
-            space, pair, space.method.with_values({"base": "kd", "alpha": 0.5, "scales": (1, 2, 4)}), TEACHER
+            searched, pair, method.with_values({"base": "kd", "alpha": 0.5, "scales": (1, 2, 4)}), TEACHER
         ).role
         == ""
     )

@@ -12,7 +12,8 @@ from study.results.frames import from_records
 from study.results.seed_groups import confirmed as groups
 from study.results.statistics import detectable, holm, paired, pooled_std, welch
 from study.results.verdicts import LEVEL, least_p, open_settings, verdicts
-from study.spec.methods import DKD, KD, SDD, Distillation
+from study.spec.distillation import Distillation
+from study.spec.methods import DKD, KD, SDD
 from study.spec.study import Confirm
 from tests.study.made import PAIR, confirmed
 

@@ -13,7 +13,7 @@ from study.errors import SpecError
 from study.loading import load_space
 from study.plan.plan import Plan
 from study.plan.resolve import resolve
-from study.spec.methods import Distillation
+from study.spec.distillation import Distillation
 from study.spec.published import PaperCase
 from tests.study.conftest import SPACE
 from tests.study.driving import TEACHER, Driven, keys

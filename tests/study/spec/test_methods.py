@@ -165,7 +165,9 @@ def test_turning_what_networks_show_changes_the_loss(method: Distillation) -> No
             for network in networks
         )
         shapes = [feature_shapes(network, 28, turned.maps) for network in networks]
-        terms = Criterion(turned, *shapes, torch.arange(IMAGES))(student, teacher, target, target, epoch=1)
+        terms = Criterion(turned, *shapes, images=torch.arange(IMAGES))(
+            student, teacher, target, target, epoch=1
+        )
         losses.append(float(sum(terms.values()).detach()))  # type: ignore[union-attr]
     assert losses[0] != pytest.approx(losses[1], rel=1e-3)
 

@@ -195,7 +195,7 @@ def test_at_paper_sets_every_domain_to_the_published_value() -> None:
 
 
 def test_every_exception_names_its_source() -> None:
-    rows = [*paper.EXCEPTIONS, *paper.BASE_LOSSES.values(), *paper.STANDARDIZED.values()]
+    rows: list[Any] = [*paper.EXCEPTIONS, *paper.BASE_LOSSES.values(), *paper.STANDARDIZED.values()]
     assert all(row.source for row in rows)
     of_paper = [row for row in paper.EXCEPTIONS if row.base in paper.PAPER_BASES]
     assert all(row.source.startswith(("P ", "R ", "M ")) for row in of_paper)

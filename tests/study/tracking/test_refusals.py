@@ -11,7 +11,7 @@ import pytest
 
 from study.tracking.client import connect
 from study.tracking.refusals import deleted, refusal, schema_fault, schema_revisions
-from study.tracking.run_writer import StudyOutcome
+from study.tracking.study_run import StudyOutcome
 from study.tracking.uploader import MlflowUploader
 from study.workspace.folder import StudyFolder
 from tests.study.tracking.test_uploader import record

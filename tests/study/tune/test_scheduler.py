@@ -116,4 +116,4 @@ def test_a_process_that_dies_between_two_trials_costs_one_loss_and_no_trial(
     assert (tmp_path / "died").exists()
     assert heard.told == ["complete", "recover", "complete", "complete"]
     assert sorted(heard.left.values()) == [2, 3, 3], "one process was lost, once"
-    assert [result.metrics["reports"] for result in found] == [2, 2, 2]
+    assert [result.metrics["reports"] for result in found] == [2, 2, 2]  # type: ignore[attr-defined]

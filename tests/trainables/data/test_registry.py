@@ -85,4 +85,4 @@ def test_names_are_sorted_and_unknown_attributes_are_refused() -> None:
     assert list(sets.names()) == sorted(sets.names())
     assert {"cifar100", "cub200", "imagenet", "packed", "cluttered_digits"} <= set(sets.names())
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = sets.nothing
+        _ = sets.nothing  # type: ignore[attr-defined]

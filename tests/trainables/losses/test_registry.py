@@ -152,4 +152,4 @@ def test_every_public_name_is_there() -> None:
         assert getattr(losses, name) is not None
     assert set(losses.__all__) <= set(dir(losses))
     with pytest.raises(AttributeError, match="no attribute 'scale_coupled'"):
-        losses.scale_coupled  # noqa: B018
+        losses.scale_coupled  # type: ignore[attr-defined]  # noqa: B018

@@ -112,7 +112,7 @@ def test_a_damaged_file_in_the_cache_is_named(tmp_path: Path) -> None:
 
 
 def test_a_teacher_has_the_published_classes_and_the_images_size(tmp_path: Path) -> None:
-    from timm.layers import resample_abs_pos_embed
+    from timm.layers import resample_abs_pos_embed  # type: ignore[attr-defined]
 
     state = timm_file(tmp_path)
     fitted = published_teacher(VIT, "published", 1000, 96)
@@ -134,7 +134,7 @@ def test_a_weight_file_of_another_image_size_is_read_alike(tmp_path: Path) -> No
 
 
 def test_torchvisions_positions_are_resized_as_timm_does() -> None:
-    from timm.layers import resample_abs_pos_embed
+    from timm.layers import resample_abs_pos_embed  # type: ignore[attr-defined]
 
     positions = torch.randn(1, 1 + 14 * 14, 12)
     expected = resample_abs_pos_embed(positions, [4, 4], num_prefix_tokens=1)

@@ -10,10 +10,10 @@ from tests.trainables.trials import CPU, CRD, DATA, SD_DKD, Run, file_teacher, t
 from trainables.config import FeatureTerm, LogitTerm, Method, TrialConfig
 from trainables.data import load
 from trainables.data.dataset import DataSet
-from trainables.engine.engine import TeacherOutputs
 from trainables.engine.head import MultiScaleHead
 from trainables.engine.process_cache import ProcessCache
 from trainables.engine.runtime import CachePolicy, Runtime, TrialInputs
+from trainables.engine.step import TeacherOutputs
 from trainables.storage.run_store import RunStore
 from trainables.teacher import cached as cached_file
 from trainables.teacher.cache_files import ViewFile
