@@ -184,12 +184,16 @@ def test_a_server_that_was_away_when_the_study_ended_gets_and_serves_the_model(
     chosen = best_students(plan, from_records("small", records, Confirm(seeds=2)))
     server.stop()
     said: list[str] = []
-    tracker = MlflowUploader(folder, {"name": "small"}, said.append)
-    tracker.replay({item.key: item for item in records})
-    assert not tracker.close(3, StudyOutcome([], chosen))
-    server.start()
-    assert tracker.close(120, StudyOutcome([], chosen))
+
+    def launch(wait_s: float) -> bool:
+        tracker = MlflowUploader(folder, {"name": "small"}, said.append)
+        tracker.replay({item.key: item for item in records})
+        return tracker.close(wait_s, StudyOutcome([], chosen))
+
+    assert not launch(15)
     assert len([line for line in said if "away" in line]) == 1
+    server.start()
+    assert launch(120), "the same command sends the rest"
     (only,) = connect(folder).search_model_versions(f"name = '{NAME}'")
     assert only.tags["trial_key"] == records[1].key
     check_predictions(plan, folder)
