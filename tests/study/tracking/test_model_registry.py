@@ -180,6 +180,7 @@ def test_a_server_that_was_away_when_the_study_ended_gets_and_serves_the_model(
     plan: Plan, folder: StudyFolder, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+    folder = StudyFolder(folder.results, folder.name)  # which asks where MLflow is
     records = finished(plan, folder, 1.5, 60.0, (40.0, 90.0))
     chosen = best_students(plan, from_records("small", records, Confirm(seeds=2)))
     server.stop()
