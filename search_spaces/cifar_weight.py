@@ -13,5 +13,5 @@ from study.spec import Float, LogFloat, plain
 
 STUDY = dataclasses.replace(
     DECOUPLED,
-    methods=(plain("kd", alpha=LogFloat(0.9, 7.2), ce_weight=0.1, options={"temperature": Float(1, 8)}),),
+    methods=(plain("kd", alpha=LogFloat(0.9, 7.2), options={"temperature": Float(1, 8)}),),
 )

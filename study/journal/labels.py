@@ -8,13 +8,11 @@ SAID = ("base", "scales", "alpha", "beta")
 """Knobs that the line names for every method, searched or not."""
 
 
-def seed(record: TrialRecord) -> str:
-    """Write the seed of a trial where those of other seeds stand beside it, else nothing."""
-    return f"seed {record.trial.seed}" if record.stage == "confirm" else ""
-
-
 def settings(record: TrialRecord) -> str:
-    """Write the method of a trial with the knobs that matter, in one line."""
+    """Write the method of a trial with the knobs that matter, in one line.
+
+    A confirming trial has its seed behind them: those of other seeds stand beside it.
+    """
     logit, usual = record.trial.method.logit, [record.method]
     if logit is not None and record.method.startswith("SD-"):
         usual.append(f"{{{','.join(map(str, logit.scales))}}}")
@@ -24,4 +22,5 @@ def settings(record: TrialRecord) -> str:
         usual.append(f"beta {logit.complementary_weight:.3g}")
     further = {name: value for name, value in record.asked.items() if name not in SAID}
     shown = (f"{value:.3g}" if isinstance(value, float) else str(value) for value in further.values())
-    return " ".join([*usual, *map(" ".join, zip(further, shown, strict=True))])
+    seed = [f"seed {record.trial.seed}"] if record.stage == "confirm" else []
+    return " ".join([*usual, *map(" ".join, zip(further, shown, strict=True)), *seed])

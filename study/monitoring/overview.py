@@ -150,7 +150,7 @@ class StudyOverview:
 
     def trial(self, number: int) -> TrialOverview:
         """Describe one trial by its index among :attr:`records`."""
-        from study.journal.labels import seed, settings
+        from study.journal.labels import settings
 
         record, value = self.records[number], float(self.values[number])
         return TrialOverview(
@@ -160,7 +160,7 @@ class StudyOverview:
             method=record.method,
             role=record.role,
             status=record.status if self.alive or record.status != "running" else "interrupted",
-            settings=" ".join(filter(None, [settings(record), seed(record)])),
+            settings=settings(record),
             epoch=int(self.curves.lengths[number]),
             epochs=record.trial.training.epochs,
             value=None if np.isnan(value) else value,

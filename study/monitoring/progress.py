@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from study.journal.labels import seed, settings
+from study.journal.labels import settings
 from study.journal.record import TrialRecord
 from study.journal.recorder import TrialObserver
 from study.monitoring.eta import TEACHERS, epochs_left, left_of, recent, speed
@@ -134,7 +134,7 @@ class ProgressDisplay(TrialObserver):
             names = (self.metric, "test/top1")
             values = [f"{name} {record.final[name]:.2f}" for name in names if name in record.final]
             said = [
-                " ".join(filter(None, [record.stage, record.pair, settings(record), seed(record)])),
+                f"{record.stage} {record.pair} {settings(record)}",
                 f"{len(record.history)} epochs",
                 *values,
             ]
@@ -192,5 +192,5 @@ class ProgressDisplay(TrialObserver):
             value = record.final.get(self.metric)
             done = f"  epoch {len(record.history)}/{record.trial.training.epochs}"
             now = "" if value is None else f"  {value:.2f}"
-            table.add_row(done, Text(f"{record.pair} {settings(record)} {seed(record)}{now}"))
+            table.add_row(done, Text(f"{record.pair} {settings(record)}{now}"))
         return Group(Text(f"{self.name}", style="bold"), table)

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from study.journal.labels import seed, settings
+from study.journal.labels import settings
 from study.journal.record import TrialRecord
 from study.tracking.model_registry import register
 from study.tracking.provenance import log_data, source_tags
@@ -141,4 +141,4 @@ def run_name(record: TrialRecord) -> str:
     """
     role = "" if record.role == "best" else record.role
     method = settings(record).replace("alpha ", "α ").replace("beta ", "β ")
-    return " ".join(filter(None, [method, seed(record), record.pair, record.stage, role, record.key[:6]]))
+    return " ".join(filter(None, [method, record.pair, record.stage, role, record.key[:6]]))

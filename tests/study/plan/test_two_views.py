@@ -45,7 +45,7 @@ def test_it_is_searched_beside_others_and_the_dry_run_says_what_its_teacher_does
     point = space.method.paper_point()  # type: ignore[union-attr]
     assert point is not None
     assert isinstance(space.method, Distillation)
-    chosen = space.method.with_values({"base": "crld", "crld.across_weight": 1.5})  # type: ignore[union-attr]
+    chosen = space.method.with_values({"base": "crld", "crld.across_weight": 1.5})
     config = plan.search_trial(space, plan.spec.pairs[0], chosen, Teacher(name="resnet20", weights="0" * 64))
     logit = config.config.method.logit
     assert logit is not None
