@@ -90,11 +90,12 @@ def study_on(address: str, nodes: int, trials: int) -> dict[str, float]:
             time.sleep(0.1)
         took = time.perf_counter() - began
         finish(launcher)
-        found = read_records(folder / "results" / "study" / "journal.jsonl")
+        journal = read_records(folder / "results" / "study" / "journal.jsonl")
+        found = [record for record in journal.values() if record.stage == "search"]
         return {
             "nodes": nodes,
             "trials": len(found),
-            "epochs": sum(len(record.history) for record in found.values()),
+            "epochs": sum(len(record.history) for record in found),
             "seconds": took,
             "launcher, processor s": busy,
             "head, processor s": spent(head) - before,

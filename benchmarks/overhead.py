@@ -84,7 +84,7 @@ def bare_start() -> dict[str, float]:
 
 
 def first_steps(lines: Lines) -> list[float]:
-    """When the first training step of each trial began: its first report less the seconds of the epoch."""
+    """When the first step of each trial began: its first report less the seconds of the epoch."""
     return [line["time"] - spent(line) for line in lines if reports(line) and line["metrics"]["epoch"] == 1]
 
 
@@ -100,7 +100,9 @@ def spent(line: dict[str, Any]) -> float:
 
 
 def between_trials(lines: Lines) -> float:
-    """Median seconds from a trial's end to the first step of the next."""
+    """Median seconds from the end of a trial of the search to the first step of the next."""
+    searched = {line["key"] for line in lines if line.get("stage") == "search" and "key" in line}
+    lines = [line for line in lines if line.get("key") in searched]
     ends = [line["time"] for line in lines if line["type"] == "end"]
     gaps = (start - end for end, start in zip(ends, first_steps(lines)[1:], strict=False))
     return float(statistics.median(gaps))

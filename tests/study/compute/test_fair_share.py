@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from study.compute.fair_share import LOOK_EVERY_S
-from tests.study.faults.killing import SPACE, Line, Study, reports
+from tests.study.faults.killing import ROOT, SPACE, Line, Study, reports
 from tests.study.head import OPEN, head
 
+UNTRACED = {**OPEN, "PYTHONPATH": str(ROOT)}
+"""The cluster's workers are not the launcher's, and do not know what traces those."""
 TRIALS = SPACE.replace("trials=4", "trials=12").replace("best=1, paper=False, seeds=1", "best=0, paper=False")
 
 
@@ -31,7 +33,7 @@ def running(lines: list[Line], when: float) -> int:
 @pytest.mark.ray
 def test_two_studies_have_half_of_a_cluster_each(cluster: str, tmp_path: Path) -> None:
     first, second = (
-        Study(tmp_path / name, ["--address", cluster, "--stages", "teachers,search"], OPEN, TRIALS)
+        Study(tmp_path / name, ["--address", cluster, "--stages", "teachers,search"], UNTRACED, TRIALS)
         for name in ("first", "second")
     )
     launchers = [first.start()]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,27 +83,37 @@ def packed_trial(space: Callable[..., Path], folder: Path) -> PackedTrial:
     return PackedTrial(config, str(folder), plan.raw, 0, 1, compile_mode="eager", cache_policy=policy)
 
 
-@pytest.mark.slow
-@pytest.mark.ray
-def test_real_trials_on_cores(
-    space: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def in_a_process_of_its_own(function: Callable[..., Any], *given: Any) -> Any:
+    """What ``function`` returns there: a process that has met one Ray does not reach another for certain."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, given)
+
+
+def measured_on_cores(packed: PackedTrial) -> tuple[list[PackingMeasurement | None], bool]:
+    """What 1, 2 and 3 trials reach on two cores, and whether these are free again in the end."""
     import ray
 
-    monkeypatch.setattr(packing, "WARM_UP_S", 0.5)
-    monkeypatch.setattr(packing, "MEASURED_S", 1.0)
-    packed, nodes = packed_trial(space, tmp_path), Nodes((({"CPU": 2.0}, 1),), 1)
-    ray.init(num_cpus=2, include_dashboard=False)
-    try:
-        one, two = (packing.measure_packing(trials, packed, nodes) for trials in (1, 2))
-        assert one is not None
-        assert two is not None
-        assert one.images_per_s > 0
-        assert two.images_per_s > 0
-        assert packing.measure_packing(3, packed, nodes) is None, "three trials of a core do not fit on two"
-        assert ray.available_resources()["CPU"] == 2
-    finally:
-        ray.shutdown()
+    packing.WARM_UP_S, packing.MEASURED_S = 0.5, 1.0
+    nodes = Nodes((({"CPU": 2.0}, 1),), 1)
+    ray.init(address="local", num_cpus=2, include_dashboard=False)
+    found = [packing.measure_packing(trials, packed, nodes) for trials in (1, 2, 3)]
+    end = time.monotonic() + 10
+    while (free := ray.available_resources().get("CPU") == 2) is False and time.monotonic() < end:
+        time.sleep(0.1)
+    ray.shutdown()
+    return found, free
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_real_trials_on_cores(space: Callable[..., Path], tmp_path: Path) -> None:
+    (one, two, three), free = in_a_process_of_its_own(measured_on_cores, packed_trial(space, tmp_path))
+    assert one is not None
+    assert two is not None
+    assert one.images_per_s > 0
+    assert two.images_per_s > 0
+    assert three is None, "three trials of a core do not fit on two"
+    assert free
     assert not any(tmp_path.glob("runs/*")), "a probe leaves no run behind"
 
 
@@ -121,26 +133,31 @@ class Whereabouts:
         return Throughput(1.0, 0.5)
 
 
-@pytest.mark.slow
-@pytest.mark.ray
-def test_all_trials_share_one_device_of_a_cluster(
-    space: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Free actors of a quarter of a GPU each would spread over both nodes."""
+def measured_on_two_nodes(packed: PackedTrial) -> PackingMeasurement | None:
+    """What four trials reach that are in one place or another, a device each."""
     import ray
     from ray.cluster_utils import Cluster
 
-    monkeypatch.setattr("trainables.training.throughput.ThroughputProbe", Whereabouts)
+    from trainables.training import throughput
+
+    throughput.ThroughputProbe = Whereabouts  # type: ignore[assignment, misc]
     cluster = Cluster()
     for _ in range(2):
         cluster.add_node(num_cpus=4, num_gpus=1, include_dashboard=False)
     ray.init(address=cluster.address)
-    try:
-        packed = dataclasses.replace(packed_trial(space, tmp_path), gpus=1)
-        nodes = Nodes((({"CPU": 4.0, "GPU": 1.0}, 2),), 2)
-        measured = packing.measure_packing(4, packed, nodes)
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
+    found = packing.measure_packing(4, packed, Nodes((({"CPU": 4.0, "GPU": 1.0}, 2),), 2))
+    ray.shutdown()
+    cluster.shutdown()
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_all_trials_share_one_device_of_a_cluster(space: Callable[..., Path], tmp_path: Path) -> None:
+    """Free actors of a quarter of a GPU each would spread over both nodes."""
+    nodes = tmp_path / "nodes"
+    nodes.mkdir()
+    packed = dataclasses.replace(packed_trial(space, tmp_path), gpus=1, store=str(nodes))
+    measured = in_a_process_of_its_own(measured_on_two_nodes, packed)
     assert measured == PackingMeasurement(4, 4.0, 0.5)
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(nodes.iterdir())) == 1
