@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +18,7 @@ from trainables.teacher.cache import CHUNK, CacheLayout
 from trainables.teacher.remembered import RememberedTeacher
 
 WINDOW = 64 * CHUNK
-"""Images whose outputs are fetched ahead of the steps that use them."""
+"""Most images whose outputs are fetched ahead of the steps that use them; whole batches of them are."""
 
 
 class CachedTeacher(RememberedTeacher):
@@ -32,24 +31,18 @@ class CachedTeacher(RememberedTeacher):
         """Take the epoch's images and their views, in the order of their use."""
         super().begin_epoch(split, plan, following)
         self._fetched = 0
-        self._following = np.empty(0, np.int64) if following is None else self._slots_of(split, following)
 
     def _room(self, plan: EpochPlan) -> int:
-        return max(WINDOW, *plan.sizes, 0)
+        batch = max(plan.sizes, default=1)
+        return max(WINDOW // batch, 1) * batch
 
     def advance(self, images: int, shown: Tensor | None = None) -> None:
-        """Have the outputs for the next so many images in the window; begin to read the one after it.
-
-        After the epoch's last window that is the first one of the epoch that follows, which is read while the
-        last steps and the evaluation run.
-        """
+        """Have the outputs for the next so many images in the window; begin to read the one after it."""
         if self._taken + images > self._fetched:
-            start, room = self._taken, len(self._window)
-            self._fetched = min(start + room, len(self._slots))
+            start = self._taken
+            self._fetched = min(start + self._length, len(self._slots))
             cells = self.views.cells(self._slots[start : self._fetched])
-            ahead = self._slots if self._fetched < len(self._slots) else self._following
-            first = self._fetched % len(self._slots)
-            self.views.ahead(ahead[first : first + room])
+            self._read_ahead(self._fetched)
             self._fill(cells)
         self._taken += images
 

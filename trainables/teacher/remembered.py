@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,11 +42,13 @@ class RememberedTeacher(ABC):
     def begin_epoch(self, split: Split, plan: EpochPlan, following: EpochPlan | None = None) -> None:
         """Take the epoch's images and their views, in the order of their use."""
         self._slots = self._slots_of(split, plan)
+        self._following = np.empty(0, np.int64) if following is None else self._slots_of(split, following)
         self._taken = 0
-        room = self._room(plan)
-        if len(self._window) < room:
-            self._window = torch.zeros(room, *self.views.shape, dtype=torch.float16, device=self.views.device)
-            self._within = torch.arange(room, device=self.views.device)
+        self._length = self._room(plan)
+        if len(self._window) < self._length:
+            shape = self._length, *self.views.shape
+            self._window = torch.zeros(shape, dtype=torch.float16, device=self.views.device)
+            self._within = torch.arange(self._length, device=self.views.device)
         self._used.zero_()
 
     def _slots_of(self, split: Split, plan: EpochPlan) -> Slots:
@@ -58,6 +61,15 @@ class RememberedTeacher(ABC):
     @abstractmethod
     def advance(self, images: int, shown: Tensor | None = None) -> None:
         """Have the outputs for the next so many images in the window."""
+
+    def _read_ahead(self, start: int) -> None:
+        """Begin to read what is kept of the window from ``start`` on.
+
+        After the epoch's last one it is the first of the epoch that follows, which is read while the last
+        steps and the evaluation run.
+        """
+        slots = self._slots[start:] if start < len(self._slots) else self._following
+        self.views.ahead(slots[: self._length])
 
     def _fill(self, cells: Tensor) -> None:
         """Put ``cells`` [n, cells, K] into the window, to be used from the first on."""

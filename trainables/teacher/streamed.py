@@ -19,7 +19,12 @@ class StreamedTeacher(RememberedTeacher):
         return max(plan.sizes, default=0)
 
     def advance(self, images: int, shown: Tensor | None = None) -> None:
-        """Have the outputs for the next so many images in the window; new ones want the images themselves."""
+        """Have the outputs for the next so many images in the window, and begin to read those after them.
+
+        New ones want the images themselves.
+        """
         slots = self._slots[self._taken :][:images]
         self._taken += images
-        self._fill(self.views.cells(slots, shown))
+        cells = self.views.cells(slots, shown)
+        self._read_ahead(self._taken)
+        self._fill(cells)

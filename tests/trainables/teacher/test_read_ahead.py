@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,13 @@ from trainables.data.epoch_plan import EpochPlan
 from trainables.engine.runtime import Runtime, TrialInputs
 from trainables.storage.run_store import RunStore
 from trainables.teacher.cache import TeacherCache
+from trainables.teacher.cache_files import ViewFile
 from trainables.teacher.cache_memory import ViewMemory
 from trainables.teacher.cached import CachedTeacher
 from trainables.teacher.opening import load_teacher, open_teacher
 from trainables.teacher.read_ahead import ReadAhead
+from trainables.teacher.row_table import Mask
+from trainables.teacher.row_table import Slots as SlotNumbers
 
 SHAPE = (2, 3)
 
@@ -75,6 +79,47 @@ def test_the_next_epochs_first_window_is_read_while_this_one_trains(
     assert views.computed == computed
     regions(1, None)
     assert views.computed == computed + len(digits.train), "the file itself has lost them"
+
+
+def waited_for(monkeypatch: pytest.MonkeyPatch) -> list[SlotNumbers]:
+    """What the thread that trains reads from files itself, from now on."""
+    waited: list[SlotNumbers] = []
+    read = ViewFile.read
+
+    def watched(self: ViewFile, slots: SlotNumbers) -> tuple[Mask, Tensor]:
+        if threading.current_thread() is threading.main_thread() and len(slots):
+            waited.append(slots)
+        return read(self, slots)
+
+    monkeypatch.setattr(ViewFile, "read", watched)
+    return waited
+
+
+@pytest.mark.parametrize("batch_size", [10, 12, 16, 40])
+def test_only_the_first_window_of_all_is_waited_for(
+    store: RunStore, digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_size: int
+) -> None:
+    """Whether or not so many batches make a window, which is shorter here than an epoch."""
+    monkeypatch.setattr("trainables.teacher.cached.WINDOW", 32)
+    config = tiny(Method(logit=SD_DKD), teacher=file_teacher(store), training={"batch_size": batch_size})
+    assert config.teacher is not None
+    network = load_teacher(config.teacher, store, digits, CPU)
+    teacher = open_teacher(network, TrialInputs(config, store, digits), Runtime(CPU))
+    assert isinstance(teacher, CachedTeacher)
+    views = teacher.views
+    views.backends = [
+        file := ReadAhead(tmp_path / "views", views.shape, views.source.count, 2000, pinned=False)
+    ]
+    plans = [digits.train.plan(batch_size, epoch=epoch) for epoch in (1, 2, 3)]
+    all_slots = np.concatenate([views.source.of(digits.train.index.numpy()[p.rows], p.views) for p in plans])
+    views.cells(all_slots)
+    waited = waited_for(monkeypatch)
+    for plan, following in zip(plans, [*plans[1:], None], strict=True):
+        teacher.begin_epoch(digits.train, plan, following)
+        for size in plan.sizes:
+            teacher.advance(size)
+    assert len(waited) == 1
+    assert file.marked().size == len(np.unique(all_slots))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from PIL import Image
 import trainables.models as models
 from tests.trainables.data.conftest import cub200 as cub200
 from tests.trainables.engine.test_whole_step import by_the_host, numbers
+from tests.trainables.teacher.test_read_ahead import waited_for
 from tests.trainables.trials import CPU, Run
 from trainables.config import Data, FeatureTerm, LogitTerm, Method, Teacher, Training, TrialConfig
 from trainables.config.trial import LargeImages
@@ -28,6 +29,7 @@ from trainables.teacher import opening
 from trainables.teacher.cached import CachedTeacher, chunk_forward
 from trainables.teacher.live import LiveTeacher
 from trainables.teacher.opening import load_teacher, open_teacher
+from trainables.teacher.read_ahead import ReadAhead
 from trainables.teacher.streamed import StreamedTeacher
 from trainables.training.build import build_engine
 
@@ -148,6 +150,25 @@ def test_the_second_trial_of_a_seed_runs_no_teacher(
     epoch_of(later, data, epoch=5)
     assert later.views.computed == len(expected[0])
     assert torch.equal(epoch_of(opened(config, store, data), data, 2), expected[1])
+
+
+def test_only_the_first_batch_of_all_is_waited_for(
+    store: RunStore, data: DataSet, config: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = opened(config, store, data)
+    views = source.views
+    views.backends = [ReadAhead(tmp_path / "views", views.shape, views.source.count, 1000, pinned=False)]
+    expected = [epoch_of(source, data, epoch) for epoch in (1, 2)]
+    waited = waited_for(monkeypatch)
+    plans = [data.train.plan(8, epoch=epoch) for epoch in (1, 2)]
+    for epoch, (plan, kept) in enumerate(zip(plans, expected, strict=True), start=1):
+        source.begin_epoch(data.train, plan, plans[1] if epoch == 1 else None)
+        found = []
+        for batch in data.train.show(plan, (0, epoch)):
+            source.advance(len(batch.target), batch.images)
+            found.append(source(batch).regions)
+        assert torch.equal(torch.cat(found), kept)
+    assert len(waited) == 1
 
 
 def test_another_seed_shows_other_images(store: RunStore, data: DataSet, config: TrialConfig) -> None:
