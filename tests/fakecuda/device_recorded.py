@@ -27,6 +27,13 @@ KINDS: dict[str, dict[str, Any]] = {
     "two views": {"method": Method(logit=LogitTerm(base="crld", scales=(1, 2)))},
     "mixed images": {"method": Method(logit=LogitTerm(base="dkd")), "mixup": 0.8, "cutmix": 1.0},
 }
+RECORDED = KINDS | {
+    "adamw": {"optimizer": "adamw", "lr": 0.001, "label_smoothing": 0.1},
+    "dot": {"optimizer": "dot"},
+    "clipped and averaged": {"clip_norm": 1.0, "ema_decay": 0.9},
+    "batches in parts": {"batch_norm_parts": 2, "drop_last": True},
+}
+"""Kinds of step; the last ones differ in nothing that the log names."""
 
 
 def short(method: Method | None = None, **given: Any) -> TrialInputs:
@@ -54,9 +61,9 @@ def second_epoch(kind: dict[str, Any], steps: int) -> Counted:
     return counted
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", RECORDED)
 def test_a_step_is_one_launch_of_a_graph_and_nothing_else(name: str) -> None:
-    few, many = (second_epoch(KINDS[name], steps) for steps in (4, 12))
+    few, many = (second_epoch(RECORDED[name], steps) for steps in (4, 12))
     assert many.graph_launches - few.graph_launches == 8
     for nothing in ("launches", "captures", "to_device", "to_host", "on_device", "synchronisations"):
         assert getattr(many, nothing) == getattr(few, nothing), nothing
@@ -82,9 +89,9 @@ def test_a_graph_has_at_most_a_stated_number_of_kernels() -> None:
     assert 0 < counted.captured <= RECORDED_KERNELS
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", RECORDED)
 def test_other_trials_a_resumed_one_and_a_rebuilt_step_record_nothing(name: str) -> None:
-    of, process = short(**KINDS[name]), recording()
+    of, process = short(**RECORDED[name]), recording()
     built = engine(of, process)
     train(built, of.data)
     before = memory()
