@@ -1,9 +1,12 @@
 """One training step: plain research code, ours with the teacher computed, ours with its views remembered.
 
+The last also by single steps: whole ones, which need nothing of the host and are one graph on a GPU, must not
+be slower where nothing is recorded.
+
     python -m benchmarks.step                                   # all pairs
     python -m benchmarks.step --pairs resnet32x4-resnet8x4 --steps 10 --json result.json
 
-Batch 64, 32x32 images, 100 classes, SD-KD; in one run, the three by turns, so that their ratio means
+Batch 64, 32x32 images, 100 classes, SD-KD; in one run, all by turns, so that their ratio means
 something where the machine is shared. A step is everything from the next batch to the update: loading and
 augmentation as well. Each turn is kept with the matrix rate before or after it, the lower of the two: on a
 shared machine it comes and goes. Ours is compiled unless ``--engine eager``; compilation is shown apart. Made
@@ -28,8 +31,10 @@ from benchmarks.reference import Reference
 from trainables.data import RawData, prepare
 from trainables.engine.device import best_device, best_precision
 from trainables.engine.engine import Engine
+from trainables.engine.evaluation import MetricTotals
 from trainables.engine.process_cache import ProcessCache
 from trainables.engine.runtime import CachePolicy, CompileMode, Runtime, TrialInputs
+from trainables.engine.whole_step import epoch_values
 from trainables.models.profile import multiply_adds
 from trainables.storage.run_store import RunStore
 from trainables.training.build import build_engine
@@ -67,9 +72,19 @@ class Ours:
         """The first steps of an epoch, the same images in the same views each time."""
         self.engine.train(self.data.train, self.plan, epoch=1, seed=0)
 
+    def run_single(self) -> None:
+        """The same, each step called by the host with its batch, as a last batch that is smaller is."""
+        totals = MetricTotals()
+        assert self.engine.teacher is not None
+        self.engine.teacher.begin_epoch(self.data.train, self.plan)
+        for batch in self.data.train.show(self.plan, (0, 1)):
+            terms, logits = self.engine.step(batch, epoch=1)
+            totals.add(len(batch.target), **epoch_values(terms, logits, batch.target))
+        totals.means()
+
 
 def measure(pair: str, args: argparse.Namespace) -> dict[str, Any]:
-    """Milliseconds a step of the three, by turns."""
+    """Milliseconds a step of each, by turns."""
     on, batch = best_device(), 64
     raw = made.raw(max(args.images, args.steps * batch), 100)
     teacher, student = pair.split("-")
@@ -91,6 +106,7 @@ def measure(pair: str, args: argparse.Namespace) -> dict[str, Any]:
             for policy in (CachePolicy("off"), CachePolicy())
         )
         runs = {"reference": lambda: reference.run(args.steps), "live": live.run, "remembered": views.run}
+        runs["single"] = views.run_single
         first = {name: seconds(run, on) for name, run in runs.items()}  # warm up; fill the views
         times: dict[str, list[float]] = {name: [] for name in runs}
         rates: dict[str, list[float]] = {name: [] for name in runs}
@@ -107,6 +123,7 @@ def measure(pair: str, args: argparse.Namespace) -> dict[str, Any]:
         result[f"{name}_times_faster"] = middle["reference"] / middle[name]
         result[f"{name}_tflops"] = 2e-9 * batch * step_cost(pair, live=name == "live") / middle[name]
     result["turns"] = {name: {"ms": times[name], "matrix_tflops": rates[name]} for name in runs}
+    result["whole_times_faster_than_single"] = middle["single"] / middle["remembered"]
     return result | {"built_s": {"live": live.built_s, "remembered": views.built_s}, "first_s": first}
 
 
@@ -130,7 +147,7 @@ def row(result: dict[str, Any], rate: float) -> dict[str, Any]:
     for name in ("live", "remembered"):
         shown[f"{name}, times faster"] = result[f"{name}_times_faster"]
         shown[f"{name}, of the matrix rate"] = f"{result[f'{name}_tflops'] / rate:.0%}"
-    return shown
+    return shown | {"single steps, ms": result["single_ms"]["median"]}
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
