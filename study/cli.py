@@ -55,7 +55,7 @@ COMMANDS = {
 
 
 OF_A_PLACE = (
-    *(errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR),
+    *(errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR),
     *(errno.ENOSPC, errno.EPERM, errno.EROFS),
 )
 """Errors of a folder or file that was named, which is not what it should be, or has no room."""

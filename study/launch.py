@@ -16,7 +16,7 @@ from rich.console import Console
 
 from study.commands.common import user_path
 from study.commands.terminal import outlive_readers, print_on_any_terminal
-from study.errors import DONE, INTERRUPTED, TRIALS_FAILED, SDDError, StudyHalted
+from study.errors import DONE, INTERRUPTED, TRIALS_FAILED, SDDError, StudyHalted, UserError
 from study.loading import load_space
 from study.plan import precision
 from study.workspace import locations as places
@@ -117,6 +117,7 @@ def main(argv: list[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int:
     """Launch the study that ``args`` describe; user errors are one line and exit code 2."""
     try:
+        check_estimate(args)
         if args.submit:
             return submit(args)
         spec = load_space(args.space, overrides_of(args))
@@ -127,6 +128,17 @@ def run(args: argparse.Namespace) -> int:
     except SDDError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def check_estimate(args: argparse.Namespace) -> None:
+    """Check that what is asked of an estimate goes with one: else a study would begin in its place.
+
+    Raises:
+        UserError: it does not.
+    """
+    for option, given in (("--on", args.on is not None), ("--no-timing", args.no_timing)):
+        if given and (not args.dry_run or args.submit):
+            raise UserError(f"{option}: goes with --dry-run{', without --submit' if args.submit else ''}")
 
 
 def execute(spec: StudySpec, folder: StudyFolder, args: argparse.Namespace) -> int:

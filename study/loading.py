@@ -40,8 +40,8 @@ def load_space(path: str | Path, overrides: Iterable[str] = ()) -> StudySpec:
     if spec is None:
         raise SpecError(f"{file}: defines no STUDY; end it with STUDY = StudySpec(...)")
     if not isinstance(spec, StudySpec):
-        raise SpecError(f"{file}: STUDY is a {type(spec).__name__}, not a StudySpec")
-    return complete(spec, overrides, str(file), re.sub(r"[^A-Za-z0-9_-]", "-", file.stem))
+        raise SpecError(f"{file}: STUDY is no StudySpec but of type {type(spec).__name__}")
+    return complete(spec, overrides, str(file), re.sub(r"[^A-Za-z0-9_-]", "-", file.stem).lstrip("-"))
 
 
 def load(space: StudySpec | str | Path, overrides: Iterable[str] = ()) -> StudySpec:

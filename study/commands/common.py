@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from study.errors import UserError
 from study.workspace.folder import DEFAULT_RESULTS, StudyFolder, find_study
 from trainables.config.serialization import to_plain
 
@@ -17,6 +18,24 @@ from trainables.config.serialization import to_plain
 def user_path(text: str) -> Path:
     """Return a path as it was typed, a leading ``~`` followed: shells leave the one in ``--results=~/x``."""
     return Path(os.path.expanduser(text))
+
+
+def check_out_folder(path: Path) -> None:
+    """Check, before anything is worked out, that ``path`` of ``--out`` is a folder or can become one.
+
+    Raises:
+        UserError: something else is there.
+    """
+    if not path.is_dir() and (path.exists() or path.is_symlink()):
+        raise UserError(f"--out: {path} is there and is no folder; name another")
+
+
+def above_zero(text: str) -> float:
+    """Return the number of an option that counts something, such as seconds; argparse says what is wrong."""
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
 
 
 def add_folder(parser: argparse.ArgumentParser) -> None:

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
     studies = list(dict.fromkeys(args.studies))
     if len(studies) < 2:
-        raise UserError("compare: name two studies or more")
+        raise UserError(f"compare: name two studies or more; here is one, '{studies[0]}'")
     found = compare(args.results, studies)
     answer(args, asdict(found), lambda: table(found))
     return DONE

@@ -9,7 +9,8 @@ from typing import Any
 
 from study.commands.common import add_results, answer, columns
 from study.errors import DONE
-from study.journal.journal import read_outline
+from study.journal.damage import JournalDamaged
+from study.journal.journal import JournalOutline, read_outline
 from study.journal.record import STATUSES
 from study.workspace.folder import StudyFolder, open_folders
 
@@ -18,8 +19,8 @@ examples:
   sdd-study list
   sdd-study list --results /mnt/shared/results --json
 
-JSON: a list of {"study", "state": "running" | "interrupted" | "finished", "trials": {"running", "done",
-"stopped", "failed"}, "last_activity": seconds since 1970 or null}
+JSON: a list of {"study", "state": "running" | "interrupted" | "finished" | "damaged", "trials": {"running",
+"done", "stopped", "failed"}, "last_activity": seconds since 1970 or null}
 """
 
 
@@ -37,13 +38,16 @@ def run(args: argparse.Namespace) -> int:
 
 def describe(folder: StudyFolder) -> dict[str, Any]:
     """Describe one study: whether it runs, its trials, when it was last heard of."""
-    outline = read_outline(folder.journal)
+    try:
+        outline, state = read_outline(folder.journal), ""
+    except JournalDamaged:  # status says where; the other studies are to be seen
+        outline, state = JournalOutline({}, []), "damaged"
     counts = Counter(record.status for record in outline.records.values())
     return {
         "study": folder.name,
-        "state": outline.state(folder.launcher() is not None),
+        "state": state or outline.state(folder.launcher() is not None),
         "trials": {status: counts[status] for status in STATUSES},
-        "last_activity": folder.journal.stat().st_mtime if folder.journal.exists() else None,
+        "last_activity": outline.last,
     }
 
 

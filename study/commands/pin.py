@@ -60,7 +60,8 @@ def chosen(study: str, trials: list[TrialOverview], key: str | None, pair: str |
     if key is None:
         tried = [trial for trial in trials if trial.stage == "search" and trial.value is not None]
         if not (tried := [trial for trial in tried if pair in (None, trial.pair)]):
-            of = f" of pair '{pair}'" if pair else ""
+            pairs = sorted({trial.pair for trial in trials if trial.stage == "search"})
+            of = f" of pair '{pair}' (there are {', '.join(pairs) or 'none'})" if pair else ""
             raise UserError(f"study '{study}' has no search trial{of} with a value; name one with --trial")
         return best_of(tried)
     found = complete_key(study, [trial.key for trial in trials], key)

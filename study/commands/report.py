@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study.commands.common import add_results, answer, user_path
+from study.commands.common import add_results, answer, check_out_folder, user_path
 from study.errors import DONE
 from study.workspace.folder import StudyFolder
 
@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
     studies = list(dict.fromkeys(args.study))
     protocols = list(dict.fromkeys(args.protocol or PROTOCOLS[:1]))
+    check_out_folder(args.out)
     with uncollected():
         report = report_studies(
             read_studies(studies, args.results, args.tracking_uri),

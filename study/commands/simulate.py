@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study.commands.common import add_results, answer, columns
+from study.commands.common import add_results, answer, check_out_folder, columns, user_path
 from study.errors import DONE, UserError
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", type=float, metavar="N", help="whole trainings after which none is begun")
     parser.add_argument("--at-once", type=int, default=1, metavar="N", help="trials at once (1)")
     parser.add_argument("--seed", type=int, default=0, help="of orders and draws (0)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write simulation.csv and a chart there")
-    parser.add_argument("--write-curves", type=Path, metavar="FILE.csv", help="keep the curves, and end")
+    parser.add_argument("--out", type=user_path, metavar="DIR", help="write simulation.csv and a chart there")
+    parser.add_argument("--write-curves", type=user_path, metavar="FILE.csv", help="keep the curves, and end")
     add_results(parser)
 
 
@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     from study.simulation.simulate import ReplayPlan, simulate
     from study.simulation.table import cells, chart, write_csv
 
+    if args.out is not None:
+        check_out_folder(args.out)
     for name in ("replays", "trials", "budget", "at_once"):
         value = getattr(args, name)
         if value is not None and value <= 0:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from study.commands.common import add_study, answer, chosen_study, columns
+from study.commands.common import above_zero, add_study, answer, chosen_study, columns
 from study.errors import DONE
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_study(parser)
     parser.add_argument(
         "--watch",
-        type=float,
+        type=above_zero,
         nargs="?",
         const=5.0,
         metavar="S",

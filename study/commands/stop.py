@@ -8,7 +8,7 @@ import signal
 import time
 from contextlib import suppress
 
-from study.commands.common import add_study, answer, chosen_study
+from study.commands.common import above_zero, add_study, answer, chosen_study
 from study.errors import DONE, TRIALS_FAILED
 from study.workspace.folder import StudyFolder
 from study.workspace.lock import LockOwner
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``stop``."""
     add_study(parser)
     parser.add_argument(
-        "--timeout", type=float, default=120.0, metavar="S", help="seconds to wait for its end (120)"
+        "--timeout", type=above_zero, default=120.0, metavar="S", help="seconds to wait for its end (120)"
     )
 
 

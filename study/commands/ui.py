@@ -13,7 +13,8 @@ EPILOG = """
 examples:
   sdd-study ui
   sdd-study ui quickstart --port 9000
-  ssh -L 8080:localhost:8080 -L 8081:localhost:8081 -L 8082:localhost:8082 head sdd-study ui quickstart
+  ssh -t -L 9000:localhost:9000 -L 5000:localhost:5000 -L 9002:localhost:9002 head \\
+    sdd-study ui quickstart --port 9000
 
 Works while a study runs, and writes nothing to it: the report is made anew as trials report. Ports: --port
 for the page, the next for MLflow, those after it for Optuna's dashboards, as they are opened. An MLflow

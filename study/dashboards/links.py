@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from html import escape
 
 from study.dashboards.optuna_dashboards import INSTALL
+from study.journal.damage import JournalDamaged
 from study.journal.journal import read_outline
 from study.workspace.folder import StudyFolder
 
@@ -54,13 +55,14 @@ def _section(folder: StudyFolder, dashboard: bool) -> str:
 
 def _state(folder: StudyFolder) -> str:
     """Say in a line where a study stands: ``running, 5 done, 2 running; last heard of 10:12:07``."""
-    outline = read_outline(folder.journal)
+    try:
+        outline = read_outline(folder.journal)
+    except JournalDamaged as error:
+        return str(error)
     counts = Counter(record.status for record in outline.records.values())
     state = outline.state(folder.launcher() is not None)
     trials = ", ".join(f"{number} {status}" for status, number in counts.items()) or "no trial yet"
     heard = ""
-    if folder.journal.exists():
-        heard = time.strftime(
-            "; last heard of %Y-%m-%d %H:%M:%S", time.localtime(folder.journal.stat().st_mtime)
-        )
+    if outline.last is not None:
+        heard = time.strftime("; last heard of %Y-%m-%d %H:%M:%S", time.localtime(outline.last))
     return f"{state}: {trials}{heard}"

@@ -52,6 +52,7 @@ class MlflowServer:
             if (file := sqlite_file(self.folder.mlflow_uri)) is not None:
                 make_database(file)
             host, port = self._address
+            check_free(host, port)
             allowed = [] if host in LOOPBACK else ["--allowed-hosts", "*"]
             command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
             self._process = subprocess.Popen(
@@ -87,8 +88,7 @@ class MlflowServer:
             TrackingError: it ended, or does not answer; says its last line.
         """
         end = time.monotonic() + START_S
-        while not self.answers():
-            ended = self._process is not None and self._process.poll() is not None
+        while (ended := self._process is not None and self._process.poll() is not None) or not self.answers():
             if ended or time.monotonic() > end:
                 raise TrackingError(f"MLflow's server does not answer at {self.url}: {self._last_line()}")
             time.sleep(0.2)
@@ -115,6 +115,22 @@ class MlflowServer:
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
+
+
+def check_free(host: str, port: int) -> None:
+    """Check that nobody listens on a port: another MLflow there would be taken for ours.
+
+    Raises:
+        TrackingError: somebody does, or the address is none of this machine's.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise TrackingError(
+                f"MLflow's server cannot listen on {host}:{port} ({error.strerror}); choose another --port"
+            ) from None
 
 
 def free_port(host: str) -> int:

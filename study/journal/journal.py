@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from study.errors import StudyHalted
+from study.journal.damage import told_by_line
 from study.journal.metrics_reader import ARRIVED, BLOCK, REPORT, read_curves
 from study.journal.notes import LeaveNote, Note, is_note, line_of, note_of
 from study.journal.record import MetricHistory, TrialRecord, TrialStatus
@@ -123,7 +124,7 @@ def read_lines(path: Path) -> Iterator[Line]:
     """Yield the whole lines of a journal; none where there is no such file."""
     if not path.exists():
         return
-    with path.open("rb") as file:
+    with path.open("rb") as file, told_by_line(path):
         for raw in file:
             if raw.endswith(b"\n"):
                 yield json.loads(raw)
@@ -133,12 +134,16 @@ def read_lines(path: Path) -> Iterator[Line]:
 class JournalOutline:
     """Holds a journal without its reports: trials by key, with no histories, and notes, in order.
 
+    Attributes:
+        last: when its last line was written, seconds since 1970; None where there is none.
+
     >>> JournalOutline({}, [LeaveNote(outcome="interrupted")]).state(alive=False)
     'interrupted'
     """
 
     records: dict[str, TrialRecord]
     notes: list[Note]
+    last: float | None = None
 
     def state(self, alive: bool) -> StudyState:
         """Tell the state of the study: ``running`` as long as a launcher is ``alive``.
@@ -157,17 +162,23 @@ class JournalOutline:
 
 def read_outline(path: Path) -> JournalOutline:
     """Read the outline of a journal; reports, which are nearly all of it, are passed over unread."""
-    outline = JournalOutline({}, [])
+    records: dict[str, TrialRecord] = {}
+    notes: list[Note] = []
+    latest = b""
     if path.exists():
-        with path.open("rb") as file:
+        with path.open("rb") as file, told_by_line(path):
             for raw in file:
-                if raw.startswith(REPORT) or not raw.endswith(b"\n"):
+                if not raw.endswith(b"\n"):
+                    continue
+                latest = raw
+                if raw.startswith(REPORT):
                     continue
                 line = json.loads(raw)
-                fold(outline.records, line)
+                fold(records, line)
                 if is_note(line):
-                    outline.notes.append(note_of(line))
-    return outline
+                    notes.append(note_of(line))
+            return JournalOutline(records, notes, json.loads(latest)["time"] if latest else None)
+    return JournalOutline(records, notes)
 
 
 def read_journal(path: Path) -> JournalOutline:

@@ -21,6 +21,7 @@ import pyarrow.json
 from numpy.typing import NDArray
 
 from study.journal.curves import Floats, LearningCurves
+from study.journal.damage import told_by_line
 from trainables.storage.files import atomically
 
 WORTH = 32 << 20
@@ -129,17 +130,21 @@ def read_curves(path: Path, keys: Sequence[str], names: Sequence[str] | None = N
 
     Args:
         names: of the metrics, :data:`ARRIVED` among them if wanted; None for all there are.
+
+    Raises:
+        JournalDamaged: a line is no report.
     """
     place = {key: number for number, key in enumerate(keys)}
     parts, parsed, whole = list[_JournalChunk](), 0, names is None
     if (known := ParsedMetrics.of(path)) is not None:
         parts, parsed = [_known(known, place, names)], known.size
     size = parsed
-    for lines in _portions(path, parsed):
-        size += len(lines)
-        if (table := _table(lines, names)) is not None:
-            parts.append(_portion(table, place, names))
-            whole = whole and len(parts[-1].trials) == table.num_rows
+    with told_by_line(path):
+        for lines in _portions(path, parsed):
+            size += len(lines)
+            if (table := _table(lines, names)) is not None:
+                parts.append(_portion(table, place, names))
+                whole = whole and len(parts[-1].trials) == table.num_rows
     curves = _curves(parts, len(keys), names)
     if whole and size - parsed >= WORTH:
         ParsedMetrics(size, tuple(keys), curves).save(path)

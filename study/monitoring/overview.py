@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -75,10 +74,6 @@ def best_of(trials: Iterable[TrialOverview]) -> TrialOverview:
     return max(trials, key=lambda trial: (trial.status == "done", trial.value))
 
 
-def _last(journal: Path) -> float | None:
-    return journal.stat().st_mtime if journal.exists() else None
-
-
 @dataclass
 class StudyOverview:
     """Answers what is asked of a study's file and journal.
@@ -88,7 +83,7 @@ class StudyOverview:
         records: the trials, without histories, in the order in which they began.
         curves: of the metric that the search maximises, of what devices spent, and when reports came.
         notes: what launches did, in order.
-        last: when the journal was last written, seconds since 1970; None where there is none.
+        last: when the journal's last line was written, seconds since 1970; None where there is none.
         now: the present, seconds since 1970.
 
     >>> from study.journal.notes import LeaveNote
@@ -120,7 +115,7 @@ class StudyOverview:
             curves,
             outline.notes,
             outline.state(folder.launcher() is not None),
-            _last(folder.journal),
+            outline.last,
         )
 
     @property

@@ -75,7 +75,8 @@ def read_csv(path: Path) -> list[RecordedCurve]:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: {reason}; name a study, or a CSV file of curves") from None
     names = [name for name in rows[0] if name] if rows else []
     column = next((name for name in names if name.endswith(CURVE)), None)
     if column is None or "pair" not in names:

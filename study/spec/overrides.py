@@ -8,13 +8,15 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from study.spec import domains
+from study.spec.search import ASHA, HyperBand, Median
 from trainables.config.serialization import ConfigError, convert, field_types
-from trainables.errors import suggestion
+from trainables.errors import one_line, suggestion
 
 PARSED: dict[str, Callable[..., Any]] = {
-    name: getattr(domains, name) for name in ("Float", "Int", "LogFloat", "Choice")
+    call.__name__: call
+    for call in (domains.Float, domains.Int, domains.LogFloat, domains.Choice, ASHA, HyperBand, Median)
 }
-"""Calls that an override may hold beside literals."""
+"""Calls that an override may hold beside literals: domains and stopping rules."""
 
 
 def apply_override(spec: Any, override: str) -> Any:
@@ -49,17 +51,22 @@ def _replace(value: Any, steps: list[str], new: Any, path: str, hint: Any = None
 
 
 def _parse(text: str, path: str) -> Any:
-    """Read a Python literal or a domain such as ``Float(1, 8)``; what is neither stays text."""
+    """Read a Python literal or a call such as ``Float(1, 8)``; what is neither stays text."""
+    called = None
     try:
         node = ast.parse(text, mode="eval").body
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in PARSED:
+            called = PARSED[node.func.id]
             args = [ast.literal_eval(item) for item in node.args]
             keywords = {item.arg: ast.literal_eval(item.value) for item in node.keywords if item.arg}
-            return PARSED[node.func.id](*args, **keywords)
+            return called(*args, **keywords)
         return ast.literal_eval(node)
     except (SyntaxError, ValueError, TypeError) as error:
         if isinstance(error, ConfigError):
             raise ConfigError(f"{path}: {error}") from None
+        if called is not None:
+            usable = "its arguments are numbers, texts and tuples"
+            raise ConfigError(f"{path}: cannot read {text} ({usable}: {one_line(error)})") from None
         return text
 
 

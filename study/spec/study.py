@@ -263,7 +263,7 @@ class StudySpec:
         require(len(set(labels)) == len(labels), f"pairs: one is named twice ({', '.join(labels)})")
         require(
             not self.name or (self.name.replace("-", "").replace("_", "").isalnum() and self.name.isascii()),
-            f"name: '{self.name}' may hold letters, digits, - and _ only",
+            f"name: '{self.name}' may hold letters, digits, - and _ only; give another (--name)",
         )
         require(
             len(self.name) <= LONGEST_NAME,
@@ -273,7 +273,9 @@ class StudySpec:
             self.name.lower() not in RESERVED,
             f"name: '{self.name}' is a folder that results have of their own; give another (--name)",
         )
-        require(not self.name.startswith("-"), f"name: '{self.name}' begins like an option")
+        require(
+            not self.name.startswith("-"), f"name: '{self.name}' begins like an option; give another (--name)"
+        )
 
     @property
     def each_pair(self) -> tuple[Pair, ...]:

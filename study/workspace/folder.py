@@ -172,6 +172,9 @@ def find_study(results: Path, name: str) -> StudyFolder:
     Raises:
         UserError: there is none; says which there are.
     """
+    if not results.is_dir():
+        what = "is no folder" if results.exists() else "is not there"
+        raise UserError(f"no study '{name}': {results} {what}; name the results folder with --results")
     known = open_folders(results.absolute())
     for folder in known:
         if folder.name == name:

@@ -266,6 +266,15 @@ def test_a_dry_run_says_how_long_and_keeps_the_times(tmp_path: Path, space: Call
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
 
 
+@pytest.mark.parametrize("words", [("--on", "1xcore"), ("--no-timing",), ("--on", "1xcore", "--dry-run")])
+def test_what_goes_with_an_estimate_starts_no_study(words: tuple[str, ...], tmp_path: Path) -> None:
+    submitted = ("--submit", "http://127.0.0.1:9") if "--dry-run" in words else ()
+    done = launch("--space", "quickstart", "--results", tmp_path / "results", *words, *submitted)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert f"{words[0]}: goes with --dry-run" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_help_teaches() -> None:
     done = launch("--help")
     assert done.returncode == 0

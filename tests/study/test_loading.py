@@ -96,7 +96,7 @@ def test_a_wrong_override_gets_one_line_that_names_the_field(space: Write, overr
         ("STUDY = (", r"line 1: '\(' was never closed"),
         ("import nothing_of_that_name", r"line 1: ModuleNotFoundError"),
         ("x = 1", r"defines no STUDY"),
-        ("STUDY = 3", r"STUDY is a int, not a StudySpec"),
+        ("STUDY = 3", r"STUDY is no StudySpec but of type int"),
         ("from study.spec import *\nData(nam='x')", r"line 2: Data has no field 'nam'; did you mean 'name'"),
         ("from study.spec import *\nTraining(lr=0)", r"line 2: lr: 0 is not above 0"),
         ("from study.spec import *\n\nFloat(3, 2)", r"line 3: range 3 to 2 is the wrong way round"),

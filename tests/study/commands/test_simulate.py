@@ -98,7 +98,8 @@ def test_the_published_curves_are_replayed_in_each_form(asked: Callable[..., Any
     ("words", "complaint"),
     [
         (["mad"], "no study 'mad'"),
-        (["none.csv"], "none.csv"),
+        (["none.csv"], "none.csv: No such file or directory; name a study, or a CSV file"),
+        (["made", "--out", "odd.csv"], "--out: odd.csv is there and is no folder"),
         (["made", "--replays", "0"], "--replays: 0 is not above 0"),
         (["made", "--rule", "Fast()"], "no rule Fast"),
         (["made", "--only"], "--only: name what is compared"),

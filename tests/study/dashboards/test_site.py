@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from study.dashboards.mlflow_server import MlflowServer
 from study.dashboards.optuna_dashboards import OptunaDashboards
 from study.dashboards.site import SiteServer, StudySite
-from study.errors import UserError
+from study.errors import TrackingError, UserError
 from study.workspace.folder import StudyFolder
 from tests.study.made import PAIR, records, search, write_folder
 
@@ -29,6 +30,16 @@ def folder(tmp_path: Path) -> StudyFolder:
 def site(folder: StudyFolder) -> Iterator[StudySite]:
     with OptunaDashboards() as optuna:
         yield StudySite({folder.name: folder}, MlflowServer(folder), optuna)
+
+
+def test_another_servers_port_is_not_taken_for_mlflows(folder: StudyFolder) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        taken = f"cannot listen on 127.0.0.1:{port} .*; choose another --port"
+        with pytest.raises(TrackingError, match=taken), MlflowServer(folder, port=port):
+            pass
 
 
 def test_the_page_of_links_says_where_the_study_stands_and_leads_on(site: StudySite) -> None:
