@@ -7,6 +7,8 @@ this file does not import torch, so that a launch can ask for a name of a precis
 from __future__ import annotations
 
 import platform
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from trainables.config.serialization import ConfigError
@@ -78,17 +80,31 @@ def check_device(training: Training, device: torch.device) -> None:
         return
     major, minor = torch.cuda.get_device_capability(device)
     name = f"{torch.cuda.get_device_name(device)} (compute capability {major}.{minor})"
-    built = [int(arch.removeprefix("sm_")) for arch in torch.cuda.get_arch_list() if arch.startswith("sm_")]
-    if built and 10 * major + minor < min(built):
+    oldest = oldest_built(torch.cuda.get_arch_list())
+    if oldest is not None and (major, minor) < oldest:
         raise ConfigError(
             f"resources.gpus_per_trial: torch {torch.__version__} has no code for {name}, its oldest is "
-            f"{min(built) / 10}; install a torch built for it, or set resources.gpus_per_trial=0"
+            f"{oldest[0]}.{oldest[1]}; install a torch built for it, or set resources.gpus_per_trial=0"
         )
     if training.precision != "float32" and (major, minor) < MATRIX_UNITS_SINCE:
         raise ConfigError(
             f"training.precision: {name} has no matrix units for {training.precision}, GPUs have them "
             "from 8.0 on; set training.precision='float32', which is what 'auto' gives there"
         )
+
+
+def oldest_built(architectures: Iterable[str]) -> tuple[int, int] | None:
+    """Return the lowest compute capability that a torch built for ``architectures`` has code for.
+
+    ``sm_90`` is machine code, ``compute_90`` is code that a driver translates for that capability and higher
+    ones; a letter after the number (``sm_90a``, ``sm_100f``) names instructions of that generation alone.
+    None where nothing is listed that is CUDA's: nothing is known then.
+
+    >>> oldest_built(["sm_75", "sm_90a", "compute_120"])
+    (7, 5)
+    """
+    found = (re.fullmatch(r"(?:sm|compute)_(\d+)(\d)[a-z]*", name) for name in architectures)
+    return min(((int(match[1]), int(match[2])) for match in found if match), default=None)
 
 
 def autocast(training: Training, device: torch.device) -> torch.autocast:

@@ -7,7 +7,7 @@ import torch
 
 from tests.trainables.trials import CPU
 from trainables.config import ConfigError, Training
-from trainables.engine.device import best_device, check_device
+from trainables.engine.device import best_device, check_device, oldest_built
 
 GPU = torch.device("cuda")
 
@@ -42,6 +42,27 @@ def test_a_gpu_without_units_for_a_precision_refuses_it(
     check_device(Training(precision="float32"), GPU)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
     check_device(training, GPU)
+
+
+@pytest.mark.parametrize(
+    ("architectures", "oldest"),
+    [
+        (["sm_75", "sm_80", "sm_90a", "sm_100f", "compute_120"], (7, 5)),
+        (["sm_90a"], (9, 0)),
+        (["sm_120", "sm_100f", "sm_103a"], (10, 0)),
+        (["compute_70", "sm_90"], (7, 0)),
+        (["gfx90a", "gfx942"], None),
+        ([], None),
+    ],
+)
+def test_architectures_of_a_build_may_bear_letters(
+    monkeypatch: pytest.MonkeyPatch, architectures: list[str], oldest: tuple[int, int] | None
+) -> None:
+    assert oldest_built(architectures) == oldest
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA B300")
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: architectures)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (10, 3))
+    check_device(Training(precision="bf16"), GPU)
 
 
 def test_a_gpu_that_torch_has_no_code_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
