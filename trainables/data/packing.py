@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -89,11 +89,7 @@ def _whole_or_not_at_all(out: Path) -> Iterator[BinaryIO]:
     What a killed process leaves bears that name, is no set to any reader, and is taken over by the next.
     """
     partial_file = out.with_name(f"{out.name}.partial")
-    with os.fdopen(os.open(partial_file, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataError(f"out: another process is writing {partial_file}; wait for it") from None
+    with _locked(partial_file) as file:
         try:
             file.truncate(0)
             yield file
@@ -101,8 +97,27 @@ def _whole_or_not_at_all(out: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
             os.replace(partial_file, out)
         except BaseException:
-            partial_file.unlink()
+            partial_file.unlink(missing_ok=True)
             raise
+
+
+def _locked(partial_file: Path) -> BinaryIO:
+    """Open ``partial_file``, made if it is not there, as the one process that does.
+
+    Between opening and locking it another process may have ended: what is open is then the finished set, or
+    a file that has been deleted, and neither is to be written to.
+    """
+    while True:
+        file = os.fdopen(os.open(partial_file, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), os.stat(partial_file)):
+                    return file
+        except BlockingIOError:
+            file.close()
+            raise DataError(f"out: another process is writing {partial_file}; wait for it") from None
+        file.close()
 
 
 def _encoded(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -139,6 +140,48 @@ def test_two_processes_do_not_pack_into_one_file(imagenet: Data, tmp_path: Path)
 
     file, _ = packed(imagenet, out, progress=second)
     assert len(load_raw(file).train_labels) == 12
+
+
+@pytest.mark.parametrize("ends", ["whole", "interrupted"])
+def test_a_set_that_is_finished_while_another_process_opens_it_stays(
+    imagenet: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """The first process ends between the moment the second opens the file and the one it locks it."""
+    out = tmp_path / "set.pack"
+    before, _ = packed(imagenet, tmp_path / "before.pack")
+    content = Path(str(before.root)).read_bytes()
+    lock, ended = fcntl.flock, False
+
+    def first_ends(file: Any, operation: int) -> None:
+        nonlocal ended
+        if not ended:
+            ended = True
+            partial = out.with_name("set.pack.partial")
+            partial.write_bytes(content)
+            partial.rename(out) if ends == "whole" else partial.unlink()
+        lock(file, operation)
+
+    def interrupt(done: int, total: int) -> None:
+        if ends == "whole":
+            assert out.read_bytes() == content
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fcntl, "flock", first_ends)
+    with pytest.raises(KeyboardInterrupt):
+        packed(imagenet, out, progress=interrupt)
+    assert not out.with_name("set.pack.partial").exists()
+    assert ended
+    packed(imagenet, out)
+    assert out.read_bytes() == content
+
+
+def test_a_partial_file_that_somebody_deletes_hides_no_other_fault(imagenet: Data, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int) -> None:
+        (tmp_path / "set.pack.partial").unlink()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        packed(imagenet, tmp_path / "set.pack", progress=interrupt)
 
 
 @pytest.mark.parametrize(("at", "told"), [(0, "is no file"), (60_000, "image 0"), (-50, "its index")])
