@@ -54,7 +54,10 @@ class BlobStorage(Protocol):
         """Remove a blob, if it is there."""
 
     def lock(self, name: str) -> AbstractContextManager[None]:
-        """Hold a name where the storage can; others that ask for it wait. A killed process lets go."""
+        """Hold a name where the storage can; others that ask for it wait. A killed process lets go.
+
+        What is right below a name that is ever held is written by its holder alone.
+        """
 
     def local(self, name: str) -> Path:
         """Return a file of this machine that has a blob's content, for good; missing where the blob is."""

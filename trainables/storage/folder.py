@@ -61,7 +61,11 @@ class FolderStorage:
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Hold a name; others that ask for it wait, and a killed process lets go."""
+        """Hold a name; others that ask for it wait, and a killed process lets go.
+
+        Who holds it alone may write blobs right below it: temporary files that are there when it is taken
+        are a killed writer's, and are deleted.
+        """
         path = self.root / name / ".lock"
         with _named("lock", path):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,11 +130,17 @@ class RunStore:
         """Return the folder of trial ``key``; nothing is created."""
         return RunFolder(self.storage, f"runs/{key}")
 
-    def open_run(self, config: TrialConfig) -> RunFolder:
-        """Return the folder of ``config``, with its resolved configuration in it."""
+    @contextmanager
+    def open_run(self, config: TrialConfig) -> Iterator[RunFolder]:
+        """Hold the folder of ``config``, with its resolved configuration in it; see :meth:`RunFolder.lock`.
+
+        All that is written to a run's folder is written by who holds it: who takes it next deletes the
+        temporary files that it finds there.
+        """
         folder = self.run(config.trial_key)
-        folder.file_config(config)
-        return folder
+        with folder.lock():
+            folder.file_config(config)
+            yield folder
 
     def teacher(self, weights: str) -> Path:
         """Return the file, on this machine, of the teacher whose weights hash to ``weights``."""

@@ -57,8 +57,8 @@ def run_trial(
         MissingTeacher: the teacher's weights, or those given, are not in ``store``.
     """
     group = runtime.group
-    folder = store.open_run(config) if group.is_leader else store.run(config.trial_key)
-    with folder.lock() if group.is_leader else nullcontext():
+    opened = store.open_run(config) if group.is_leader else nullcontext(store.run(config.trial_key))
+    with opened as folder:
         result = group.broadcast(folder.result() if group.is_leader else None)
         if result is not None:
             for metrics in result["history"]:

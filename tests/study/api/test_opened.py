@@ -88,7 +88,8 @@ def test_a_student_is_the_network_that_was_filed(tmp_path: Path) -> None:
     config = TrialConfig.from_dict(made[0].config)
     assert config.seed == 1
     data = SimpleNamespace(num_classes=100, image_size=(32, 32))
-    finish(config, store.open_run(config), network, [{"epoch": 1}], cast(DataSet, data))
+    with store.open_run(config) as run:
+        finish(config, run, network, [{"epoch": 1}], cast(DataSet, data))
     found, images = study.open(tmp_path, "made"), torch.randn(2, 3, 32, 32)
     for loaded in (found.student(), found.student(made[0].key[:10]), found.student(pair=made[0].pair)):
         assert not loaded.training

@@ -64,10 +64,11 @@ def finished(
         buffer = io.BytesIO()
         weights = student(plan, folder, int(100 * alpha) + planned.config.seed).state_dict()
         torch.save({"model": weights, "name": "wrn_10_1"}, buffer)
-        folder.store.open_run(planned.config).finish(
-            {"history": [dict(metrics) for metrics in done.history], "weights": state_sha256(weights)},
-            buffer.getvalue(),
-        )
+        with folder.store.open_run(planned.config) as run:
+            run.finish(
+                {"history": [dict(metrics) for metrics in done.history], "weights": state_sha256(weights)},
+                buffer.getvalue(),
+            )
         records.append(done)
     return records
 

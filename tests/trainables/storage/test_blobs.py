@@ -155,8 +155,10 @@ def run_config() -> TrialConfig:
 
 def test_a_late_writer_loses_no_epoch(url: str) -> None:
     """A host that was cut off goes on with old epochs while another one is further."""
-    store = RunStore(url)
-    here, late = store.open_run(run_config()), RunStore(url).open_run(run_config())
+    key = run_config().trial_key
+    with RunStore(url).open_run(run_config()) as here:
+        assert here.name == f"runs/{key}"
+    late = RunStore(url).run(key)
     for epoch in (1, 2, 3):
         here.write_checkpoint(epoch, b"here %d" % epoch)
     late.write_checkpoint(1, b"late 1")

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +159,30 @@ def test_finished_trial_is_replayed_without_data(
     assert result == first.result
     assert trained == []
     assert checkpoints(store) == []
+
+
+def test_two_processes_that_begin_a_trial_at_once_both_get_to_its_end(
+    store: RunStore, digits: DataSet, trained: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is held up while it files the configuration, which the second does not find either."""
+    writing, go_on, sync = threading.Event(), threading.Event(), os.fsync
+
+    def held_up(descriptor: int) -> None:
+        if not writing.is_set():
+            writing.set()
+            assert go_on.wait(60)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", held_up)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(Run, tiny(training={"epochs": 1}), store, digits)
+        assert writing.wait(60)
+        second = threads.submit(Run, tiny(training={"epochs": 1}), store, digits)
+        wait([second], timeout=1.0)
+        assert trained == [], "the second waits for the first"
+        go_on.set()
+        assert first.result().reports == second.result().reports
+    assert trained == [1]
 
 
 def test_warm_process_gives_the_numbers_of_a_fresh_one(tmp_path: Path, digits: DataSet) -> None:
