@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         engine = build_engine(TrialInputs(config, RunStore(Path(folder)), data), runtime)
         whole |= {"built_s": time.perf_counter() - began, "results": []}
         for name, epoch in [*((f"epoch {n + 1}", n + 1) for n in range(args.epochs)), ("remembered", 1)]:
-            times = EpochTimer(engine)
+            times = EpochTimer(engine.teacher)
             seconds(lambda epoch=epoch: engine.train_epoch(data.train, epoch, 0), on)  # type: ignore[misc]
             times.trained(data.train.steps(64))
             batches = data.test.batches(EVALUATION_BATCH, epoch=None)

@@ -44,7 +44,7 @@ class DeviceTime:
     Attributes:
         devices: slots of the last launch.
         total_s: devices times wall-clock.
-        train_s, teacher_s, evaluate_s, compile_s: of epochs, and of compilation before them.
+        train_s, teacher_s, evaluate_s, compile_s: of epochs, and of compilation before and in them.
         idle_s: the rest.
         utilisation: 1 - idle_s / total_s; None before there is any time.
     """

@@ -9,7 +9,6 @@ epoch).
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -101,7 +100,7 @@ def _train_epochs(
     split = data.train if config.fit == "train" else data.all
     for epoch in range(len(history) + 1, training.epochs + 1):
         torch.manual_seed(epoch_seed(config.seed, epoch, group.rank))  # dropout and the like
-        times = EpochTimer(engine)
+        times = EpochTimer(engine.teacher)
         metrics: Metrics = {"epoch": epoch, **engine.train_epoch(split, epoch, config.seed)}
         metrics["lr"] = engine.optimizer.lr
         parts, drop_last = training.batch_norm_parts, training.drop_last
@@ -136,12 +135,11 @@ def _evaluate_given(
     check_device(config.training, runtime.device)
     given = Teacher(name=config.student, weights=config.weights)
     student: nn.Module = load_teacher(given, inputs.store, data, runtime.device, config.large_images)
-    began = time.perf_counter()
+    times = EpochTimer(None)
     set_matrix_units(config.training)
     metrics = evaluate_due(config, student, data, config.training.epochs, runtime)
-    took = time.perf_counter() - began
     _check_finite({**metrics, "epoch": config.training.epochs}, f"the given {config.student} has no numbers")
-    metrics |= {"epoch": config.training.epochs, "time/evaluate_s": took, "time/epoch_s": took}
+    metrics |= {"epoch": config.training.epochs, **times.evaluated()}
     result = finish(config, folder, student, [metrics], data) if runtime.group.is_leader else {}
     report(metrics)
     return result
