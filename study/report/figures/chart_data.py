@@ -106,8 +106,15 @@ def heats(trials: pd.DataFrame) -> list[HeatMap]:
 
 
 def heat(trials: pd.DataFrame, rows: str = "scales", columns: str = "alpha") -> HeatMap | None:
-    """Return the heat map over two knobs, numbers in ranges; None where no trial has both."""
+    """Return the heat map over two knobs, numbers in ranges; None where no trial has both.
+
+    Where a method searched both, it is of such methods alone: the others' trials lie in one row or column,
+    and would be averaged with what that method did there.
+    """
     both = trials[trials[[rows, columns]].notna().all(axis=1) & (trials[[rows, columns]] != "").all(axis=1)]
+    if "group" in both:
+        searched = (both.groupby("group")[[rows, columns]].transform("nunique") > 1).all(axis=1)
+        both = both[searched] if searched.any() else both
     varied = min(both[rows].nunique(), both[columns].nunique())
     if both.empty or (varied < 2 and (rows, columns) != ("scales", "alpha")):
         return None

@@ -108,7 +108,8 @@ def heats(trials: pd.DataFrame, metric: str) -> list[Chart]:
             "values": found.values,
             "counts": found.counts,
             "label": found.names[1],
-            "caption": f"Mean {unit(metric)} of finished trials; touch or hover for their number.",
+            "caption": f"Mean {unit(metric)} of finished trials, of methods that search both if any does; "
+            "touch or hover for their number.",
         }
         for found in charts.heats(trials)
     ]

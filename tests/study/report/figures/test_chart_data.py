@@ -56,6 +56,23 @@ def test_the_heat_map_averages_finished_trials() -> None:
         assert [value is None for value in values] == [count == 0 for count in counts]
 
 
+def test_a_heat_map_is_of_methods_that_search_both_knobs() -> None:
+    trials = pd.DataFrame(
+        {
+            "group": ["SD-KD"] * 3 + ["KD"] * 2,
+            "scales": ["1,2", "1,4", "1,4", "1", "1"],
+            "alpha": [1.0, 1.0, 2.0, 1.0, 2.0],
+            "value": [70.0, 71.0, 72.0, 10.0, 20.0],
+        }
+    )
+    found = charts.heat(trials)
+    assert found is not None
+    assert found.rows == ["{1,2}", "{1,4}"]
+    alone = charts.heat(trials[trials["group"] == "KD"])
+    assert alone is not None
+    assert alone.rows == ["{1}"], "a study of plain losses has what it has"
+
+
 def test_the_pareto_front() -> None:
     trials = pd.DataFrame({"seconds": [1.0, 2.0, 3.0, 4.0, 1.0], "value": [5.0, 4.0, 7.0, 7.0, 6.0]})
     front = charts.front(trials)
