@@ -1,9 +1,13 @@
 """Measures how many trials share a device best.
 
-One trial, then 2, 4, 8 at once train for some seconds on one device, each in a process of its own. As long as
-their images per second in all rise by a tenth and memory is left, twice as many are tried. All of them run in
-one bundle of a placement group, which lies on one node and holds one device: free actors would spread over
-the nodes of a cluster, and their rates would be added up as if they had shared a device.
+One trial, then 2, 4, 8 at once train for some seconds on one device, each in a process of its own, set up as
+one of the study's. As long as their images per second in all rise by a tenth and memory is left, twice as
+many are tried. All of them run in one bundle of a placement group, which lies on one node and holds one
+device: free actors would spread over the nodes of a cluster, and their rates would be added up as if they had
+shared a device.
+
+That trials do not fit is one thing, that a measurement was cut short another: a node that was taken away says
+nothing about the device.
 """
 
 from __future__ import annotations
@@ -11,24 +15,26 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from study.compute.nodes import Nodes
+from study.errors import one_line
 from trainables.config.trial import TrialConfig
 from trainables.data.raw import RawData
-from trainables.engine.runtime import CachePolicy, CompileMode
 from trainables.storage.files import to_json
 from trainables.storage.run_store import RunStore
+from trainables.training.process import ProcessSettings
 
-MAX_TRIALS = 8
-"""Trials on one device at the most."""
+COUNTS = (1, 2, 4, 8)
+"""Trials at once on one device that are measured."""
 MIN_SPEEDUP = 1.1
 """Factor by which twice as many trials have to be faster in all."""
 MIN_FREE_MEMORY = 0.1
@@ -36,38 +42,41 @@ MIN_FREE_MEMORY = 0.1
 WARM_UP_S, MEASURED_S = 5.0, 10.0
 NODE_WAIT_S = 900.0
 """Seconds for a node with room to join: a cluster at zero starts its first one for this."""
+NO_MEMORY = re.compile(r"out of memory|\b(OutOf)?MemoryError\b|ALLOC_FAILED|can't allocate memory", re.I)
+"""What CUDA, its libraries, torch and Python say where memory does not suffice."""
+
+
+class MeasurementCutShort(Exception):
+    """Says what ended a measurement that was not a want of memory: nothing is known by it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackedTrial:
-    """Says what is trained to measure: a trial, and what each trial of the study is given.
+    """Says what is trained to measure: a trial, and what each process of the study's trials is given.
 
     Attributes:
-        gpus: devices that the trials share: 1, or 0 on cores.
-        cpus: cores of each trial.
+        process: with ``gpus`` the part of a device that is one trial's.
     """
 
     config: TrialConfig
     store: str
     raw: RawData
-    gpus: int
-    cpus: int
-    compile_mode: CompileMode
-    cache_policy: CachePolicy
+    process: ProcessSettings
 
-    def fingerprint(self, nodes: Nodes) -> str:
-        """Return a hash of all that the result depends on; the kinds of GPUs are those of ``nodes``."""
-        kinds = sorted({name for kind, _ in nodes.kinds for name in kind if name.startswith("accelerator")})
-        parts: list[Any] = [
-            self.config.to_dict(),
-            self.cpus,
-            self.compile_mode,
-            asdict(self.cache_policy),
-            kinds,
-        ]
-        if os.environ.get("SDD_MPS") == "1":  # trials compute at once, not by turns (cluster/mps.sh)
-            parts.append("mps")
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+def fingerprint(packed: Iterable[PackedTrial], nodes: Nodes) -> str:
+    """Return a hash of all that the result depends on.
+
+    Args:
+        packed: what is trained, for each number of trials at once.
+        nodes: those of the cluster, whose kinds of GPUs count.
+    """
+    kinds = sorted({name for kind, _ in nodes.kinds for name in kind if name.startswith("accelerator")})
+    parts: list[Any] = [[trial.config.to_dict(), asdict(trial.process)] for trial in packed]
+    parts.append(kinds)
+    if os.environ.get("SDD_MPS") == "1":  # trials compute at once, not by turns (cluster/mps.sh)
+        parts.append("mps")
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +108,35 @@ def find_best_packing(measure: Measure) -> list[PackingMeasurement]:
     Empty where not even one fits.
     """
     found: list[PackingMeasurement] = []
-    trials = 1
-    while trials <= MAX_TRIALS:
+    for trials in COUNTS:
         packed = measure(trials)
         if packed is None or (found and not is_worthwhile(found[-1], packed)):
             break
         found.append(packed)
-        trials *= 2
     return found
+
+
+def measure_until_cut_short(measure: Measure) -> tuple[list[PackingMeasurement], str | None]:
+    """Return what :func:`find_best_packing` does, and what cut it short, if anything did.
+
+    >>> def lost(trials: int) -> PackingMeasurement:
+    ...     if trials == 2:
+    ...         raise MeasurementCutShort("its node was lost")
+    ...     return PackingMeasurement(trials, images_per_s=100.0, free=0.5)
+    >>> found, cut_short = measure_until_cut_short(lost)
+    >>> [measured.trials for measured in found], cut_short
+    ([1], '2 at once: its node was lost')
+    """
+    cut_short: list[str] = []
+
+    def attempt(trials: int) -> PackingMeasurement | None:
+        try:
+            return measure(trials)
+        except MeasurementCutShort as reason:
+            cut_short.append(f"{trials} at once: {reason}")
+            return None
+
+    return find_best_packing(attempt), next(iter(cut_short), None)
 
 
 def is_worthwhile(fewer: PackingMeasurement, more: PackingMeasurement) -> bool:
@@ -121,31 +151,38 @@ def summary(found: Sequence[PackingMeasurement]) -> str:
 
 
 def measure_packing(trials: int, packed: PackedTrial, nodes: Nodes) -> PackingMeasurement | None:
-    """Train ``trials`` trials at once on one device; None where they do not fit, or no node comes.
+    """Train ``trials`` trials at once on one device; None where they do not fit.
 
     Args:
         nodes: what the cluster has or may grow to.
+
+    Raises:
+        MeasurementCutShort: no node with room came, a process was lost, or the trial has a fault of its own.
     """
     from trainables.training.throughput import Throughput, ThroughputProbe
 
-    if nodes.trials(trials * packed.cpus, packed.gpus) < 1:
+    cpus, gpus = packed.process.cpus, packed.process.gpus
+    if nodes.trials(trials * cpus, trials * gpus) < 1:
         return None
-    bundle = {"CPU": trials * packed.cpus, **({"GPU": packed.gpus} if packed.gpus else {})}
+    bundle = {"CPU": trials * cpus, **({"GPU": trials * gpus} if gpus else {})}
     group = placement_group([bundle])
     kind: Any = ray.remote(ThroughputProbe).options(
-        num_cpus=packed.cpus,
-        num_gpus=packed.gpus / trials,
+        num_cpus=cpus,
+        num_gpus=gpus,
         scheduling_strategy=PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=0),
     )
     probes: list[Any] = []
     try:
         if not group.wait(NODE_WAIT_S):
-            return None
+            raise MeasurementCutShort(f"no device became free in {NODE_WAIT_S / 60:.0f} minutes")
         probes = [kind.remote(packed) for _ in range(trials)]
-        ray.get([probe.train.remote(WARM_UP_S) for probe in probes])
-        rates: list[Throughput] = ray.get([probe.train.remote(MEASURED_S) for probe in probes])
-    except RayError:  # out of memory, most likely; a fault of the trial itself shows when it is run
-        return None
+        rates: list[Throughput] = []
+        for seconds in (WARM_UP_S, MEASURED_S):
+            rates, faults = _gathered([probe.train.remote(seconds) for probe in probes])
+            if any(map(is_for_memory, faults)):  # the others may have been lost with it
+                return None
+            if faults:
+                raise MeasurementCutShort(fault_line(faults[0])) from faults[0]
     finally:
         for probe in probes:
             ray.kill(probe)
@@ -153,6 +190,39 @@ def measure_packing(trials: int, packed: PackedTrial, nodes: Nodes) -> PackingMe
     return PackingMeasurement(
         trials, sum(rate.images_per_s for rate in rates), min(rate.free for rate in rates)
     )
+
+
+def _gathered(answers: Sequence[Any]) -> tuple[list[Any], list[RayError]]:
+    """Return the values that ``answers`` come to, and the errors of those that come to none."""
+    values, faults = [], []
+    for answer in answers:
+        try:
+            values.append(ray.get(answer))
+        except RayError as error:
+            faults.append(error)
+    return values, faults
+
+
+def is_for_memory(error: RayError) -> bool:
+    """Tell whether a probe ended for want of memory, its device's or its node's.
+
+    What its code raised is known by its text: of an error in a constructor nothing else is left. The loss of
+    a process is not read: Ray names the OOM killer among the possible causes of any.
+    """
+    said = _is_raised(error) and NO_MEMORY.search(str(error)) is not None
+    return said or isinstance(error, OutOfMemoryError)
+
+
+def fault_line(error: RayError) -> str:
+    """Say in one line what ended a probe: what its code raised, or what Ray says of its loss."""
+    if isinstance(error, RayTaskError) and isinstance(error.cause, BaseException):
+        return one_line(error.cause, part="first", kind=True)
+    return one_line(error, part="last" if _is_raised(error) else "first")
+
+
+def _is_raised(error: RayError) -> bool:
+    """Tell whether a probe's code raised the error, in a method or its constructor; its text ends with it."""
+    return isinstance(error, RayTaskError) or (isinstance(error, RayActorError) and error.actor_init_failed)
 
 
 def load_packing(store: RunStore, study: str, fingerprint: str) -> list[PackingMeasurement]:

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ray
 from ray import tune
@@ -17,6 +18,7 @@ from ray import tune
 from study.compute import gpu_packing as packing
 from study.compute.cluster import Cluster
 from study.compute.fair_share import fair_share
+from study.compute.nodes import Nodes
 from study.compute.ray_private import import_without_mlflow, use_plain_processes
 from study.errors import StudyHalted
 from study.journal.recorder import Recorder
@@ -30,6 +32,9 @@ from study.tune.scheduler import StudyScheduler
 from study.tune.searcher import PhaseSearcher
 from trainables.config.trial import TrialConfig
 from trainables.storage.run_store import RunStore
+
+if TYPE_CHECKING:
+    from trainables.training.process import ProcessSettings
 
 log = logging.getLogger(__name__)
 
@@ -53,36 +58,56 @@ class StudyTuner:
 
     def measure_share(self, config: TrialConfig) -> None:
         """Find how many trials like ``config`` share a GPU best; do nothing where the cluster has none."""
-        from trainables.engine.runtime import CachePolicy
-
-        wanted, study = self.plan.spec.resources, self.plan.spec.name
+        study, store = self.plan.spec.name, str(self.store.root)
         self.cluster.connect()
         nodes = self.cluster.nodes()
         if nodes.largest("GPU") < 1:
             return
-        packed = packing.PackedTrial(
-            config,
-            str(self.store.root),
-            self.plan.raw,
-            gpus=1,
-            cpus=wanted.cpus_per_trial,
-            compile_mode=wanted.engine,
-            cache_policy=CachePolicy(budget=wanted.views),
-        )
-        fingerprint = packed.fingerprint(nodes)
+        packed = {
+            trials: packing.PackedTrial(config, store, self.plan.raw, self._process(nodes, 1.0 / trials))
+            for trials in packing.COUNTS
+        }
+        fingerprint = packing.fingerprint(packed.values(), nodes)
         found = packing.load_packing(self.store, study, fingerprint)
         if not found:
-            found = packing.find_best_packing(lambda trials: packing.measure_packing(trials, packed, nodes))
-            packing.save_packing(self.store, study, fingerprint, found)
+            found, cut_short = packing.measure_until_cut_short(
+                lambda trials: packing.measure_packing(trials, packed[trials], nodes)
+            )
+            if cut_short is None:
+                packing.save_packing(self.store, study, fingerprint, found)
+            else:
+                log.warning(
+                    "trials on one device: measuring was cut short, the next launch measures again (%s)",
+                    cut_short,
+                )
         if not found:
             log.info("trials on one device: nothing could be measured; each gets a whole one")
             return
         self.cluster.share = 1.0 / found[-1].trials
         log.info(packing.summary(found))
 
+    def _fit(self, nodes: Nodes, gpus: float) -> int:
+        """Count the trials at once that ``nodes`` have room for, so many GPUs a worker; at least 1."""
+        wanted = self.plan.spec.resources
+        return max(1, nodes.trials(wanted.cpus_per_trial, gpus) // wanted.workers_per_trial)
+
+    def _process(self, nodes: Nodes, gpus: float) -> ProcessSettings:
+        """Return what each process of a trial is given where one has so many GPUs."""
+        from trainables.engine.runtime import CachePolicy
+        from trainables.training.process import ProcessSettings
+
+        wanted = self.plan.spec.resources
+        return ProcessSettings(
+            user_code=self.plan.user_code,
+            cpus=wanted.cpus_per_trial,
+            gpus=gpus,
+            cache_policy=CachePolicy(budget=wanted.views),
+            compile_mode=wanted.engine,
+            trials=trials_a_kind(self.plan, wanted.max_concurrent or self._fit(nodes, gpus)),
+        )
+
     def _run(self, first: Phase, phases: Iterator[Phase]) -> Phase | None:
         """Run phases until one wants something done first, which is returned."""
-        from trainables.engine.runtime import CachePolicy
         from trainables.ray_worker.trainable import TrialResources, trainable
 
         self.cluster.connect()
@@ -90,20 +115,15 @@ class StudyTuner:
         wanted = self.plan.spec.resources
         workers = wanted.workers_per_trial
         nodes = self.cluster.nodes()
-        fit = max(1, nodes.trials(cpus, gpus) // workers)
+        fit = self._fit(nodes, gpus)
         at_once = wanted.max_concurrent or fit
         self.recorder.slots(at_once, workers * cpus, workers * gpus)
         given = TrialResources(
             store=self.store.root,
             raw=ray.put(self.plan.raw),
-            user_code=self.plan.user_code,
+            process=self._process(nodes, gpus),
             workers=workers,
-            cpus=cpus,
-            gpus=gpus,
             safe="safe" in ray.cluster_resources(),  # type: ignore[no-untyped-call]
-            cache_policy=CachePolicy(budget=wanted.views),
-            compile_mode=wanted.engine,
-            trials=trials_a_kind(self.plan, at_once),
         )
         one_machine = self.cluster.address is None and nodes.most == workers == 1
         shared = fit * cpus if one_machine and not gpus and wanted.max_concurrent is None else 0

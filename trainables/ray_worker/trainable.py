@@ -9,7 +9,6 @@ trained by a worker group, see :mod:`trainables.ray_worker.worker_group`.
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,28 +29,21 @@ from trainables.config.trial import TrialConfig
 from trainables.data import RawData, prepare
 from trainables.data.dataset import DataSet
 from trainables.distributed.process_group import SINGLE_PROCESS, DistributedGroup, ProcessGroup, peer_lost
-from trainables.engine.device import best_device
-from trainables.engine.driver import driver_problem
 from trainables.engine.evaluation import Metrics
 from trainables.engine.process_cache import ProcessCache
-from trainables.engine.runtime import CachePolicy, CompileMode, Runtime
-from trainables.errors import TrialError
 from trainables.losses.user_losses import run_sources
 from trainables.ray_worker.messages import ReportChannel, failure_report
 from trainables.ray_worker.worker_group import PeerLost, bundles, run_worker_group
 from trainables.storage.run_store import RunStore
 from trainables.training.checkpoint import wait_for_writers
 from trainables.training.loop import Report, run_trial
+from trainables.training.process import ProcessSettings
 
 LEAVING = "SDD_LEAVING"
 """Environment variable: a file that is there once this machine is about to go (cluster/spot.py)."""
 
 _process_cache = ProcessCache()
 """What this process keeps from trial to trial."""
-
-
-class MissingDevice(TrialError):
-    """Says that the trial was given a GPU that is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,31 +53,22 @@ class TrialResources:
     Attributes:
         store: root of the run store, a folder or a URL, reachable from every node.
         raw: the data set, in Ray's object store; each node reads it there.
-        user_code: source files that register losses of the user's own.
+        process: what each of its processes is given.
         workers: processes that train a trial together.
-        cpus, gpus: of one worker; it computes with ``cpus`` threads.
         safe: whether the cluster has nodes that offer ``safe``, where the processes of trials of several
             workers belong, while their workers may be anywhere.
-        cache_policy: room for the teacher's cached outputs.
-        compile_mode: whether steps are compiled.
-        trials: how many trials each process may expect that share compiled code.
     """
 
     store: Path | str
     raw: ray.ObjectRef[RawData]
-    user_code: tuple[str, ...] = ()
+    process: ProcessSettings = field(default_factory=ProcessSettings)
     workers: int = 1
-    cpus: int = 1
-    gpus: float = 0.0
     safe: bool = False
-    cache_policy: CachePolicy = field(default_factory=CachePolicy)
-    compile_mode: CompileMode = "auto"
-    trials: int = 1
 
     @property
     def share(self) -> dict[str, float]:
         """Resources of one worker."""
-        return {"CPU": self.cpus, "GPU": self.gpus}
+        return {"CPU": self.process.cpus, "GPU": self.process.gpus}
 
     @property
     def resources(self) -> tune.PlacementGroupFactory:
@@ -128,9 +111,10 @@ def failure_reported() -> Iterator[None]:
 
 
 def _train(config: dict[str, Any], given: TrialResources) -> None:
-    run_sources(given.user_code)
+    run_sources(given.process.user_code)
     if given.workers == 1:
-        given = replace(given, cpus=max(given.cpus, config.get("threads", 0)))
+        threads = max(given.process.cpus, config.get("threads", 0))
+        given = replace(given, process=replace(given.process, cpus=threads))
         TorchTrainer(
             lambda trial: _run(trial, given, report_or_exit, SINGLE_PROCESS),
             train_loop_config=config["trial"],
@@ -149,7 +133,6 @@ def _train(config: dict[str, Any], given: TrialResources) -> None:
 
 def _run_member(given: TrialResources, trial: Mapping[str, Any]) -> None:
     """Run the trial as one worker of a group."""
-    run_sources(given.user_code)
     try:
         _run(trial, given, ray.train.report, DistributedGroup())
     except Exception as error:
@@ -159,19 +142,9 @@ def _run_member(given: TrialResources, trial: Mapping[str, Any]) -> None:
 
 
 def _run(trial: Mapping[str, Any], given: TrialResources, report: Report, group: ProcessGroup) -> None:
-    torch.set_num_threads(given.cpus)
-    if given.gpus and not torch.cuda.is_available():
-        raise MissingDevice(f"{platform.node()} promises a GPU and torch finds none: {driver_problem()}")
     channel = ReportChannel(report)
-    runtime = Runtime(
-        ray.train.torch.get_device() if group.size > 1 else best_device(given.gpus),
-        compile_mode=given.compile_mode,
-        cache_policy=given.cache_policy,
-        process_cache=_process_cache,
-        group=group,
-        trials=given.trials,
-        log=channel.log,
-    )
+    device = ray.train.torch.get_device() if group.size > 1 else None
+    runtime = given.process.runtime(device, process_cache=_process_cache, group=group, log=channel.log)
     run_trial(
         TrialConfig.from_dict(trial),
         RunStore(given.store),

@@ -10,11 +10,11 @@ import torch
 from trainables.config.trial import TrialConfig
 from trainables.data import RawData, prepare
 from trainables.data.epoch_plan import EpochPlan
-from trainables.engine.device import best_device
-from trainables.engine.runtime import CachePolicy, CompileMode, Runtime, TrialInputs
+from trainables.engine.runtime import TrialInputs
 from trainables.storage.run_store import RunStore
 from trainables.teacher.cached import WINDOW
 from trainables.training.build import build_engine
+from trainables.training.process import ProcessSettings
 
 PARTS = 10
 """The measured time is filled with pieces of work of about this part of it each."""
@@ -38,10 +38,7 @@ class Probed(Protocol):
     config: TrialConfig
     store: str
     raw: RawData
-    gpus: int
-    cpus: int
-    compile_mode: CompileMode
-    cache_policy: CachePolicy
+    process: ProcessSettings
 
 
 class ThroughputProbe:
@@ -52,11 +49,9 @@ class ThroughputProbe:
     """
 
     def __init__(self, trial: Probed) -> None:
-        torch.set_num_threads(trial.cpus)
+        self.runtime = trial.process.runtime()
         self.config = trial.config
-        device = best_device(trial.gpus)
-        self.data = prepare(trial.raw, self.config.data, device)
-        self.runtime = Runtime(device, compile_mode=trial.compile_mode, cache_policy=trial.cache_policy)
+        self.data = prepare(trial.raw, self.config.data, self.runtime.device)
         inputs = TrialInputs(self.config, RunStore(trial.store), self.data)
         self.engine = build_engine(inputs, self.runtime)
         size = self.config.training.batch_size

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayError, RayTaskError
 
 from study.compute import gpu_packing as packing
-from study.compute.gpu_packing import PackedTrial, PackingMeasurement, find_best_packing, summary
+from study.compute.gpu_packing import (
+    PackedTrial,
+    PackingMeasurement,
+    find_best_packing,
+    fingerprint,
+    summary,
+)
 from study.compute.nodes import Nodes
 from study.loading import load_space
 from study.plan.resolve import resolve
 from trainables.engine.runtime import CachePolicy
 from trainables.storage.run_store import RunStore
+from trainables.training.process import ProcessSettings
 
 
 def attempts(rates: dict[int, tuple[float, float]]) -> Callable[[int], PackingMeasurement | None]:
@@ -47,7 +57,7 @@ def test_nothing_fits() -> None:
 def test_never_more_than_the_most() -> None:
     many = {2**n: (100.0 * 2**n, 1.0) for n in range(6)}
     found = find_best_packing(attempts(many))
-    assert found[-1].trials == packing.MAX_TRIALS
+    assert found[-1].trials == packing.COUNTS[-1]
     assert summary(found).startswith("trials on one device: 8 (1 at 100 images/s, 2 at 200 images/s")
 
 
@@ -62,25 +72,83 @@ def test_a_later_launch_finds_what_was_measured_for_the_same_trial(tmp_path: Pat
 def test_other_gpus_other_trials_and_another_way_to_share_are_measured_anew(
     space: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packed = packed_trial(space, tmp_path)
+    packed = [packed_trial(space, tmp_path)]
     nodes = {
         kind: Nodes((({"CPU": 8.0, "GPU": 1.0, f"accelerator_type:{kind}": 1.0}, 1),), 1)
         for kind in ("T4", "A10G")
     }
-    seen = {packed.fingerprint(nodes["T4"]), packed.fingerprint(nodes["A10G"])}
-    seen.add(dataclasses.replace(packed, cpus=4).fingerprint(nodes["T4"]))
-    assert len(seen) == 3
-    assert packed_trial(space, tmp_path).fingerprint(nodes["T4"]) in seen
+    seen = {fingerprint(packed, nodes["T4"]), fingerprint(packed, nodes["A10G"])}
+    changes: list[dict[str, Any]] = [
+        {"cpus": 4},
+        {"trials": 7},
+        {"compile_mode": "compiled"},
+        {"cache_policy": CachePolicy(1 << 30)},
+        {"user_code": ("LOSS = 1",)},
+    ]
+    for change in changes:
+        process = dataclasses.replace(packed[0].process, **change)
+        seen.add(fingerprint([dataclasses.replace(packed[0], process=process)], nodes["T4"]))
+    assert len(seen) == 2 + len(changes)
+    assert fingerprint([packed_trial(space, tmp_path)], nodes["T4"]) in seen
     monkeypatch.setenv("SDD_MPS", "1")
-    assert packed_trial(space, tmp_path).fingerprint(nodes["T4"]) not in seen
+    assert fingerprint(packed, nodes["T4"]) not in seen
+
+
+TRACE = 'Traceback (most recent call last):\n  File "a.py", line 1, in train\n    step()\n'
+
+
+def raised(cause: Exception) -> RayTaskError:
+    """What ``ray.get`` raises where a method of a probe raised ``cause``."""
+    return _kept(cause).as_instanceof_cause()
+
+
+def raised_first(cause: Exception) -> ActorDiedError:
+    """What it raises where its constructor did."""
+    return ActorDiedError(_kept(cause))
+
+
+def _kept(cause: Exception) -> RayTaskError:
+    text = f"{TRACE}{type(cause).__module__}.{type(cause).__name__}: {cause}"
+    return RayTaskError("train", text, cause, "ray::train", 1, "127.0.0.1")
+
+
+def lost(text: str) -> ActorDiedError:
+    """What it raises where the process is gone."""
+    error = ActorDiedError()
+    error.error_msg = text
+    return error
+
+
+FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+MAYBE = "The actor died unexpectedly before finishing this task.\n\t(1) the OOM killer: out of memory"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (raised(FULL), None),
+        (raised(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`")), None),
+        (raised(MemoryError()), None),
+        (raised_first(FULL), None),
+        (OutOfMemoryError("Task was killed due to the node running low on memory."), None),
+        (lost(MAYBE), "The actor died unexpectedly before finishing this task."),
+        (NodeDiedError("The node of the task died."), "The node of the task died."),
+        (raised(ValueError("no such loss")), "ValueError: no such loss"),
+        (raised_first(ValueError("no such loss")), "ValueError: no such loss"),
+    ],
+)
+def test_want_of_memory_is_told_from_all_else(error: RayError, told: str | None) -> None:
+    assert packing.is_for_memory(error) is (told is None)
+    if told is not None:
+        assert packing.fault_line(error).endswith(told)
 
 
 def packed_trial(space: Callable[..., Path], folder: Path) -> PackedTrial:
     """A small teacher's training on cores."""
     plan = resolve(load_space(space()))
     config = plan.teacher_trial(plan.spec.pairs[0]).config
-    policy = CachePolicy("off")
-    return PackedTrial(config, str(folder), plan.raw, 0, 1, compile_mode="eager", cache_policy=policy)
+    process = ProcessSettings(compile_mode="eager", cache_policy=CachePolicy("off"))
+    return PackedTrial(config, str(folder), plan.raw, process)
 
 
 def in_a_process_of_its_own(function: Callable[..., Any], *given: Any) -> Any:
@@ -157,7 +225,57 @@ def test_all_trials_share_one_device_of_a_cluster(space: Callable[..., Path], tm
     """Free actors of a quarter of a GPU each would spread over both nodes."""
     nodes = tmp_path / "nodes"
     nodes.mkdir()
-    packed = dataclasses.replace(packed_trial(space, tmp_path), gpus=1, store=str(nodes))
+    process = ProcessSettings(gpus=0.25)
+    packed = dataclasses.replace(packed_trial(space, tmp_path), process=process, store=str(nodes))
     measured = in_a_process_of_its_own(measured_on_two_nodes, packed)
     assert measured == PackingMeasurement(4, 4.0, 0.5)
     assert len(list(nodes.iterdir())) == 1
+
+
+class Ending(Whereabouts):
+    """A probe that ends as its store's name says."""
+
+    def __init__(self, trial: PackedTrial) -> None:
+        super().__init__(trial)
+        self.how = self.folder.name
+        if self.how == "full at once":
+            raise FULL
+
+    def train(self, seconds: float) -> Any:
+        if self.how == "full":
+            raise FULL
+        if self.how == "lost":
+            os._exit(1)
+        raise ValueError("no such loss")
+
+
+def ended(packed: PackedTrial, folders: list[str]) -> list[str]:
+    """What becomes of the measurement of probes that end in each way."""
+    import ray
+
+    from trainables.training import throughput
+
+    throughput.ThroughputProbe = Ending  # type: ignore[assignment, misc]
+    packing.NODE_WAIT_S = 2.0
+    ray.init(address="local", num_cpus=2, include_dashboard=False)
+    told = []
+    for number, folder in enumerate([*folders, "taken"]):
+        trial = dataclasses.replace(packed, store=folder)
+        nodes = Nodes((({"CPU": 8.0}, 1),), 1)  # what it may grow to
+        try:
+            told.append(str(packing.measure_packing(2 if number < len(folders) else 4, trial, nodes)))
+        except packing.MeasurementCutShort as reason:
+            told.append(f"cut short: {reason}")
+    ray.shutdown()
+    return told
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_how_probes_end_on_a_real_ray(space: Callable[..., Path], tmp_path: Path) -> None:
+    folders = [str(tmp_path / how) for how in ("full", "full at once", "lost", "at fault")]
+    *fits, lost_, at_fault, taken = in_a_process_of_its_own(ended, packed_trial(space, tmp_path), folders)
+    assert fits == ["None", "None"]
+    assert lost_.startswith("cut short: The actor died unexpectedly")
+    assert at_fault == "cut short: ValueError: no such loss"
+    assert taken == "cut short: no device became free in 0 minutes"

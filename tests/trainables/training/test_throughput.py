@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from benchmarks import made
-from trainables.engine.runtime import CachePolicy
+from trainables.training.process import ProcessSettings
 from trainables.training.throughput import ThroughputProbe
 
 
@@ -17,10 +17,7 @@ def test_a_probe_trains_each_image_once_and_then_pieces_of_the_time(tmp_path: Pa
         config=config,
         store=str(tmp_path),
         raw=made.raw(128, 10),
-        gpus=0,
-        cpus=torch.get_num_threads(),
-        compile_mode="eager",
-        cache_policy=CachePolicy(),
+        process=ProcessSettings(cpus=torch.get_num_threads(), compile_mode="eager"),
     )
     probe = ThroughputProbe(trial)
     teacher: Any = probe.engine.teacher
