@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from benchmarks import made
 from tests.fakecuda.counters import Counted, memory, refuse_captures
-from tests.fakecuda.engines import engine, inputs, runtime, train
+from tests.fakecuda.engines import GPU, engine, inputs, runtime, train
 from trainables.config import FeatureTerm, LogitTerm, Method
 from trainables.engine.engine import Engine
 from trainables.engine.evaluation import EVALUATION_BATCH, evaluate_due
+from trainables.engine.kept_data import kept_data
 from trainables.engine.process_cache import ProcessCache
 from trainables.engine.runtime import CachePolicy, Runtime, TrialInputs
 
@@ -119,6 +121,32 @@ def another(of: TrialInputs, seed: int) -> TrialInputs:
     return dataclasses.replace(
         of, config=dataclasses.replace(config, seed=seed, training=training, method=method)
     )
+
+
+@pytest.mark.parametrize("method", [DECOUPLED, Method()], ids=["views", "plain"])
+def test_a_searched_augmentation_takes_neither_memory_nor_recordings(method: Method) -> None:
+    """The images lie on the device once, and each kind of step is recorded once, whatever trials ask for."""
+    of, process = short(method), recording(cache_policy=CachePolicy("off"))
+    raw = made.raw(24_000, EVALUATION_BATCH + 20)
+    taken, captures = [], []
+    asked: list[dict[str, Any]] = [{"augment_strength": strength} for strength in (1.0, 0.7, 0.4, 0.1, 0)]
+    for data in [*asked, {"augment": "none"}, *asked[1:], {"augment": "none"}]:
+        config = dataclasses.replace(
+            of.config, data=dataclasses.replace(of.config.data, **data), test="every"
+        )
+        images = kept_data(process.process_cache, config.data, GPU, lambda: raw)
+        with Counted() as counted:
+            built = engine(dataclasses.replace(of, config=config, data=images), process)
+            plan, _ = images.train.plan(config.training.batch_size, epoch=1).cut(4)
+            built.train(images.train, plan, epoch=1, seed=0)
+            evaluate_due(config, built.student.network, images, 1, process)
+        assert is_recorded(built)
+        taken.append(memory())
+        captures.append(counted.captures)
+    assert captures == [2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0], "a step and an evaluation, of two kinds"
+    assert taken[1:5] == [taken[1]] * 4
+    assert taken[6:] == [taken[6]] * 5
+    assert max(taken) - taken[1] < raw.train_images.nbytes, "what was taken again is not the images"
 
 
 def test_what_is_built_into_a_graph_is_recorded_anew_in_the_same_memory() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from trainables.config.data import Data
 from trainables.data.partition import split
-from trainables.data.raw import CropFlipViews, RawData, check_strength
+from trainables.data.raw import CropFlipViews, RawData
 from trainables.data.split import MakeSplit, Split
 
 
@@ -25,7 +25,7 @@ class DataSet:
 
     Attributes:
         train: what is trained on while choosing; augmented when asked for an epoch.
-        validation: the held-out part of the train set, to choose by.
+        validation: the held-out part of the train set, to choose by; not augmented.
         test: read by confirmation runs.
         all: train and validation together, to train on once the choice is made.
         classes: names of the classes, by label.
@@ -44,6 +44,10 @@ class DataSet:
         """Number of classes."""
         return len(self.classes)
 
+    def augmented_as(self, data: Data) -> DataSet:
+        """Return the set with what is trained on augmented as ``data`` says, in the same memory."""
+        return replace(self, train=self.train.augmented_as(data), all=self.all.augmented_as(data))
+
 
 def build(raw: RawData, data: Data, device: torch.device | str, workers: int | None) -> DataSet:
     """Split ``raw`` and put it on ``device``, as :func:`trainables.data.prepare` promises."""
@@ -51,16 +55,15 @@ def build(raw: RawData, data: Data, device: torch.device | str, workers: int | N
 
     train: MakeSplit
     test: MakeSplit
-    check_strength(raw.augmentation, data.augment_strength)
     parts = split(raw, data)
     device = torch.device(device)
     if isinstance(raw.augmentation, CropFlipViews):
-        train, test = resident_parts(raw, data, parts, device)
+        train, test = resident_parts(raw, parts, device)
     else:
         from trainables.data.streamed import streamed_parts  # torchvision takes seconds to import
 
         train, test = streamed_parts(raw, data, parts, device, workers)
-    return DataSet(
+    usual = DataSet(
         train=train(parts.train),
         validation=train(parts.validation),
         test=test(parts.test),
@@ -68,3 +71,4 @@ def build(raw: RawData, data: Data, device: torch.device | str, workers: int | N
         classes=parts.classes,
         image_size=raw.shown_size,
     )
+    return usual.augmented_as(data)

@@ -6,13 +6,16 @@ Imports neither torch nor numpy, so that a configuration can be checked in milli
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainables.config.serialization import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
+
+    Images = TypeVar("Images", NDArray[np.uint8], torch.Tensor)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -94,8 +97,8 @@ class CropFlipViews:
         """Return height and width of what networks see of images of ``height`` x ``width``."""
         return height - self.cut, width - self.cut
 
-    def centred(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return of ``images`` [N,H,W,3] what the plain view shows; all of them if nothing is cut."""
+    def centred(self, images: Images) -> Images:
+        """Return of ``images`` [N,H,W,3] what the plain view shows, in their memory; all of it if uncut."""
         first, (height, width) = self.cut // 2, self.shown_size(*images.shape[1:3])
         return images[:, first : first + height, first : first + width]
 

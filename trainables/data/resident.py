@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Hashable, Iterator
+from typing import Self
 
 import numpy as np
 import torch
@@ -13,12 +15,17 @@ from trainables.config.data import Data
 from trainables.data.augment import apply_view
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.partition import SplitIndices
-from trainables.data.raw import CropFlipViews, RawData
+from trainables.data.raw import CropFlipViews, RawData, check_strength
 from trainables.data.split import Batch, MakeSplit, Split, as_tensor
+
+ONE_VIEW = CropFlipViews(padding=0, flip=False)
+"""The image as it is."""
 
 
 class ResidentSplit(Split):
     """Shows rows of a store of images, [N,H,W,3] uint8 on the device, that splits share.
+
+    So do the data sets of trials that augment them otherwise.
 
     >>> from trainables.data import load
     >>> digits = load(Data(name="cluttered_digits", options={"scenes": 100, "test": 100}), "cpu")
@@ -44,11 +51,30 @@ class ResidentSplit(Split):
         std: Tensor,
     ) -> None:
         super().__init__(index, labels, store.device)
-        self.augmentation = views
-        self.views = views.count
-        self.plain = views.plain
-        self._store, self._mean, self._std = store, mean.to(store.device), std.to(store.device)
-        self.shown = [views.padding, views.flip, views.cut, *mean.tolist(), *std.tolist()]
+        self._whole, self._usual = store, views
+        self._mean, self._std = mean.to(store.device), std.to(store.device)
+        self._normalised = [*mean.tolist(), *std.tolist()]
+        self._show(store, views)
+
+    def _show(self, store: Tensor, views: CropFlipViews) -> None:
+        self._store, self.augmentation = store, views
+        self.views, self.plain = views.count, views.plain
+        self.shown = [views.padding, views.flip, views.cut, *self._normalised]
+
+    def augmented_as(self, data: Data) -> Self:
+        """Return the split augmented as :meth:`Split.augmented_as` says."""
+        check_strength(self._usual, data.augment_strength)
+        other = copy.copy(self)
+        if data.augment == "standard":
+            other._show(self._whole, self._usual.at_strength(data.augment_strength))
+        else:
+            other._show(self._usual.centred(self._whole), ONE_VIEW)
+        return other
+
+    @property
+    def device_key(self) -> Hashable:
+        """What work on the device knows of the split: its memory, and the numbers by which it makes views."""
+        return id(self.index), *self.shown
 
     @property
     def population(self) -> int:
@@ -80,23 +106,18 @@ class ResidentSplit(Split):
             yield Batch(self.images(index, view), target, index, view)
 
 
-def resident_parts(
-    raw: RawData, data: Data, parts: SplitIndices, device: torch.device
-) -> tuple[MakeSplit, MakeSplit]:
+def resident_parts(raw: RawData, parts: SplitIndices, device: torch.device) -> tuple[MakeSplit, MakeSplit]:
     """Return the makers of splits of the train and of the test set, from rows."""
     assert isinstance(raw.augmentation, CropFlipViews)
-    none = CropFlipViews(padding=0, flip=False)
-    augmented = data.augment == "standard"
-    augmentation = raw.augmentation.at_strength(data.augment_strength) if augmented else none
+    usual = raw.augmentation
     mean, std = torch.tensor(raw.mean), torch.tensor(raw.std)
-    centred = raw.augmentation.centred
-    train = as_tensor(raw.train_images if augmented else centred(raw.train_images), device)
-    test = as_tensor(centred(raw.test_images), device)
+    train = as_tensor(raw.train_images, device)
+    test = as_tensor(usual.centred(raw.test_images), device)
 
     def make_train(rows: NDArray[np.int64]) -> ResidentSplit:
-        return ResidentSplit(train, rows, parts.train_labels, augmentation, mean, std)
+        return ResidentSplit(train, rows, parts.train_labels, usual, mean, std)
 
     def make_test(rows: NDArray[np.int64]) -> ResidentSplit:
-        return ResidentSplit(test, rows, parts.test_labels, none, mean, std)
+        return ResidentSplit(test, rows, parts.test_labels, ONE_VIEW, mean, std)
 
     return make_train, make_test

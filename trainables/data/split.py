@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterator
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainables.config.data import Data
 from trainables.data import epoch_plan as epochs
 from trainables.data.raw import CropFlipViews
 
@@ -139,6 +140,14 @@ class Split(ABC):
         return epochs.evaluation(len(self), batch_size, self.plain if view is None else view, worker)
 
     @property
+    def device_key(self) -> Hashable:
+        """What work on the device knows of the split, while that lives: its memory, and how it is read.
+
+        Splits that differ only in how the host draws their views have the same.
+        """
+        return id(self.index)
+
+    @property
     @abstractmethod
     def image_size(self) -> tuple[int, int]:
         """Height and width of the images of a batch."""
@@ -147,6 +156,13 @@ class Split(ABC):
     @abstractmethod
     def normalisation(self) -> tuple[Tensor, Tensor]:
         """Mean and spread [3], on the device, by which the images of a batch are normalised."""
+
+    @abstractmethod
+    def augmented_as(self, data: Data) -> Self:
+        """Return the same images in the augmentation that ``data`` asks for, in the same memory.
+
+        :class:`trainables.data.raw.DataError` where they cannot be augmented so.
+        """
 
     @abstractmethod
     def show(self, plan: epochs.EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:

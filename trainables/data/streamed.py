@@ -7,11 +7,12 @@ as the data set and need no start in each epoch.
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from trainables.data.crops import random_crops, uniform
 from trainables.data.decoding import ReadPixels, pixel_reader
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.partition import SplitIndices
-from trainables.data.raw import RawData, StreamedViews
+from trainables.data.raw import RawData, StreamedViews, check_strength
 from trainables.data.resampling import centre
 from trainables.data.split import Batch, MakeSplit, Split, as_tensor
 from trainables.data.staging import DeviceStaging, HostStaging, Staging
@@ -59,6 +60,12 @@ class ImageReader:
         self.read, self.keys, self.views, self.mean, self.std = read, keys, views, mean, std
         self.threads, self.workers, self.strength = threads, workers, strength
         self._copies = CopyStream(mean.device)
+
+    def of_strength(self, strength: float) -> ImageReader:
+        """Return a reader, of the same threads, whose augmentation is that strong."""
+        other = copy.copy(self)
+        other.strength = strength
+        return other
 
     def batches(self, index: NDArray[np.int64], sizes: list[int], seeds: Seeds) -> Iterator[Tensor]:
         """Yield the images at raw positions ``index`` [n], in batches of ``sizes``, on the device."""
@@ -139,6 +146,14 @@ class StreamedSplit(Split):
         self._positions = index
         self._reader, self.augmented = reader, augmented
 
+    def augmented_as(self, data: Data) -> Self:
+        """Return the split augmented as :meth:`Split.augmented_as` says."""
+        check_strength(self._reader.views, data.augment_strength)
+        other = copy.copy(self)
+        other._reader = self._reader.of_strength(data.augment_strength)
+        other.augmented = data.augment == "standard"
+        return other
+
     @property
     def shown(self) -> list[float]:
         """Numbers that decide, beside the raw image and the seeds, what :meth:`images` returns."""
@@ -190,11 +205,10 @@ def streamed_parts(
     read = partial(
         ImageReader, pixel_reader(data), views=views, mean=mean, std=std, threads=threads, workers=count
     )
-    train, test = read(raw.train_images, strength=data.augment_strength), read(raw.test_images)
-    augmented = data.augment == "standard"
+    train, test = read(raw.train_images), read(raw.test_images)
 
     def make_train(rows: NDArray[np.int64]) -> StreamedSplit:
-        return StreamedSplit(train, rows, parts.train_labels, augmented=augmented)
+        return StreamedSplit(train, rows, parts.train_labels, augmented=True)
 
     def make_test(rows: NDArray[np.int64]) -> StreamedSplit:
         return StreamedSplit(test, rows, parts.test_labels, augmented=False)

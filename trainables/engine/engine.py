@@ -156,8 +156,9 @@ class Engine:
         return [learning_rate(training, epoch - 1 + step / steps) for step in range(steps)]
 
     def _whole(self, split: Split) -> WholeStep:
-        if self.whole is None or self.whole.split is not split:
+        if self.whole is None or self.whole.split.device_key != split.device_key:
             self.whole = WholeStep(self._step, split)
+        self.whole.turn_to(split)
         return self.whole
 
     def step(

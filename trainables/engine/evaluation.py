@@ -145,7 +145,7 @@ def evaluate_split(
     network.eval()
     first, rest = plan.cut(whole)
     if runtime.records:
-        key = (id(network), id(split), training.precision)  # both live as long as what is kept
+        key = (id(network), split.device_key, training.precision)  # both live as long as what is kept
         make = partial(WholeEvaluation, network, split, training, runtime)
         evaluation = runtime.process_cache.get("evaluation", key, make, capacity=4)
     else:

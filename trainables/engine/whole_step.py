@@ -48,6 +48,12 @@ class WholeStep:
         self.names: list[str] = []
         self.work = Repeated(self._step)
 
+    def turn_to(self, split: Split) -> None:
+        """Show ``split`` from now on, whose :attr:`Split.device_key` is the one that this is made for."""
+        self.split = split
+        if isinstance(self.batches, HandedBatches):
+            self.batches.split = split
+
     def _step(self) -> None:
         batch, lr = self.batches.next()
         labels = None

@@ -18,18 +18,16 @@ from typing import Any
 
 import ray
 import ray.train.torch
-import torch
 from ray import tune
 from ray.exceptions import RayError, RayTaskError
 from ray.train import ScalingConfig
 from ray.train.torch import TorchTrainer
 
-from trainables.config.data import Data
 from trainables.config.trial import TrialConfig
-from trainables.data import RawData, prepare
-from trainables.data.dataset import DataSet
+from trainables.data import RawData
 from trainables.distributed.process_group import SINGLE_PROCESS, DistributedGroup, ProcessGroup, peer_lost
 from trainables.engine.evaluation import Metrics
+from trainables.engine.kept_data import kept_data
 from trainables.engine.process_cache import ProcessCache
 from trainables.losses.user_losses import run_sources
 from trainables.ray_worker.messages import ReportChannel, failure_report
@@ -148,7 +146,7 @@ def _run(trial: Mapping[str, Any], given: TrialResources, report: Report, group:
     run_trial(
         TrialConfig.from_dict(trial),
         RunStore(given.store),
-        lambda config, device: _data(given.raw, config.data, device),
+        lambda config, device: kept_data(_process_cache, config.data, device, lambda: ray.get(given.raw)),
         channel.report,
         runtime,
     )
@@ -164,7 +162,3 @@ def report_or_exit(metrics: Metrics) -> None:
         wait_for_writers()
         print(f"leaving this machine after epoch {metrics['epoch']:g}: {sign} is there", flush=True)
         os._exit(0)
-
-
-def _data(raw: ray.ObjectRef[RawData], data: Data, device: torch.device) -> DataSet:
-    return _process_cache.get("data", f"{data!r} {device}", lambda: prepare(ray.get(raw), data, device))

@@ -82,7 +82,8 @@ def build_engine(inputs: TrialInputs, runtime: Runtime) -> Engine:
     if not recorded:
         return engine
     what = f"{config.student} by {config.method.label}"
-    signature = (recorded_signature(config, data, runtime, step), id(split))  # it lives as long as the engine
+    # what the key of the split stands for lives as long as the engine
+    signature = (recorded_signature(config, data, runtime, step), split.device_key)
     kept = runtime.process_cache.get("recorded", signature, lambda: engine.record(split, what), capacity=8)
     return kept if kept is engine else kept.take_over(engine)
 

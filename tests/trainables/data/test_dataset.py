@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from trainables.config import Data
-from trainables.data import Batch, DataSet, RawData, Split, load, load_raw, prepare
+from trainables.data import Batch, DataError, DataSet, RawData, Split, load, load_raw, prepare
 from trainables.data.resident import ResidentSplit
 
 Pack = Callable[..., Data]
@@ -119,6 +119,45 @@ def test_without_augmentation_there_is_one_view(data: Data) -> None:
     plain = joined(train.batches(16, epoch=None))
     order = batch.index.argsort()
     assert torch.equal(batch.images[order], plain.images)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"augment_strength": 0.4}, {"augment_strength": 1.5}, {"augment": "none"}, {}], ids=str
+)
+def test_an_augmented_set_is_the_one_that_is_loaded_so_in_the_memory_of_the_usual_one(
+    loaded: DataSet, data: Data, asked: dict[str, Any]
+) -> None:
+    wanted = replace(data, **asked)
+    shared, fresh = (
+        loaded.augmented_as(replace(data, augment="none")).augmented_as(wanted),
+        load(wanted, "cpu"),
+    )
+    for name in ("train", "all", "validation", "test"):
+        ours, theirs = getattr(shared, name), getattr(fresh, name)
+        assert (ours.views, ours.plain, ours.shown) == (theirs.views, theirs.plain, theirs.shown)
+        assert (
+            ours._store.untyped_storage().data_ptr()
+            == getattr(loaded, name)._store.untyped_storage().data_ptr()
+        )
+        for epoch in (None, 1):
+            pairs = zip(ours.batches(16, epoch=epoch), theirs.batches(16, epoch=epoch), strict=True)
+            assert all(torch.equal(*parts) for batches in pairs for parts in zip(*batches, strict=True))
+
+
+def test_what_a_recording_knows_of_a_split_is_the_same_as_long_as_its_views_are(
+    loaded: DataSet, data: Data
+) -> None:
+    def key(**asked: Any) -> Any:
+        return loaded.augmented_as(replace(data, **asked)).train.device_key
+
+    assert key(augment_strength=0.3) == key(augment_strength=0.0) == loaded.train.device_key
+    assert len({key(), key(augment="none"), key(augment_strength=2.0), loaded.all.device_key}) == 4
+
+
+def test_an_augmentation_that_the_images_cannot_have_is_refused(loaded: DataSet, data: Data) -> None:
+    plain = load(replace(data, options={"padding": 0, "flip": False}), "cpu")
+    with pytest.raises(DataError, match=r"augment_strength: 0.5 means nothing"):
+        plain.augmented_as(replace(data, augment_strength=0.5))
 
 
 def test_steps_count_the_batches(loaded: DataSet) -> None:

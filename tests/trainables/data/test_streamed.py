@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -127,6 +128,20 @@ def test_a_corrupted_image_is_one_line(imagenet: Data, workers: int) -> None:
 def test_views_are_not_to_be_chosen(imagenet: Data) -> None:
     with pytest.raises(ValueError, match="view 0 is not one of None"):
         load(imagenet, "cpu", workers=0).train.batches(2, epoch=None, view=0)
+
+
+@pytest.mark.parametrize("asked", [{"augment_strength": 0.4}, {"augment": "none"}, {}], ids=str)
+def test_an_augmented_set_is_the_one_that_is_loaded_so_with_the_threads_of_the_usual_one(
+    imagenet: Data, asked: dict[str, Any]
+) -> None:
+    usual, wanted = load(imagenet, "cpu", workers=1), replace(imagenet, **asked)
+    shared = usual.augmented_as(replace(imagenet, augment_strength=0.1)).augmented_as(wanted).train
+    fresh = load(wanted, "cpu", workers=0).train
+    ours, theirs = (joined(part.batches(3, epoch=1, seed=4)) for part in (shared, fresh))
+    assert torch.equal(ours.images, theirs.images)
+    assert shared.shown == fresh.shown  # type: ignore[attr-defined]
+    assert shared.device_key == usual.train.device_key
+    assert shared._reader.threads is usual.train._reader.threads  # type: ignore[attr-defined]
 
 
 def test_files_cannot_be_augmented_more_than_usual(imagenet: Data) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -130,6 +131,23 @@ def test_a_trial_that_takes_over_what_another_left_is_as_if_by_itself(
         assert second.train_epoch(digits.train, epoch, 2) == itself.train_epoch(digits.train, epoch, 2)
     for ours, theirs in zip(numbers(second), numbers(itself), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_a_trial_that_takes_over_sees_its_own_augmentation(store: RunStore, digits: DataSet) -> None:
+    """What is recorded serves all strengths below 1; the views are those that the trial's host draws."""
+    goes_on_in_its_own_augmentation(trial(store, training={"lr": 0.05}), store, digits)
+
+
+def goes_on_in_its_own_augmentation(config: TrialConfig, store: RunStore, usual: DataSet) -> None:
+    """Check a trial of weak augmentation that takes over from one of the ``usual``."""
+    weak = usual.augmented_as(dataclasses.replace(config.data, augment_strength=0.2))
+    first, itself = built(config, store, usual), built(config, store, weak)
+    theirs, step = first.train_epoch(usual.train, 1, seed=1), first.whole
+    second = first.take_over(built(config, store, weak))
+    ours = second.train_epoch(weak.train, 1, seed=1)
+    assert second.whole is step, "the step that may be recorded is kept"
+    assert ours == itself.train_epoch(weak.train, 1, seed=1)
+    assert ours != theirs
 
 
 def built(config: TrialConfig, store: RunStore, data: DataSet) -> Engine:

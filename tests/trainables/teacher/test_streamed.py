@@ -14,7 +14,7 @@ from PIL import Image
 
 import trainables.models as models
 from tests.trainables.data.conftest import cub200 as cub200
-from tests.trainables.engine.test_whole_step import by_the_host, numbers
+from tests.trainables.engine.test_whole_step import by_the_host, goes_on_in_its_own_augmentation, numbers
 from tests.trainables.teacher.test_read_ahead import waited_for
 from tests.trainables.trials import CPU, Run
 from trainables.config import Data, FeatureTerm, LogitTerm, Method, Teacher, Training, TrialConfig
@@ -218,6 +218,12 @@ def test_an_interrupted_trial_goes_on_to_the_same_numbers(
     whole = Run(config, RunStore(tmp_path / "other"), data, cache_policy=CachePolicy("off"))
     Run(config, store, data, stop_after=1)
     assert Run(config, store, data).numbers == whole.numbers
+
+
+def test_a_trial_that_takes_over_reads_its_own_augmentation(
+    store: RunStore, data: DataSet, config: TrialConfig
+) -> None:
+    goes_on_in_its_own_augmentation(config, store, data)
 
 
 def test_losses_that_ask_for_maps_run_it_live(store: RunStore, data: DataSet, config: TrialConfig) -> None:

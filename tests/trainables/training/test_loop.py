@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from tests.trainables.trials import CPU, CRD, DATA, SD_DKD, Run, file_teacher, fresh_numbers, numbers, tiny
-from trainables.config import FeatureTerm, LogitTerm, Method, Teacher, TrialConfig
+from trainables.config import Data, FeatureTerm, LogitTerm, Method, Teacher, TrialConfig
 from trainables.data.dataset import DataSet
 from trainables.data.epoch_plan import EpochPlan
 from trainables.data.split import Batch, Split
@@ -240,6 +240,9 @@ class Counted(Split):
     @property
     def normalisation(self) -> tuple[Tensor, Tensor]:
         return self.split.normalisation
+
+    def augmented_as(self, data: Data) -> Counted:
+        return Counted(self.split.augmented_as(data))
 
     def show(self, plan: EpochPlan, seeds: tuple[int, int] | None) -> Iterator[Batch]:
         self.reads += 1
