@@ -7,11 +7,15 @@ import torch
 
 from tests.fakecuda.counters import Counted, memory
 from tests.fakecuda.engines import GPU, engine, inputs, runtime, train
+from trainables.config import LogitTerm, Method
 from trainables.data.copy_stream import CopyStream
 from trainables.data.staging import DeviceStaging
+from trainables.engine.process_cache import ProcessCache
 from trainables.engine.runtime import CachePolicy
-from trainables.teacher.cache_memory import ViewMemory
+from trainables.teacher.cache_memory import BLOCK_BYTES, ViewMemory
+from trainables.teacher.cache_policy import device_share
 from trainables.teacher.cached import CachedTeacher
+from trainables.teacher.device_share import DeviceShare
 from trainables.teacher.read_ahead import ReadAhead
 
 ENTRY = 16 * 100 * 2
@@ -51,6 +55,36 @@ def test_views_that_come_first_take_what_room_there_is() -> None:
     for epoch in range(3):
         train(built, of.data)
         assert built.teacher.views.computed == images + epoch * (images - room)
+
+
+def test_views_take_what_is_used_and_old_kinds_of_them_give_it_back() -> None:
+    """By default a quarter of the GPU is theirs, of all kinds together; few views take few blocks of it."""
+    process = runtime(process_cache=ProcessCache(), cache_policy=CachePolicy())
+    before, taken = memory(), []
+    for scales in ((1, 2), (1, 3), (3,), (1, 8), (2, 8), (1, 3, 8)):  # each set has a layout of its own
+        of = inputs(Method(logit=LogitTerm(scales=scales)))
+        built = engine(of, process)
+        train(built, of.data)
+        assert isinstance(built.teacher, CachedTeacher)
+        assert isinstance(built.teacher.views.backends[0], ViewMemory)
+        taken.append(device_share(process).taken)
+    assert taken[0] > 0
+    assert max(taken) <= 4 * BLOCK_BYTES, "four kinds are kept"
+    assert memory() - before < 1 << 30, "with networks, activations and all"
+    assert device_share(process).room > 15 << 30
+
+
+def test_entries_of_many_blocks_are_read_and_written_without_a_wait() -> None:
+    share = DeviceShare(1 << 30, free=lambda: 1 << 40)
+    kept, values = ViewMemory(40_000, (16, 100), GPU, share), torch.ones(10_000, 16, 100, device=GPU).half()
+    for start in range(0, 40_000, 10_000):
+        kept.write(np.arange(start, start + 10_000), values)
+    with Counted() as counted:
+        kept.write(np.arange(0, 40_000, 4), values)
+        found, _ = kept.read(np.arange(0, 40_000, 4))
+    assert found.all()
+    assert counted.to_device == 2
+    assert (counted.to_host, counted.synchronisations) == (0, 0)
 
 
 def test_the_next_window_is_read_ahead_without_a_wait_for_the_device() -> None:

@@ -25,17 +25,25 @@ class ProcessCache:
     def __init__(self) -> None:
         self._entries: dict[str, OrderedDict[Hashable, Any]] = {}
 
-    def get(self, kind: str, key: Hashable, make: Callable[[], T], *, capacity: int = 1) -> T:
+    def get(
+        self,
+        kind: str,
+        key: Hashable,
+        make: Callable[[], T],
+        *,
+        capacity: int = 1,
+        drop: Callable[[T], object] = lambda kept: None,
+    ) -> T:
         """Return the object of that ``kind`` and ``key``, made if it is not here.
 
-        The ``capacity`` last used ones of a kind are kept.
+        The ``capacity`` last used ones of a kind are kept; ``drop`` takes one that is kept no longer.
         """
         entries = self._entries.setdefault(kind, OrderedDict())
         if key in entries:
             entries.move_to_end(key)
         else:
             while len(entries) >= capacity:  # before the new one is made: two may not fit on a device
-                entries.popitem(last=False)
+                drop(entries.popitem(last=False)[1])
             entries[key] = make()
         return cast(T, entries[key])
 

@@ -23,8 +23,9 @@ class CachePolicy:
     """Says how much room cached teacher outputs get; it decides the speed, never the numbers.
 
     Attributes:
-        budget: bytes on disk, and as many on the device; ``auto`` for a quarter of what is free there, at
-            most half of the host's memory (so that files stay in it) and 64 GiB; ``off`` for none.
+        budget: bytes of each file, and as many of the device's memory for all outputs there; ``auto`` for a
+            quarter of what is free there, at most half of the host's memory (so that files stay in it) and
+            64 GiB; ``off`` for none.
         verify: share of the views on disk that a process computes again, and compares, when it opens them;
             a chunk of them it does in any case.
 

@@ -118,6 +118,7 @@ class TeacherCache:
 
     Example:
         >>> from trainables.teacher.cache_memory import ViewMemory
+        >>> from trainables.teacher.device_share import DeviceShare
         >>> from trainables.config.data import Data
         >>> from trainables.data import load
         >>> from trainables.teacher.view_slots import CountedSlots
@@ -126,7 +127,8 @@ class TeacherCache:
         >>> device = torch.device("cpu")
         >>> digits = load(Data(name="cluttered_digits", options={"scenes": 100, "test": 100}), device)
         >>> source = CountedSlots(digits.all)
-        >>> memory = ViewMemory(source.count, 4, (1, 10), device)
+        >>> share = DeviceShare(limit=1 << 20, free=lambda: 1 << 30)
+        >>> memory = ViewMemory(source.count, (1, 10), device, share)
         >>> cache = TeacherCache(forward, source, (1, 10), device, [memory])
         >>> for slots in ([0, 3], [3, 5]):
         ...     cells = cache.cells(np.array(slots))
@@ -180,6 +182,12 @@ class TeacherCache:
             fresh = self._run(slots[missing], None if images is None else images[self._on_device(missing)])
             self._keep(cells, missing, slots, fresh, self.backends)
         return cells
+
+    def release(self) -> None:
+        """Give the device's memory back; what a file holds stays."""
+        for backend in self.backends:
+            if isinstance(backend, ViewMemory):
+                backend.release()
 
     def verify(self, slots: Slots) -> Verification:
         """Compute those of ``slots`` that the last backend holds, and compare them with what it holds."""

@@ -24,6 +24,7 @@ from trainables.storage.files import read_json, write_json
 from trainables.teacher.cache import CHUNK, TeacherCache
 from trainables.teacher.cache_files import SUFFIXES, CacheBackend, ViewFile, entry_bytes
 from trainables.teacher.cache_memory import ViewMemory
+from trainables.teacher.device_share import DeviceShare
 from trainables.teacher.read_ahead import ReadAhead
 from trainables.teacher.view_slots import ViewSlots
 
@@ -63,10 +64,8 @@ def open_backends(
     """
     found: list[CacheBackend] = []
     policy, device = runtime.cache_policy, runtime.device
-    if again and device.type == "cuda":
-        room = min(slots, device_budget(policy, device) // entry_bytes(shape))
-        if room:
-            found.append(ViewMemory(slots, room, shape, device))
+    if again and device.type == "cuda" and policy.budget != "off":
+        found.append(ViewMemory(slots, shape, device, device_share(runtime)))
     drop_outdated(folder, runtime.log)
     text = json.dumps(about, sort_keys=True)
     path = folder / hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -111,12 +110,15 @@ def disk_budget(policy: CachePolicy, path: Path) -> int:
     return min((shutil.disk_usage(folder).free + taken) // 4, memory // 2, MAX_AUTO_BYTES)
 
 
-def device_budget(policy: CachePolicy, device: torch.device) -> int:
-    """Return the bytes allowed in the memory of ``device``."""
-    if policy.budget == "off":
-        return 0
-    free, _ = torch.cuda.mem_get_info(device)
-    return min(free // 4, MAX_AUTO_BYTES if policy.budget == "auto" else policy.budget)
+def device_share(runtime: Runtime) -> DeviceShare:
+    """Return what this process may take of its device's memory, for all outputs that it remembers there."""
+    budget, device = runtime.cache_policy.budget, runtime.device
+    limit = budget if isinstance(budget, int) else MAX_AUTO_BYTES
+
+    def make() -> DeviceShare:
+        return DeviceShare(limit, free=lambda: torch.cuda.mem_get_info(device)[0])
+
+    return runtime.process_cache.get("device share", (str(device), limit), make, capacity=4)
 
 
 def check_sample(views: TeacherCache, share: float, log: Callable[[str], None]) -> None:

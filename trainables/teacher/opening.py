@@ -78,6 +78,7 @@ def open_teacher(
         (str(folder), str(about), source.count, runtime.cache_policy),
         lambda: _open_cache(network, layout, source, inputs, runtime, compiled=compiled),
         capacity=4,
+        drop=TeacherCache.release,  # a recorded step may know it longer
     )
     kind = CachedTeacher if isinstance(source, CountedSlots) else StreamedTeacher
     return kind(views, layout, scales, pooling)

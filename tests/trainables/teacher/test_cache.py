@@ -17,6 +17,7 @@ from trainables.models.multiscale import region_logits
 from trainables.teacher.cache import CHUNK, CacheLayout, TeacherCache
 from trainables.teacher.cache_memory import ViewMemory
 from trainables.teacher.cached import chunk_forward
+from trainables.teacher.device_share import DeviceShare
 from trainables.teacher.view_slots import CountedSlots
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -88,6 +89,11 @@ class Slots:
         return slots.float()[:, None, None, None]
 
 
+def memory(slots: int, entries: int = 1000) -> ViewMemory:
+    """Room for so many entries of (2, 3)."""
+    return ViewMemory(slots, (2, 3), CPU, DeviceShare(entries * 12, free=lambda: 1 << 30))
+
+
 class Counting:
     """Stands for a teacher: tells each slot by its logits, and counts its passes."""
 
@@ -102,7 +108,7 @@ class Counting:
 
 def test_only_missing_views_are_computed_in_whole_chunks() -> None:
     teacher = Counting()
-    views = TeacherCache(teacher, Slots(), (2, 3), CPU, [ViewMemory(1000, 1000, (2, 3), CPU)])
+    views = TeacherCache(teacher, Slots(), (2, 3), CPU, [memory(1000)])
     first, more = torch.arange(0, 100).numpy(), torch.arange(50, 250).flip(0).numpy()
     assert torch.equal(views.cells(first)[:, 0, 0], torch.arange(0.0, 100).half())
     assert (teacher.passes, views.computed) == (2, 100)
@@ -114,7 +120,7 @@ def test_only_missing_views_are_computed_in_whole_chunks() -> None:
 
 def test_images_that_are_at_hand_are_not_made_again() -> None:
     teacher = Counting()
-    views = TeacherCache(teacher, Slots(), (2, 3), CPU, [ViewMemory(1000, 100, (2, 3), CPU)])
+    views = TeacherCache(teacher, Slots(), (2, 3), CPU, [memory(1000, 100)])
     slots = torch.arange(80)
     for _ in range(2):  # of slot n the image 2 n is at hand
         cells = views.cells(slots.numpy(), (2 * slots).float()[:, None, None, None])
@@ -136,7 +142,7 @@ def test_without_a_place_all_views_are_computed_each_time() -> None:
 
 def test_nearer_places_learn_from_farther_ones() -> None:
     teacher = Counting()
-    far, near = (ViewMemory(100, 100, (2, 3), CPU) for _ in range(2))
+    far, near = (memory(100) for _ in range(2))
     slots = torch.arange(64).numpy()
     TeacherCache(teacher, Slots(), (2, 3), CPU, [far]).cells(slots)
     expected = TeacherCache(teacher, Slots(), (2, 3), CPU, [near, far]).cells(slots)
@@ -147,7 +153,7 @@ def test_nearer_places_learn_from_farther_ones() -> None:
 
 
 def test_verification_finds_what_differs() -> None:
-    place = ViewMemory(100, 100, (2, 3), CPU)
+    place = memory(100)
     views = TeacherCache(Counting(), Slots(), (2, 3), CPU, [place])
     slots = torch.arange(80).numpy()
     views.cells(slots)

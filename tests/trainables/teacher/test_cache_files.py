@@ -12,6 +12,7 @@ from torch import Tensor
 from trainables.teacher import cache_files as view_places
 from trainables.teacher.cache_files import CacheBackend, ViewFile, entry_bytes
 from trainables.teacher.cache_memory import ViewMemory
+from trainables.teacher.device_share import DeviceShare
 
 SHAPE = (4, 5)
 """20 numbers: 40 bytes, a whole number of words; (1, 5) is padded."""
@@ -21,6 +22,12 @@ def entries(slots: np.ndarray, shape: tuple[int, int] = SHAPE) -> Tensor:
     """What is kept at each slot: numbers that tell it from all others."""
     count = shape[0] * shape[1]
     return (torch.from_numpy(slots)[:, None] + torch.arange(count) / 64).half().view(-1, *shape)
+
+
+def memory(slots: int, room: int, shape: tuple[int, int] = SHAPE) -> ViewMemory:
+    """Memory for so many entries."""
+    share = DeviceShare(room * shape[0] * shape[1] * 2, free=lambda: 1 << 30)
+    return ViewMemory(slots, shape, torch.device("cpu"), share)
 
 
 def numbers(*slots: int) -> np.ndarray:
@@ -33,7 +40,7 @@ def test_what_was_written_is_read_in_the_order_asked_for(
     tmp_path: Path, kind: str, shape: tuple[int, int]
 ) -> None:
     file = ViewFile(tmp_path / "a", shape, 50, 50)
-    place: CacheBackend = file if kind == "file" else ViewMemory(50, 50, shape, torch.device("cpu"))
+    place: CacheBackend = file if kind == "file" else memory(50, 50, shape)
     written = numbers(3, 49, 0)
     place.write(written, entries(written, shape))
     found, values = place.read(numbers(49, 5, 0, 3))
@@ -59,7 +66,7 @@ def test_file_grows_and_never_shrinks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["file", "memory"])
 def test_room_is_given_to_those_that_come_first_wherever_their_slots_are(tmp_path: Path, kind: str) -> None:
     file = ViewFile(tmp_path / "a", SHAPE, 1000, 4)
-    place: CacheBackend = file if kind == "file" else ViewMemory(1000, 4, SHAPE, torch.device("cpu"))
+    place: CacheBackend = file if kind == "file" else memory(1000, 4)
     for written in (numbers(999, 3), numbers(3, 500, 7), numbers(8, 9)):
         place.write(written, entries(written))
     found, values = place.read(numbers(3, 7, 8, 9, 500, 999))

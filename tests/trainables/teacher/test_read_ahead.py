@@ -22,6 +22,7 @@ from trainables.teacher.cache import TeacherCache
 from trainables.teacher.cache_files import ViewFile
 from trainables.teacher.cache_memory import ViewMemory
 from trainables.teacher.cached import CachedTeacher
+from trainables.teacher.device_share import DeviceShare
 from trainables.teacher.opening import load_teacher, open_teacher
 from trainables.teacher.read_ahead import ReadAhead
 from trainables.teacher.row_table import Mask
@@ -154,7 +155,7 @@ def test_windows_of_an_epoch_are_read_ahead_without_those_in_memory(
     tmp_path: Path, file: ReadAhead, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teacher = Counting()
-    memory = ViewMemory(1000, 100, SHAPE, CPU)
+    memory = ViewMemory(1000, SHAPE, CPU, DeviceShare(1 << 20, free=lambda: 1 << 30))
     views = TeacherCache(teacher, Slots(), SHAPE, CPU, [memory, file])
     windows = [np.arange(start, start + 30) for start in (0, 20, 60)]
     foreseen = []
