@@ -18,6 +18,7 @@ BETWEEN_US = {
     "DamagedCheckpoint",  # the trial goes on from the one before
     "InfiniteGridError",  # becomes a ConfigError that names the field
     "Leaving",  # ends a thread of ours between two statements of a database
+    "MeasurementCutShort",  # is told in a warning, and measured again by the next launch
     "NetworksUnavailable",  # figures that are left out
     "PeerLost",  # the worker group begins again
     "TunerExit",  # carries an error out of Tune
