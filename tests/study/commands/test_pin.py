@@ -163,7 +163,10 @@ def test_the_best_trial_unless_one_is_named(
     for arguments, complaint in (
         (["--trial", searched(plan).key[:-1] + "z"], f"did you mean '{searched(plan).key}'?"),
         (["--trial", teacher], "trained the teacher resnet8; pin the trial of a student"),
-        (["--pair", "a-b"], "has no search trial of pair 'a-b' (there are resnet8-wrn_10_1) with a value; name one with --trial"),
+        (
+            ["--pair", "a-b"],
+            "has no search trial of pair 'a-b' (there are resnet8-wrn_10_1) with a value; name one with --trial",
+        ),
     ):
         code, out, said = command("pin", "made", "--results", tmp_path / "results", *arguments)
         assert (code, out) == (2, "")
