@@ -165,7 +165,7 @@ def test_the_best_trial_unless_one_is_named(
         (["--trial", teacher], "trained the teacher resnet8; pin the trial of a student"),
         (
             ["--pair", "a-b"],
-            "has no search trial of pair 'a-b' (there are resnet8-wrn_10_1) with a value; name one with --trial",
+            "no search trial of pair 'a-b' (there are resnet8-wrn_10_1) with a value",
         ),
     ):
         code, out, said = command("pin", "made", "--results", tmp_path / "results", *arguments)
