@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, cast
@@ -42,8 +43,10 @@ class ProcessCache:
         if key in entries:
             entries.move_to_end(key)
         else:
-            while len(entries) >= capacity:  # before the new one is made: two may not fit on a device
-                drop(entries.popitem(last=False)[1])
+            if len(entries) >= capacity:  # before the new one is made: two may not fit on a device
+                while len(entries) >= capacity:
+                    drop(entries.popitem(last=False)[1])
+                gc.collect()  # a recorded step and the work that it repeats hold each other
             entries[key] = make()
         return cast(T, entries[key])
 
