@@ -27,6 +27,7 @@ from study.commands import (
     teachers,
     ui,
 )
+from study.commands.parser import CommandParser
 from study.commands.terminal import print_on_any_terminal
 from study.errors import DONE, INTERRUPTED, WRONG_INPUT, SDDError
 
@@ -86,7 +87,7 @@ def installed(package: str) -> str:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; ``run`` of what it parses is the function to call."""
-    parser = argparse.ArgumentParser(prog="sdd-study", description=__doc__)
+    parser = CommandParser(prog="sdd-study", description=__doc__)
     parser.add_argument("--version", action=ShowVersions, help="versions of this and of what it stands on")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (module, about) in COMMANDS.items():

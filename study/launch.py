@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from study.commands.common import user_path
+from study.commands.parser import CommandParser
 from study.commands.terminal import outlive_readers, print_on_any_terminal
 from study.errors import DONE, INTERRUPTED, TRIALS_FAILED, SDDError, StudyHalted, UserError
 from study.loading import load_space
@@ -103,7 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Parse ``argv`` and run the study; return the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="launch.py",
         description=__doc__,
         epilog=EPILOG,

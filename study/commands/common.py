@@ -38,6 +38,14 @@ def above_zero(text: str) -> float:
     return value
 
 
+def counted(text: str) -> int:
+    """Return the whole number above 0 of an option; argparse says what is wrong."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
 def add_folder(parser: argparse.ArgumentParser) -> None:
     """Add ``--results``."""
     parser.add_argument(

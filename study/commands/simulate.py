@@ -8,7 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study.commands.common import add_results, answer, check_out_folder, columns, user_path
+from study.commands.common import (
+    above_zero,
+    add_results,
+    answer,
+    check_out_folder,
+    columns,
+    counted,
+    user_path,
+)
 from study.errors import DONE, UserError
 
 if TYPE_CHECKING:
@@ -50,12 +58,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sampler", choices=["tpe", "random", "cmaes", "gp"], help="who asks for configurations"
     )
-    parser.add_argument("--replays", type=int, default=1000, metavar="N", help="of each rule (1000)")
+    parser.add_argument("--replays", type=counted, default=1000, metavar="N", help="of each rule (1000)")
     parser.add_argument(
-        "--trials", type=int, metavar="N", help="configurations begun at most (all there are)"
+        "--trials", type=counted, metavar="N", help="configurations begun at most (all there are)"
     )
-    parser.add_argument("--budget", type=float, metavar="N", help="whole trainings after which none is begun")
-    parser.add_argument("--at-once", type=int, default=1, metavar="N", help="trials at once (1)")
+    parser.add_argument(
+        "--budget", type=above_zero, metavar="N", help="whole trainings after which none is begun"
+    )
+    parser.add_argument("--at-once", type=counted, default=1, metavar="N", help="trials at once (1)")
     parser.add_argument("--seed", type=int, default=0, help="of orders and draws (0)")
     parser.add_argument("--out", type=user_path, metavar="DIR", help="write simulation.csv and a chart there")
     parser.add_argument("--write-curves", type=user_path, metavar="FILE.csv", help="keep the curves, and end")
@@ -70,10 +80,6 @@ def run(args: argparse.Namespace) -> int:
 
     if args.out is not None:
         check_out_folder(args.out)
-    for name in ("replays", "trials", "budget", "at_once"):
-        value = getattr(args, name)
-        if value is not None and value <= 0:
-            raise UserError(f"--{name.replace('_', '-')}: {value} is not above 0")
     rules = {} if args.only else dict(COMPETITORS)
     rules |= {text: written(text) for text in args.rule or ()}
     if not rules:

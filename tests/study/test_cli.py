@@ -54,3 +54,25 @@ def test_a_place_that_cannot_be_is_one_line(
     assert said.startswith("error: ")
     assert said.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["status"], "the following arguments are required: NAME; see sdd-study status --help"),
+        (
+            ["simulate", "mine", "--replays", "0"],
+            "--replays: 0 is not above 0; see sdd-study simulate --help",
+        ),
+        (["launch", "--spice", "x"], "the following arguments are required: --space; see sdd-study launch"),
+    ],
+)
+def test_what_cannot_be_parsed_is_one_line(
+    words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    assert left.value.code == WRONG_INPUT
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {complaint}")
+    assert said.count("\n") == 1

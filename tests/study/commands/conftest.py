@@ -19,7 +19,10 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs ``sdd-study`` with arguments; returns the exit code and what it printed and complained of."""
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as ended:  # argparse's way
+            code = int(ended.code or 0)
         return code, *capsys.readouterr()
 
     return run
