@@ -32,7 +32,7 @@ STUDY: dict[str, set[str]] = {
     "simulation": {"search", "report", "results", "journal", "spec"},
     "monitoring": {"journal", "plan", "spec", "workspace"},
     "tracking": {"report", "results", "journal", "plan", "spec", "workspace"},
-    "dashboards": {"tracking", "report", "results", "journal", "workspace"},
+    "dashboards": {"monitoring", "tracking", "report", "results", "journal", "workspace"},
     "estimate": {"search", "plan", "spec"},
     "stages": {"search", "tune", "journal", "plan", "spec", "workspace", "results", "report", "tracking"},
     "doctor": {"compute", "tracking", "search", "plan", "loading", "workspace"},

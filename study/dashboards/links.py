@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
 from study.dashboards.optuna_dashboards import INSTALL
-from study.journal.damage import JournalDamaged
-from study.journal.journal import read_outline
+from study.monitoring.short_status import ShortStatus
 from study.workspace.folder import StudyFolder
 
 STYLE = """
@@ -50,19 +47,4 @@ def _section(folder: StudyFolder, dashboard: bool) -> str:
         ways.insert(2, ("optuna", "Optuna"))
     links = "".join(f'<a href="/{name}/{way}">{text}</a>' for way, text in ways)
     hint = "" if dashboard else f"<small>Optuna's dashboard: {escape(INSTALL)}</small>"
-    return f"<section><h2>{name}</h2><p>{escape(_state(folder))}</p>{links}{hint}</section>"
-
-
-def _state(folder: StudyFolder) -> str:
-    """Say in a line where a study stands: ``running, 5 done, 2 running; last heard of 10:12:07``."""
-    try:
-        outline = read_outline(folder.journal)
-    except JournalDamaged as error:
-        return str(error)
-    counts = Counter(record.status for record in outline.records.values())
-    state = outline.state(folder.launcher() is not None)
-    trials = ", ".join(f"{number} {status}" for status, number in counts.items()) or "no trial yet"
-    heard = ""
-    if outline.last is not None:
-        heard = time.strftime("; last heard of %Y-%m-%d %H:%M:%S", time.localtime(outline.last))
-    return f"{state}: {trials}{heard}"
+    return f"<section><h2>{name}</h2><p>{escape(ShortStatus.read(folder).line)}</p>{links}{hint}</section>"

@@ -12,8 +12,9 @@ from study.spec.rungs import Rung, judged, searched_training
 from study.spec.search import Budget, Search
 from study.spec.study import Confirm, Pair, Resources, StudySpec
 from study.workspace.folder import StudyFolder
+from study.workspace.written import read_written
 from trainables.config.serialization import ConfigError, field_types, from_plain, to_plain
-from trainables.storage.files import read_json, write_json
+from trainables.storage.files import write_json
 
 T = TypeVar("T")
 
@@ -69,11 +70,12 @@ class StudyFile:
         """Read the file of ``folder``; an empty one where there is none.
 
         Raises:
-            UserError: it holds what this version cannot read.
+            UserError: it is damaged, or holds what this version cannot read.
         """
         file = folder.path / "study.json"
+        found = read_written(file, "move it away, and launch the study again, which writes it anew")
         try:
-            return cls._from_plain(read_json(file) or {})
+            return cls._from_plain(found)
         except (ConfigError, AttributeError, TypeError) as error:
             raise UserError(f"{file}: written by another version, or edited: {error}") from None
 

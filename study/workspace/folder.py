@@ -156,12 +156,15 @@ def open_folders(results: Path) -> list[StudyFolder]:
     """Return the studies of a results folder; none where there is no such folder.
 
     Raises:
-        OSError: ``results`` is no folder, or cannot be read, which does not mean that it holds nothing.
+        UserError: ``results`` is no folder.
+        OSError: it cannot be read, which does not mean that it holds nothing.
     """
     try:
         names = sorted(os.listdir(results))
     except FileNotFoundError:
         return []
+    except NotADirectoryError:
+        raise UserError(f"--results: {results} is no folder; name the results folder") from None
     marks = ("study.json", "journal.jsonl")
     return [StudyFolder(results, name) for name in names if any((results / name / m).exists() for m in marks)]
 

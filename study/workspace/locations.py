@@ -14,8 +14,9 @@ from pathlib import Path
 
 from study.errors import LocationError, one_line
 from study.workspace.sqlite import sqlite_file, sqlite_url
+from study.workspace.written import read_written
 from trainables.storage.blobs import BlobStorage, StorageError
-from trainables.storage.files import read_json, write_json
+from trainables.storage.files import write_json
 from trainables.storage.folder import FolderStorage
 from trainables.storage.opening import open_storage, probe
 
@@ -60,8 +61,12 @@ class Locations:
 
     @classmethod
     def remembered(cls, folder: Path) -> Locations:
-        """Return what :meth:`remember` wrote."""
-        found = read_json(folder / FILE) or {}
+        """Return what :meth:`remember` wrote.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        found = read_written(folder / FILE, "move it away, and name what it held by --store and --optuna")
         store, optuna = found.get("store"), found.get("optuna")
         if store is not None and _is_path(store):
             store = os.path.normpath(folder / store)

@@ -57,3 +57,11 @@ def test_an_unknown_study_is_one_line_with_a_suggestion(
     code, out, complaint = command(*arguments, "--results", results)
     assert (code, out) == (2, "")
     assert complaint == f"error: no study 'whol' in {results}; did you mean 'whole'?\n"
+
+
+def test_a_file_is_no_results_folder(results: Path, command: Command) -> None:
+    file = results / "whole" / "journal.jsonl"
+    for arguments in (("list", "--results", file), ("ui", "--results", file)):
+        code, out, complaint = command(*arguments)
+        assert (code, out) == (2, "")
+        assert complaint == f"error: --results: {file} is no folder; name the results folder\n"

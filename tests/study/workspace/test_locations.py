@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from study.errors import LocationError
+from study.errors import LocationError, UserError
 from study.workspace.folder import StudyFolder
 from study.workspace.locations import Locations, check_database, without_password
 
@@ -40,6 +40,14 @@ def test_a_password_is_neither_shown_nor_written_down(tmp_path: Path) -> None:
     Locations(str(tmp_path), url).remember(tmp_path)
     assert "secret" not in (tmp_path / "places.json").read_text()
     assert Locations.remembered(tmp_path) == Locations(str(tmp_path), None)
+
+
+def test_damaged_places_are_told_and_not_forgotten(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path, "mine")
+    Locations("s3://lab/remembered").remember(folder.path)
+    (folder.path / "places.json").write_text('{"store": "s3://la')
+    with pytest.raises(UserError, match=r"places\.json: damaged, no JSON .*--store and --optuna"):
+        StudyFolder(tmp_path, "mine")
 
 
 @pytest.mark.parametrize(
