@@ -62,6 +62,11 @@ def published() -> pd.DataFrame:
         return pd.read_csv(file)
 
 
+def file_word(text: str) -> str:
+    """Return ``text`` as a part of a file's name: ``packed (20 classes)`` is ``packed-20-classes``."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")
+
+
 def _league(
     at: tuple[str, str, str, int],
     found: dict[tuple[str, str], list[SeedGroup]],
@@ -89,8 +94,7 @@ def _league(
             rows.append(TableRow(base.upper() + suffix, of_row, method=base.upper(), protocol=protocol))
     sources = sorted({source for _, source in beside.values()})
     return TableGrid(
-        name="league"
-        + (f"_{teacher}-{student}_{re.sub(r'[^A-Za-z0-9]+', '-', data)}_{epochs}" if number else ""),
+        name=f"league_{teacher}-{student}_{file_word(data)}_{epochs}" if number else "league",
         title=f"League of losses: {teacher}-{student}, {data}, {epochs} epochs",
         corner="loss",
         columns=tuple(FORMS[form] for form in forms),

@@ -13,7 +13,7 @@ from study.report.render.latex import latex
 from study.report.render.text import markdown, tidy, wide
 from study.report.tables.cells import TableCell
 from study.report.tables.grids import TableGrid
-from study.report.tables.league import UNTUNED, league_grids, published
+from study.report.tables.league import UNTUNED, file_word, league_grids, published
 from study.report.write import write_tables
 from study.results.frames import from_records
 from study.results.seed_groups import confirmed as configurations
@@ -134,3 +134,7 @@ def test_published_numbers_are_those_of_their_tables() -> None:
     value = table.set_index(["teacher", "student", "method"])["top1"]
     assert value["ResNet50", "vgg8", "WTTM"] == 74.82
     assert value["wrn_40_2", "resnet8x4", "KD+LS"] == 77.11
+
+
+def test_a_files_name_has_no_signs_at_its_ends() -> None:
+    assert file_word("packed (20 classes)") == "packed-20-classes"
