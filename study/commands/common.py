@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from study.errors import UserError
 from study.workspace.folder import DEFAULT_RESULTS, StudyFolder, find_study
+from study.workspace.place import check_place
 from trainables.config.serialization import to_plain
 
 
@@ -24,26 +24,43 @@ def check_out_folder(path: Path) -> None:
     """Check, before anything is worked out, that ``path`` of ``--out`` is a folder or can become one.
 
     Raises:
-        UserError: something else is there.
+        UserError: something else is there, or on the way to it.
     """
-    if not path.is_dir() and (path.exists() or path.is_symlink()):
-        raise UserError(f"--out: {path} is there and is no folder; name another")
+    check_place(path.absolute(), "choose another folder with --out")
 
 
 def above_zero(text: str) -> float:
-    """Return the number of an option that counts something, such as seconds; argparse says what is wrong."""
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    """Return the number of an option of an amount, such as seconds; argparse says what is wrong."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number") from None
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0, or not finite")
     return value
 
 
-def counted(text: str) -> int:
-    """Return the whole number above 0 of an option; argparse says what is wrong."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
+def whole_number(least: int, most: float = math.inf) -> Callable[[str], int]:
+    """Return what reads the whole number of an option, ``least`` to ``most``; argparse says what is wrong.
+
+    >>> whole_number(1)("3")
+    3
+    """
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"'{text}' is no whole number") from None
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(
+                f"{text} is not {least} or more"
+                if most == math.inf
+                else f"{text} is not from {least} to {most}"
+            )
+        return value
+
+    return read
 
 
 def add_folder(parser: argparse.ArgumentParser) -> None:

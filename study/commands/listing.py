@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the studies of the results folder."""
-    studies = [ShortStatus.read(folder) for folder in open_folders(args.results.absolute())]
+    studies = [ShortStatus.of(name, found) for name, found in open_folders(args.results.absolute()).items()]
     answer(args, studies, lambda: table(studies) if studies else f"no study in {args.results}")
     return DONE
 

@@ -14,8 +14,8 @@ from study.commands.common import (
     answer,
     check_out_folder,
     columns,
-    counted,
     user_path,
+    whole_number,
 )
 from study.errors import DONE, UserError
 
@@ -58,15 +58,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sampler", choices=["tpe", "random", "cmaes", "gp"], help="who asks for configurations"
     )
-    parser.add_argument("--replays", type=counted, default=1000, metavar="N", help="of each rule (1000)")
     parser.add_argument(
-        "--trials", type=counted, metavar="N", help="configurations begun at most (all there are)"
+        "--replays", type=whole_number(1), default=1000, metavar="N", help="of each rule (1000)"
+    )
+    parser.add_argument(
+        "--trials", type=whole_number(1), metavar="N", help="configurations begun at most (all there are)"
     )
     parser.add_argument(
         "--budget", type=above_zero, metavar="N", help="whole trainings after which none is begun"
     )
-    parser.add_argument("--at-once", type=counted, default=1, metavar="N", help="trials at once (1)")
-    parser.add_argument("--seed", type=int, default=0, help="of orders and draws (0)")
+    parser.add_argument("--at-once", type=whole_number(1), default=1, metavar="N", help="trials at once (1)")
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="of orders and draws (0)")
     parser.add_argument("--out", type=user_path, metavar="DIR", help="write simulation.csv and a chart there")
     parser.add_argument("--write-curves", type=user_path, metavar="FILE.csv", help="keep the curves, and end")
     add_results(parser)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import threading
+from pathlib import Path
 
-from study.commands.common import add_folder, columns
+from study.commands.common import add_folder, columns, whole_number
 from study.errors import DONE, UserError
-from study.workspace.folder import find_study, open_folders
+from study.workspace.folder import StudyFolder, find_study, open_folders
 
 EPILOG = """
 examples:
@@ -33,7 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--host", default="127.0.0.1", metavar="ADDR", help="address to listen on (127.0.0.1)"
     )
     parser.add_argument(
-        "--port", type=int, default=PORT, metavar="PORT", help=f"of the page ({PORT}); 0: any that are free"
+        "--port",
+        type=whole_number(0, 65535),
+        default=PORT,
+        metavar="PORT",
+        help=f"of the page ({PORT}); 0: any that are free",
     )
 
 
@@ -45,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from study.dashboards.site import SiteServer, StudySite
 
     results = args.results.absolute()
-    folders = [find_study(results, args.study)] if args.study else open_folders(results)
+    folders = [find_study(results, args.study)] if args.study else opened(results)
     if not folders:
         raise UserError(f"--results: no study in {args.results}")
     more = [args.port + 2 + number for number in range(len(folders))] if args.port else []
@@ -65,3 +71,14 @@ def run(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             print("ended", flush=True)
     return DONE
+
+
+def opened(results: Path) -> list[StudyFolder]:
+    """Return the studies of a results folder; those that cannot be opened are told and left out."""
+    folders = []
+    for found in open_folders(results).values():
+        if isinstance(found, StudyFolder):
+            folders.append(found)
+        else:
+            print(f"left out: {found}", file=sys.stderr)
+    return folders

@@ -6,6 +6,7 @@ import threading
 import time
 from html import escape
 
+from study.dashboards.links import REFRESH_S
 from study.errors import UserError, one_line
 from study.report.write import check_finished, report_page
 from study.results.folder_reader import read_folder
@@ -50,16 +51,23 @@ class LiveReport:
             version, html = self._made
             fresh = html and time.monotonic() - self._when < AT_MOST_EVERY_S
             if not fresh and version != self.version:
-                version, html = self._made = (self.version, self._make())
-                self._when = time.monotonic()
+                version = self.version
+                try:
+                    html = self._make()
+                except UserError as reason:  # not kept: another file than the journal may be what is mended
+                    return told(self.folder.name, reason)
+                self._made, self._when = (version, html), time.monotonic()
         before, end, after = html.rpartition("</body>")  # a script may hold another one
         return before + RELOAD.replace("VERSION", version) + end + after
 
     def _make(self) -> str:
-        try:
-            runs = gather([read_folder(self.folder.results, self.folder.name)])
-            check_finished(runs, [self.folder.name])
-        except UserError as reason:
-            text = escape(f"{one_line(reason)}. This page shows it once there is.")
-            return f"<!doctype html><title>{self.folder.name}</title><body>{text}</body>"
+        runs = gather([read_folder(self.folder.results, self.folder.name)])
+        check_finished(runs, [self.folder.name])
         return report_page(runs)
+
+
+def told(name: str, reason: UserError) -> str:
+    """Return the page of a study that cannot be reported on, which looks again by itself."""
+    text = escape(f"{one_line(reason)}. This page looks again every {REFRESH_S} seconds.")
+    refresh = f'<meta http-equiv="refresh" content="{REFRESH_S}">'
+    return f"<!doctype html>{refresh}<title>{escape(name)}</title><body>{text}</body>"

@@ -49,10 +49,10 @@ class MlflowServer:
 
     def __enter__(self) -> MlflowServer:
         if not self.given:
+            host, port = self._address
+            free_port(host, port)
             if (file := sqlite_file(self.folder.mlflow_uri)) is not None:
                 make_database(file)
-            host, port = self._address
-            check_free(host, port)
             allowed = [] if host in LOOPBACK else ["--allowed-hosts", "*"]
             command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
             self._process = subprocess.Popen(
@@ -117,8 +117,8 @@ class MlflowServer:
         return lines[-1] if lines else "it said nothing"
 
 
-def check_free(host: str, port: int) -> None:
-    """Check that nobody listens on a port: another MLflow there would be taken for ours.
+def free_port(host: str, port: int = 0) -> int:
+    """Return ``port`` where nobody listens on it, any such for 0: another MLflow would be taken for ours.
 
     Raises:
         TrackingError: somebody does, or the address is none of this machine's.
@@ -127,14 +127,9 @@ def check_free(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise TrackingError(
-                f"MLflow's server cannot listen on {host}:{port} ({error.strerror}); choose another --port"
+                f"MLflow's server cannot listen on {host}:{port} ({reason}); choose another --host or --port"
             ) from None
-
-
-def free_port(host: str) -> int:
-    """Return a port of ``host`` that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
         return int(probe.getsockname()[1])

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
+from study.errors import UserError
 from study.journal.damage import JournalDamaged
 from study.journal.journal import StudyState, read_outline
 from study.journal.record import STATUSES
@@ -20,7 +21,7 @@ class ShortStatus:
     Attributes:
         trials: number of trials by status, zeros too.
         last_activity: when it was last heard of, seconds since 1970; None where it never was.
-        damage: what is wrong with its journal, where the state is ``damaged``.
+        damage: what is wrong with its files, where the state is ``damaged``.
 
     >>> short = ShortStatus("mine", "running", {"done": 5, "failed": 0}, None)
     >>> short.line
@@ -32,6 +33,11 @@ class ShortStatus:
     trials: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
     last_activity: float | None = None
     damage: str = ""
+
+    @classmethod
+    def of(cls, name: str, found: StudyFolder | UserError) -> ShortStatus:
+        """Read where the study ``name`` stands, unless its folder cannot be opened."""
+        return cls.read(found) if isinstance(found, StudyFolder) else cls(name, "damaged", damage=str(found))
 
     @classmethod
     def read(cls, folder: StudyFolder) -> ShortStatus:

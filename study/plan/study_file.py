@@ -76,8 +76,9 @@ class StudyFile:
         found = read_written(file, "move it away, and launch the study again, which writes it anew")
         try:
             return cls._from_plain(found)
-        except (ConfigError, AttributeError, TypeError) as error:
-            raise UserError(f"{file}: written by another version, or edited: {error}") from None
+        except (ConfigError, AttributeError, TypeError, LookupError, ValueError) as error:
+            reason = repr(error) if isinstance(error, LookupError) else error
+            raise UserError(f"{file}: written by another version, or edited: {reason}") from None
 
     @classmethod
     def _from_plain(cls, data: Mapping[str, Any]) -> StudyFile:

@@ -19,6 +19,7 @@ from pathlib import Path
 from study.errors import UserError
 from study.workspace.locations import Locations, without_password
 from study.workspace.lock import LockOwner, hold, owner_of
+from study.workspace.place import check_place
 from study.workspace.sqlite import sqlite_url
 from trainables.errors import suggestion
 from trainables.storage.run_store import RunStore
@@ -116,21 +117,7 @@ class StudyFolder:
         Raises:
             UserError: says what is in its place.
         """
-        remedy = "choose another folder with --results"
-        for place in (self.path, *self.path.parents):
-            try:
-                place.stat()
-            except (FileNotFoundError, NotADirectoryError):
-                if place.is_symlink():
-                    raise UserError(f"{place} is a link that leads nowhere; mend it, or {remedy}") from None
-                continue
-            except OSError as error:
-                raise UserError(f"{self.path} cannot be used ({error.strerror}); {remedy}") from None
-            if not place.is_dir():
-                raise UserError(f"{place} is a file, and results go into a folder; move it away, or {remedy}")
-            if not os.access(place, os.W_OK | os.X_OK):
-                raise UserError(f"{place} cannot be written to; mend its permissions, or {remedy}")
-            return
+        check_place(self.path, "choose another folder with --results")
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the study; :class:`StudyBusy` while another launcher does. A killed one lets go of it."""
@@ -152,13 +139,24 @@ def last_line(path: Path) -> bytes:
         return (file.read().splitlines() or [b""])[-1]
 
 
-def open_folders(results: Path) -> list[StudyFolder]:
-    """Return the studies of a results folder; none where there is no such folder.
+def open_folders(results: Path) -> dict[str, StudyFolder | UserError]:
+    """Return the studies of a results folder by name, or why one cannot be opened; none without the folder.
 
     Raises:
         UserError: ``results`` is no folder.
         OSError: it cannot be read, which does not mean that it holds nothing.
     """
+    found: dict[str, StudyFolder | UserError] = {}
+    for name in study_names(results):
+        try:
+            found[name] = StudyFolder(results, name)
+        except UserError as error:  # the others are to be seen
+            found[name] = error
+    return found
+
+
+def study_names(results: Path) -> list[str]:
+    """Return the names of the studies of a results folder, sorted; raises as :func:`open_folders` does."""
     try:
         names = sorted(os.listdir(results))
     except FileNotFoundError:
@@ -166,21 +164,20 @@ def open_folders(results: Path) -> list[StudyFolder]:
     except NotADirectoryError:
         raise UserError(f"--results: {results} is no folder; name the results folder") from None
     marks = ("study.json", "journal.jsonl")
-    return [StudyFolder(results, name) for name in names if any((results / name / m).exists() for m in marks)]
+    return [name for name in names if any((results / name / mark).exists() for mark in marks)]
 
 
 def find_study(results: Path, name: str) -> StudyFolder:
     """Return the study ``name`` of a results folder.
 
     Raises:
-        UserError: there is none; says which there are.
+        UserError: there is none, and says which there are; or it cannot be opened.
     """
     if not results.is_dir():
         what = "is no folder" if results.exists() else "is not there"
         raise UserError(f"no study '{name}': {results} {what}; name the results folder with --results")
-    known = open_folders(results.absolute())
-    for folder in known:
-        if folder.name == name:
-            return folder
-    hint = suggestion(name, [item.name for item in known]) if known else "it holds no study"
+    known = study_names(results.absolute())
+    if name in known:
+        return StudyFolder(results.absolute(), name)
+    hint = suggestion(name, known) if known else "it holds no study"
     raise UserError(f"no study '{name}' in {results}; {hint}")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from study.errors import LocationError, one_line
+from study.errors import LocationError, UserError, one_line
 from study.workspace.sqlite import sqlite_file, sqlite_url
 from study.workspace.written import read_written
 from trainables.storage.blobs import BlobStorage, StorageError
@@ -21,6 +23,7 @@ from trainables.storage.folder import FolderStorage
 from trainables.storage.opening import open_storage, probe
 
 FILE = "places.json"
+REMEDY = "move it away, and name what it held by --store and --optuna"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,8 @@ class Locations:
         Raises:
             UserError: the file is damaged.
         """
-        found = read_written(folder / FILE, "move it away, and name what it held by --store and --optuna")
-        store, optuna = found.get("store"), found.get("optuna")
+        found = read_written(folder / FILE, REMEDY)
+        store, optuna = (_text(folder / FILE, found, name) for name in ("store", "optuna"))
         if store is not None and _is_path(store):
             store = os.path.normpath(folder / store)
         if optuna is not None and (file := sqlite_file(optuna)) is not None:
@@ -175,6 +178,14 @@ def without_password(url: str) -> str:
     except ArgumentError:
         return url
     return url if parsed.password is None else parsed.render_as_string(hide_password=True)
+
+
+def _text(file: Path, found: Mapping[str, Any], name: str) -> str | None:
+    """Return the text, or None, that a file of locations has under a name."""
+    value = found.get(name)
+    if value is not None and not isinstance(value, str):
+        raise UserError(f"{file}: {name}: {value!r} is no text; {REMEDY}")
+    return value
 
 
 def _is_path(store: str) -> bool:

@@ -62,8 +62,13 @@ def test_a_place_that_cannot_be_is_one_line(
         (["status"], "the following arguments are required: NAME; see sdd-study status --help"),
         (
             ["simulate", "mine", "--replays", "0"],
-            "--replays: 0 is not above 0; see sdd-study simulate --help",
+            "--replays: 0 is not 1 or more; see sdd-study simulate --help",
         ),
+        (["simulate", "mine", "--seed", "-1"], "--seed: -1 is not 0 or more; see"),
+        (["simulate", "mine", "--trials", "x"], "--trials: 'x' is no whole number; see"),
+        (["status", "--watch", "mine"], "--watch: 'mine' is no number; see sdd-study status"),
+        (["status", "mine", "--watch", "inf"], "--watch: inf is not above 0, or not finite; see"),
+        (["ui", "--port", "70000"], "--port: 70000 is not from 0 to 65535; see"),
         (["launch", "--spice", "x"], "the following arguments are required: --space; see sdd-study launch"),
     ],
 )

@@ -59,6 +59,18 @@ def test_an_unknown_study_is_one_line_with_a_suggestion(
     assert complaint == f"error: no study 'whol' in {results}; did you mean 'whole'?\n"
 
 
+def test_a_study_that_cannot_be_opened_is_in_nobodys_way(
+    results: Path, asked: Callable[..., Any], command: Command
+) -> None:
+    (results / "begun" / "places.json").write_text('{"store": 5}')
+    begun, whole = asked("list", "--results", results)
+    assert (begun["state"], whole["state"]) == ("damaged", "finished")
+    assert "places.json: store: 5 is no text; move it away" in begun["damage"]
+    assert command("status", "whole", "--results", results)[0] == 0
+    code, _, complaint = command("status", "begun", "--results", results)
+    assert (code, complaint) == (2, f"error: {begun['damage']}\n")
+
+
 def test_a_file_is_no_results_folder(results: Path, command: Command) -> None:
     file = results / "whole" / "journal.jsonl"
     for arguments in (("list", "--results", file), ("ui", "--results", file)):

@@ -99,8 +99,9 @@ def test_the_published_curves_are_replayed_in_each_form(asked: Callable[..., Any
     [
         (["mad"], "no study 'mad'"),
         (["none.csv"], "none.csv: No such file or directory; name a study, or a CSV file"),
-        (["made", "--out", "odd.csv"], "--out: odd.csv is there and is no folder"),
-        (["made", "--replays", "0"], "--replays: 0 is not above 0"),
+        (["made", "--out", "odd.csv"], "odd.csv is a file, and results go into a folder; move it away, or"),
+        (["made", "--out", "odd.csv/below"], "odd.csv is a file, and results go into a folder"),
+        (["made", "--replays", "0"], "--replays: 0 is not 1 or more"),
         (["made", "--rule", "Fast()"], "no rule Fast"),
         (["made", "--only"], "--only: name what is compared"),
         (["odd.csv"], "odd.csv line 2"),

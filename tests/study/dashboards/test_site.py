@@ -37,9 +37,30 @@ def test_another_servers_port_is_not_taken_for_mlflows(folder: StudyFolder) -> N
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        taken = f"cannot listen on 127.0.0.1:{port} .*; choose another --port"
+        taken = f"cannot listen on 127.0.0.1:{port} .*; choose another --host or --port"
         with pytest.raises(TrackingError, match=taken), MlflowServer(folder, port=port):
             pass
+
+
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 65536), ("203.0.113.7", 0)])
+def test_an_address_that_cannot_be_is_told_and_leaves_no_database(
+    folder: StudyFolder, host: str, port: int
+) -> None:
+    told = f"cannot listen on {host}.*; choose another --host or --port"
+    with pytest.raises(TrackingError, match=told), MlflowServer(folder, host, port):
+        pass
+    assert not (folder.results / "mlflow.db").exists()
+
+
+def test_a_report_that_could_not_be_made_is_made_once_it_can(site: StudySite, folder: StudyFolder) -> None:
+    file = folder.path / "study.json"
+    whole = file.read_text()
+    file.write_text(whole[:20])
+    page = site.answer("/made/report.html").body.decode()
+    assert "study.json: damaged" in page
+    assert 'http-equiv="refresh"' in page
+    file.write_text(whole)
+    assert "Confirmed configurations" in site.answer("/made/report.html").body.decode()
 
 
 def test_the_page_of_links_says_where_the_study_stands_and_leads_on(site: StudySite) -> None:

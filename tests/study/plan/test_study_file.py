@@ -50,6 +50,10 @@ def test_what_this_version_does_not_know_is_passed_over_and_nonsense_is_refused(
     file.write_text(json.dumps({"budget": {"trials": "many"}}))
     with pytest.raises(UserError, match=r"study\.json: written by another version, or edited: trials: "):
         StudyFile.read(folder)
+    for odd in ({"pairs": [{"student": "resnet8"}]}, {"rungs": [[1]]}, {"pairs": [{"teacher": {}}]}):
+        file.write_text(json.dumps(odd))
+        with pytest.raises(UserError, match=r"study\.json: written by another version, or edited: "):
+            StudyFile.read(folder)
     for damaged in ('{"budget": {"tri', "[]"):
         file.write_text(damaged)
         with pytest.raises(
