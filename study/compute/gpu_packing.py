@@ -31,6 +31,7 @@ from trainables.config.trial import TrialConfig
 from trainables.data.raw import RawData
 from trainables.storage.files import to_json
 from trainables.storage.run_store import RunStore
+from trainables.teacher.device_share import left_free
 from trainables.training.process import ProcessSettings
 
 COUNTS = (1, 2, 4, 8)
@@ -90,7 +91,7 @@ class PackingMeasurement:
 
     Attributes:
         images_per_s: of all of them together.
-        free: share of the device's memory that was left.
+        free: share of the device's memory that is left once all teacher outputs are remembered there.
     """
 
     trials: int
@@ -187,9 +188,9 @@ def measure_packing(trials: int, packed: PackedTrial, nodes: Nodes) -> PackingMe
         for probe in probes:
             ray.kill(probe)
         remove_placement_group(group)
-    return PackingMeasurement(
-        trials, sum(rate.images_per_s for rate in rates), min(rate.free for rate in rates)
-    )
+    free = min(rate.free for rate in rates)
+    left = left_free(free, trials, max(rate.wanted for rate in rates))
+    return PackingMeasurement(trials, sum(rate.images_per_s for rate in rates), left)
 
 
 def _gathered(answers: Sequence[Any]) -> tuple[list[Any], list[RayError]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from study.plan.trial import PlannedTrial, Role
 from study.results.frames import from_records
@@ -12,7 +13,7 @@ from study.results.verdicts import open_settings
 from study.search.history import SearchHistory
 from study.search.objectives import Objectives
 from study.spec.study import Pair
-from study.stages.stage import StageContext, unfinished
+from study.stages.stage import StageContext, measuring, unfinished
 from study.tune.phases import Phase
 from trainables.config.trial import TrialConfig
 
@@ -28,7 +29,8 @@ def confirm(context: StageContext) -> Iterator[Phase]:
     most = dict.fromkeys((settings_hash(trial.config.to_dict()) for trial in planned), asked.seeds)
     for look, further in zip(asked.looks, [*asked.looks[1:], None], strict=True):
         wanted = [t for t in planned if t.config.seed <= most[settings_hash(t.config.to_dict())]]
-        yield from unfinished(context, "confirm", wanted)
+        for phase in unfinished(context, "confirm", wanted):
+            yield replace(phase, before=measuring(context))
         if further is None:
             return
         runs = from_records(context.plan.spec.name, context.recorder.records.values(), asked)

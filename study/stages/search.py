@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 from study.plan.study_file import StudyFile
 from study.search.history import SearchHistory
-from study.stages.stage import StageContext
+from study.stages.stage import StageContext, measuring
 from study.tune.phases import Phase
-from trainables.config.trial import TrialConfig
 
 log = logging.getLogger(__name__)
 
@@ -34,19 +33,6 @@ def search(context: StageContext) -> Iterator[Phase]:
     left = searching.left()
     recorder.stage("search", searching.used() + left, left)
     if left:
-        measured = spec.resources.gpus_per_trial == "measure"
-        yield Phase(searching, (lambda: _measure(context)) if measured else None)
+        yield Phase(searching, measuring(context))
     context.ended = searching.ended()
     StudyFile.read(context.folder).with_ends(context.ended).write(context.folder)
-
-
-def _measure(context: StageContext) -> None:
-    """Measure how many trials like the heaviest share a GPU best, before the search takes the devices."""
-    context.tuner.measure_share(_heaviest(context))
-
-
-def _heaviest(context: StageContext) -> TrialConfig:
-    """Find the paper's configuration of the pair whose student computes most."""
-    plan, name = context.plan, "student/multiply_adds"
-    pair = max(plan.spec.each_pair, key=lambda pair: plan.costs(pair, [name])[name])
-    return plan.fixed_config(pair, plan.search_spaces[0].method, context.teachers[pair.label])

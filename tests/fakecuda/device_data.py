@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
 
+from benchmarks import made
 from tests.fakecuda.counters import Counted, memory
 from tests.fakecuda.engines import GPU, engine, inputs, runtime, train
 from trainables.config import LogitTerm, Method
@@ -17,6 +22,8 @@ from trainables.teacher.cache_policy import device_share
 from trainables.teacher.cached import CachedTeacher
 from trainables.teacher.device_share import DeviceShare
 from trainables.teacher.read_ahead import ReadAhead
+from trainables.training.process import ProcessSettings
+from trainables.training.throughput import ThroughputProbe
 
 ENTRY = 16 * 100 * 2
 """Bytes of a view's outputs: a grid of 4, 100 classes."""
@@ -55,6 +62,20 @@ def test_views_that_come_first_take_what_room_there_is() -> None:
     for epoch in range(3):
         train(built, of.data)
         assert built.teacher.views.computed == images + epoch * (images - room)
+
+
+def test_a_probe_says_what_remembered_outputs_would_take_still() -> None:
+    of, process = inputs(steps=100, epochs=3), ProcessSettings(compile_mode="eager", gpus=1.0)
+    raw = made.raw(len(of.data.train), 10)
+    trial: Any = SimpleNamespace(config=of.config, store=of.store.root, raw=raw, process=process)
+    probe = ThroughputProbe(trial)
+    measured = probe.train(0.01)
+    assert isinstance(probe.engine.teacher, CachedTeacher)
+    memory, *_ = probe.engine.teacher.views.backends
+    assert isinstance(memory, ViewMemory)
+    shown, kept = of.config.training.epochs * len(probe.data.train), sum(map(len, memory._blocks))
+    assert 0 < kept < shown
+    assert measured.wanted * torch.cuda.mem_get_info()[1] == pytest.approx((shown - kept) * ENTRY)
 
 
 def test_views_take_what_is_used_and_old_kinds_of_them_give_it_back() -> None:

@@ -37,7 +37,8 @@ class ProcessCache:
     ) -> T:
         """Return the object of that ``kind`` and ``key``, made if it is not here.
 
-        The ``capacity`` last used ones of a kind are kept; ``drop`` takes one that is kept no longer.
+        The ``capacity`` last used ones of a kind are kept; ``drop`` takes one that is kept no longer. It is
+        freed before the new one is made, but for what an object of another kind holds of it.
         """
         entries = self._entries.setdefault(kind, OrderedDict())
         if key in entries:

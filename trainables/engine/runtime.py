@@ -23,9 +23,9 @@ class CachePolicy:
     """Says how much room cached teacher outputs get; it decides the speed, never the numbers.
 
     Attributes:
-        budget: bytes of each file, and as many of the device's memory for all outputs there; ``auto`` for a
-            quarter of what is free there, at most half of the host's memory (so that files stay in it) and
-            64 GiB; ``off`` for none.
+        budget: bytes of each file, and at most as many of the device's memory for all outputs there, within a
+            quarter of what is free there; ``auto`` for a quarter of what is free in either place, at most
+            64 GiB, of files at most half of the host's memory too, so that they stay in it; ``off`` for none.
         verify: share of the views on disk that a process computes again, and compares, when it opens them;
             a chunk of them it does in any case.
 

@@ -183,6 +183,10 @@ class TeacherCache:
             self._keep(cells, missing, slots, fresh, self.backends)
         return cells
 
+    def wanted_on_device(self, shown: int) -> int:
+        """Return the bytes of the device's memory that so many shown images take still, if there is room."""
+        return sum(backend.wanted(shown) for backend in self.backends if isinstance(backend, ViewMemory))
+
     def release(self) -> None:
         """Give the device's memory back; what a file holds stays."""
         for backend in self.backends:

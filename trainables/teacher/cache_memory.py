@@ -54,6 +54,11 @@ class ViewMemory:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()  # for other processes, too
 
+    def wanted(self, entries: int) -> int:
+        """Return the bytes that are taken still if so many entries come, and there is room."""
+        more = max(0, min(entries, self._slots) - self._table.capacity)
+        return min(more * self._entry_bytes, self._share.never_taken)
+
     def holds(self, slots: Slots) -> Mask:
         """Return which of ``slots`` [n] are there."""
         return self._table.rows(slots) >= 0
@@ -69,23 +74,35 @@ class ViewMemory:
         return found, entries
 
     def write(self, slots: Slots, values: Tensor) -> None:
-        """Write as :class:`CacheBackend` says."""
+        """Write as :class:`CacheBackend` says; where that fails, all is forgotten."""
         self._grow(int((self._table.rows(slots) < 0).sum()))
         rows = self._table.give(slots)
         kept = np.flatnonzero(rows >= 0)
-        values = values.to(self._device)
-        for block, places, within in self._parts(rows[kept], kept):
-            block[within] = values[places]
+        try:
+            values = values.to(self._device)
+            for block, places, within in self._parts(rows[kept], kept):
+                block[within] = values[places]
+        except BaseException:  # rows that were given and not filled would be read as entries
+            self.release()
+            raise
 
     def _grow(self, new: int) -> None:
-        """Take a block more, as large as there is room for, where so many new entries find no place."""
+        """Take a block more, as large as there is room for, where so many new entries find no place.
+
+        Where another process has just taken that room there is none, as if there had never been.
+        """
         missing, capacity = new - self._table.room, self._table.capacity
         if missing <= 0:
             return
         wanted = min(max(missing, capacity // 4, self._least), self._slots - capacity)
         least = min(wanted, self._least) if self._blocks else 1
         if count := self._share.take(wanted, self._entry_bytes, least):
-            self._blocks.append(torch.empty(count, *self.shape, dtype=torch.float16, device=self._device))
+            try:
+                block = torch.empty(count, *self.shape, dtype=torch.float16, device=self._device)
+            except torch.OutOfMemoryError:
+                self._share.give_back(count * self._entry_bytes)
+                return
+            self._blocks.append(block)
             self._table.capacity += count
 
     def _parts(self, rows: Rows, places: Rows | None = None) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

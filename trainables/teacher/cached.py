@@ -18,7 +18,7 @@ from trainables.teacher.cache import CHUNK, CacheLayout
 from trainables.teacher.remembered import RememberedTeacher
 
 WINDOW = 64 * CHUNK
-"""Most images whose outputs are fetched ahead of the steps that use them; whole batches of them are."""
+"""Most images whose outputs are fetched ahead of the steps that use them, in whole batches, at least one."""
 
 
 class CachedTeacher(RememberedTeacher):

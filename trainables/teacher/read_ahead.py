@@ -29,8 +29,9 @@ class ReadAhead(ViewFile):
 
     def ahead(self, slots: Slots) -> None:
         """Begin to read the entries of ``slots`` [n], each once, for the next :meth:`read` of any of them."""
-        if self._begun is not None:
-            self._begun[2].result()
+        begun, self._begun = self._begun, None  # one that failed is not met again
+        if begun is not None:
+            begun[2].result()
         slots = np.unique(slots)
         values = torch.empty(len(slots), *self.shape, dtype=torch.float16, pin_memory=self._pinned)
         self._begun = (slots, values, self._thread.submit(self._fill, slots, values))
@@ -46,9 +47,15 @@ class ReadAhead(ViewFile):
         found = filled.result()[at]
         if found.all() and np.array_equal(begun, slots):
             return found, values
-        rows = torch.from_numpy(at[found])
-        picked = torch.empty(len(rows), *self.shape, dtype=torch.float16, pin_memory=self._pinned)
-        return found, torch.index_select(values, 0, rows, out=picked)
+        since, entries = super().read(slots[~found])  # what another process has written meanwhile
+        rows, all_found = torch.from_numpy(at[found]), found.copy()
+        all_found[~found] = since
+        picked = torch.empty(int(all_found.sum()), *self.shape, dtype=torch.float16, pin_memory=self._pinned)
+        if not since.any():
+            return found, torch.index_select(values, 0, rows, out=picked)
+        early = torch.from_numpy(found[all_found])
+        picked[early], picked[~early] = values[rows], entries
+        return all_found, picked
 
     def _fill(self, slots: Slots, values: Tensor) -> Mask:
         found, entries = super().read(slots)

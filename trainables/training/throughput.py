@@ -13,6 +13,7 @@ from trainables.data.epoch_plan import EpochPlan
 from trainables.engine.runtime import TrialInputs
 from trainables.storage.run_store import RunStore
 from trainables.teacher.cached import WINDOW
+from trainables.teacher.remembered import RememberedTeacher
 from trainables.training.build import build_engine
 from trainables.training.process import ProcessSettings
 
@@ -26,10 +27,13 @@ class Throughput(NamedTuple):
     Attributes:
         images_per_s: trained on by this probe alone.
         free: share of the device's memory that is free, all processes together; 1.0 on a CPU.
+        wanted: share of it that this probe's remembered outputs, of which it meets a window, would take still
+            in a whole training, if there were room.
     """
 
     images_per_s: float
     free: float
+    wanted: float
 
 
 class Probed(Protocol):
@@ -67,7 +71,7 @@ class ThroughputProbe:
             self._piece, _ = self.plan.cut(max(1, int(len(self.plan.sizes) / max(parts, 1))))
         while images == 0 or time.perf_counter() - began < seconds:
             images += self._train(self._piece)
-        return Throughput(images / self._elapsed(began), self._free())
+        return Throughput(images / self._elapsed(began), *self._memory())
 
     def _train(self, plan: EpochPlan) -> int:
         """Train on the batches of ``plan``; return how many images they have."""
@@ -79,8 +83,12 @@ class ThroughputProbe:
             torch.cuda.synchronize(self.runtime.device)
         return time.perf_counter() - began
 
-    def _free(self) -> float:
+    def _memory(self) -> tuple[float, float]:
         if self.runtime.device.type != "cuda":
-            return 1.0
+            return 1.0, 0.0
         free, total = torch.cuda.mem_get_info(self.runtime.device)
-        return free / total
+        teacher = self.engine.teacher
+        if not isinstance(teacher, RememberedTeacher):
+            return free / total, 0.0
+        shown = self.config.training.epochs * len(self.data.train)
+        return free / total, teacher.views.wanted_on_device(shown) / total

@@ -198,7 +198,7 @@ class Whereabouts:
         from trainables.training.throughput import Throughput
 
         (self.folder / self.node).touch()
-        return Throughput(1.0, 0.5)
+        return Throughput(1.0, 0.5, 0.0)
 
 
 def measured_on_two_nodes(packed: PackedTrial) -> PackingMeasurement | None:

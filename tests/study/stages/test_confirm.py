@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -31,12 +32,16 @@ class Launch:
         self.journal = Journal(folder.journal)
         teachers = {pair.label: TEACHER for pair in plan.spec.pairs}
         recorder = Recorder(self.journal, [])
-        self.context = StageContext(plan, folder, cast(Any, None), recorder, teachers)
+        self.measured: list[str] = []
+        tuner = SimpleNamespace(measure_share=lambda config: self.measured.append(config.student))
+        self.context = StageContext(plan, folder, cast(Any, tuner), recorder, teachers)
 
     def run(self, most: float = float("inf")) -> list[str]:
         """Train what the stage gives, killed after ``most`` trials; the keys that were trained, in order."""
         trained: list[str] = []
         for phase in confirm(self.context):
+            if phase.before is not None:
+                phase.before()
             while len(trained) < most and (planned := phase.source.ask(str(len(trained)))) is not None:
                 self.context.recorder.began(planned)
                 self.context.recorder.reported(planned, {"epoch": 1, "test/top1": accuracy(planned)})
@@ -89,6 +94,15 @@ def test_more_seeds_go_where_a_comparison_is_open(fixed: Path, tmp_path: Path) -
         first = Launch(fixed, results, *changes).run(most=kill_after)
         second = Launch(fixed, results, *changes).run()
         assert sorted(first + second) == sorted(trained)
+
+
+@pytest.mark.parametrize(("share", "measured"), [('"measure"', ["wrn_10_1"]), ("1.0", [])])
+def test_a_launch_that_only_confirms_knows_how_many_students_share_a_gpu(
+    fixed: Path, tmp_path: Path, share: str, measured: list[str]
+) -> None:
+    launch = Launch(fixed, tmp_path, "confirm.at_most=10", f"resources.gpus_per_trial={share}")
+    launch.run()
+    assert launch.measured == measured, "once, of the heaviest student"
 
 
 def test_at_most_is_where_an_open_comparison_ends_and_may_be_raised_later(

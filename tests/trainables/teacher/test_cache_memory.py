@@ -10,7 +10,7 @@ from torch import Tensor
 from tests.trainables.trials import CPU
 from trainables.teacher import cache_memory
 from trainables.teacher.cache_memory import ViewMemory
-from trainables.teacher.device_share import DeviceShare
+from trainables.teacher.device_share import DeviceShare, left_free
 
 SHAPE, ENTRY = (2, 4), 16
 
@@ -84,3 +84,54 @@ def test_room_that_comes_and_goes_does_not_end_in_many_small_blocks() -> None:
         kept.write(slots, entries(slots))
         free += 4 * ENTRY
     assert [len(block) for block in kept._blocks] == [10]
+
+
+def test_what_is_wanted_is_what_all_entries_take_and_no_more_than_the_limit() -> None:
+    share = DeviceShare(100 * ENTRY, free=lambda: 0)
+    kept = memory(share, slots=80)
+    assert (kept.wanted(500), memory(share, slots=200).wanted(500)) == (80 * ENTRY, 100 * ENTRY)
+    share = DeviceShare(100 * ENTRY, free=lambda: 1 << 30)
+    kept = memory(share, slots=80)
+    kept.write(np.arange(8), entries(np.arange(8)))
+    assert (kept.wanted(500), kept.wanted(10), kept.wanted(5)) == (72 * ENTRY, 2 * ENTRY, 0)
+
+
+def test_eight_processes_leave_what_was_said_of_them() -> None:
+    device = 8_000 * ENTRY
+    shares: list[DeviceShare] = []
+    for _ in range(8):
+        shares.append(DeviceShare(1 << 40, free=lambda: device - sum(one.taken for one in shares)))
+    for _ in range(1_000):
+        for share in shares:
+            share.take(1, ENTRY)
+    left = device - sum(share.taken for share in shares)
+    assert left == pytest.approx(left_free(device, 8, wanted=device), rel=0.02)
+
+
+def test_where_another_process_took_the_room_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    share = DeviceShare(1 << 20, free=lambda: 1 << 30)
+    kept, slots = memory(share), np.arange(4)
+
+    def refuse(*shape: int, **options: object) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "empty", refuse)
+        kept.write(slots, entries(slots))
+    assert (share.taken, kept.holds(slots).any()) == (0, False)
+    kept.write(slots, entries(slots))
+    assert kept.holds(slots).all()
+
+
+def test_entries_that_could_not_be_written_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    share = DeviceShare(1 << 20, free=lambda: 1 << 30)
+    kept, slots = memory(share), np.arange(4)
+
+    def refuse(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ViewMemory, "_parts", refuse)
+        with pytest.raises(torch.OutOfMemoryError):
+            kept.write(slots, entries(slots))
+    assert (share.taken, kept.holds(slots).any()) == (0, False)

@@ -165,3 +165,27 @@ def test_windows_of_an_epoch_are_read_ahead_without_those_in_memory(
         views.ahead(following)
     assert foreseen == [list(range(30, 50)), list(range(60, 90)), []]
     assert views.computed == 45 - 5
+
+
+def test_what_another_process_wrote_since_is_found(file: ReadAhead, tmp_path: Path) -> None:
+    asked = np.array([3, 2, 201, 4, 5, 4])
+    file.ahead(asked)
+    file._begun[2].result()  # type: ignore[index]
+    late = np.array([201, 5])
+    ViewFile(tmp_path / "a", SHAPE, 1000, 500).write(late, entries(late))
+    found, values = file.read(asked)
+    assert found.tolist() == [False, True, True, True, True, True]
+    assert torch.equal(values, entries(asked[found]))
+
+
+def test_a_reading_that_failed_is_told_once(file: ReadAhead, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> Mask:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ReadAhead, "_fill", refuse)
+        file.ahead(np.array([2]))
+    with pytest.raises(MemoryError):
+        file.ahead(np.array([4]))
+    file.ahead(np.array([4]))
+    assert file.read(np.array([4]))[0].all()
