@@ -39,7 +39,7 @@ class HeatMap:
 
     >>> scales, alpha = ["1,2", "1,2", "1,4"], [0.5, 0.5, 0.9]
     >>> trials = pd.DataFrame({"scales": scales, "alpha": alpha, "value": [70, 72, 71]})
-    >>> found = heat(trials)
+    >>> found = heat(trials.assign(study="pairs", search="KD", searched="scales alpha"))
     >>> found.rows, found.values[0][0], found.counts[0][0]
     (['{1,2}', '{1,4}'], 71.0, 2)
     """
@@ -108,13 +108,13 @@ def heats(trials: pd.DataFrame) -> list[HeatMap]:
 def heat(trials: pd.DataFrame, rows: str = "scales", columns: str = "alpha") -> HeatMap | None:
     """Return the heat map over two knobs, numbers in ranges; None where no trial has both.
 
-    Where a method searched both, it is of such methods alone: the others' trials lie in one row or column,
-    and would be averaged with what that method did there.
+    Where searches chose both, it is of all of their trials and of no others: those lie in one row or column,
+    and would be averaged with what such a search did there.
     """
     both = trials[trials[[rows, columns]].notna().all(axis=1) & (trials[[rows, columns]] != "").all(axis=1)]
-    if "group" in both:
-        searched = (both.groupby("group")[[rows, columns]].transform("nunique") > 1).all(axis=1)
-        both = both[searched] if searched.any() else both
+    named = trials.groupby(["study", "search"])["searched"].transform(lambda each: " ".join(set(each)))
+    searched = named[both.index].map(lambda names: {rows, columns} <= set(names.split()))
+    both = both[searched] if searched.any() else both
     varied = min(both[rows].nunique(), both[columns].nunique())
     if both.empty or (varied < 2 and (rows, columns) != ("scales", "alpha")):
         return None

@@ -98,7 +98,7 @@ def beta(trials: pd.DataFrame, metric: str, groups: list[str]) -> Chart | None:
 
 
 def heats(trials: pd.DataFrame, metric: str) -> list[Chart]:
-    """Return mean accuracy over two knobs each: scales and alpha, and whatever else was searched."""
+    """Return mean accuracy over two knobs each: scales and alpha, and whatever else trials differ in."""
     return [
         {
             "kind": "heat",
@@ -108,8 +108,8 @@ def heats(trials: pd.DataFrame, metric: str) -> list[Chart]:
             "values": found.values,
             "counts": found.counts,
             "label": found.names[1],
-            "caption": f"Mean {unit(metric)} of finished trials, of methods that search both if any does; "
-            "touch or hover for their number.",
+            "caption": f"Mean {unit(metric)} of {sum(map(sum, found.counts))} finished trials, of the "
+            "searches that chose both if any did; touch or hover for their number.",
         }
         for found in charts.heats(trials)
     ]

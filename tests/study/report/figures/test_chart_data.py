@@ -56,21 +56,34 @@ def test_the_heat_map_averages_finished_trials() -> None:
         assert [value is None for value in values] == [count == 0 for count in counts]
 
 
-def test_a_heat_map_is_of_methods_that_search_both_knobs() -> None:
+def test_a_heat_map_is_of_all_trials_of_the_searches_that_chose_both_knobs() -> None:
     trials = pd.DataFrame(
         {
-            "group": ["SD-KD"] * 3 + ["KD"] * 2,
-            "scales": ["1,2", "1,4", "1,4", "1", "1"],
-            "alpha": [1.0, 1.0, 2.0, 1.0, 2.0],
-            "value": [70.0, 71.0, 72.0, 10.0, 20.0],
+            "study": "pairs",
+            "search": ["a/SD-KD", "a/SD-KD", "a/SD-KD", "b/SD-KD", "a/KD", "a/KD"],
+            "scales": ["1,2", "1,4", "1,4", "1,4", "1", "1"],
+            "alpha": [1.0, 1.0, 1.0, 2.0, 1.0, 2.0],
+            "searched": ["alpha scales", "beta scales alpha", "scales", "alpha scales", "alpha", "alpha"],
+            "value": [70.0, 71.0, 71.5, 72.0, 10.0, 20.0],
         }
     )
     found = charts.heat(trials)
     assert found is not None
     assert found.rows == ["{1,2}", "{1,4}"]
-    alone = charts.heat(trials[trials["group"] == "KD"])
+    assert sum(map(sum, found.counts)) == 4, "a search's only whole trial too, and one not asked for alpha"
+    alone = charts.heat(trials[trials["search"] == "a/KD"])
     assert alone is not None
     assert alone.rows == ["{1}"], "a study of plain losses has what it has"
+
+
+def test_the_caption_of_a_heat_map_counts_its_trials() -> None:
+    records = search(PAIR, 6)
+    for number, record in enumerate(records):
+        record.search = "SD-KD" if number < 2 else "KD"
+        record.point = {"alpha": 1.0, "scales": "1,2"} if number < 2 else {"alpha": 1.0}
+    made = page_charts(from_records("made", records), summary([]))
+    captions = [chart["caption"] for chart in made if chart["kind"] == "heat"]
+    assert captions[0].startswith("Mean held-out top-1, % of 2 finished trials, of the searches that chose both")
 
 
 def test_the_pareto_front() -> None:
