@@ -14,11 +14,11 @@ from types import ModuleType
 from typing import Any, cast
 
 from study.errors import SpecError
-from study.spec import domains
-from study.spec.overrides import apply_override, rebuild
+from study.spec.checked import checked
+from study.spec.overrides import apply_override
 from study.spec.study import StudySpec
 from study.spec.validation import check_names
-from trainables.config.serialization import ConfigError, convert, field_types
+from trainables.config.serialization import ConfigError, field_types
 from trainables.errors import suggestion
 from trainables.losses.source_text import compiled, read_source
 from trainables.losses.user_modules import beside, forget, provide
@@ -87,20 +87,6 @@ def find_space(path: str | Path) -> Path:
     raise SpecError(
         f"{path}: no such space file; shipped ones can be given by name, {suggestion(file.stem, known)}"
     )
-
-
-def checked(value: Any, path: str = "") -> Any:
-    """Return a copy of a dataclass in which every field, at any depth, has its declared type."""
-    if isinstance(value, (list, tuple)):
-        return tuple(checked(item, f"{path}.{index}") for index, item in enumerate(value))
-    if not dataclasses.is_dataclass(value) or domains.is_domain(value):
-        return value
-    kind: Any = type(value)
-    fields: dict[str, Any] = {}
-    for name, hint in field_types(kind).items():
-        inner = f"{path}.{name}" if path else name
-        fields[name] = convert(hint, checked(getattr(value, name), inner), inner)
-    return rebuild(kind, fields, path)
 
 
 def _execute(file: Path) -> ModuleType:

@@ -6,7 +6,6 @@ space file nor the data.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from study.errors import UserError, one_line
 from study.spec import domains
 from study.spec.domains import Choice, Domain, label
+from study.spec.literals import read_literal
 from trainables.config.serialization import to_plain
 from trainables.errors import suggestion
 
@@ -197,11 +197,7 @@ def _split(setting: str) -> tuple[str, Any]:
     name, equals, text = setting.partition("=")
     if not equals or not name.strip():
         raise UserError(f"--set {setting}: write it as NAME=VALUE, such as alpha=2 or scales=1,2,4")
-    try:
-        value = ast.literal_eval(text.strip())
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
-        value = text.strip()
-    return name.strip(), value
+    return name.strip(), read_literal(text)
 
 
 def _stored(domain: Domain, value: Any, raw: bool) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from study.simulation.optuna_pruners import PercentileRule, SuccessiveHalvingRul
 from study.simulation.promotion import BestAfter, Pasha
 from study.simulation.replay import ReplayScheduler, StopEarly, replay_key
 from study.simulation.signed_rank import SignedRankTests
-from study.spec.search import ASHA, HyperBand, Median
+from study.spec.literals import RULES, read_value
 from trainables.config.serialization import ConfigError
 from trainables.errors import suggestion
 
@@ -53,12 +52,6 @@ class Draw:
 Competitor = Callable[[Draw], ReplayScheduler]
 """Makes the scheduler of one replay."""
 
-STOPS: dict[str, Callable[..., ASHA | HyperBand | Median]] = {
-    "ASHA": ASHA,
-    "HyperBand": HyperBand,
-    "Median": Median,
-}
-
 
 def stopping(make: Callable[[CurveSet], StoppingRule | None]) -> Competitor:
     """Return a competitor whose trials are stopped by the rule that ``make`` gives."""
@@ -84,18 +77,15 @@ def written(text: str) -> Competitor:
     Raises:
         UserError: it is no such rule.
     """
-    if text == "None":
-        return stopping(lambda curves: None)
     try:
-        call = ast.parse(text, mode="eval").body
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
-            raise UserError(f"--rule {text}: is not written like ASHA(grace=30, reduction=3)")
-        known = STOPS.get(call.func.id)
-        if known is None:
-            raise UserError(f"--rule {text}: no rule {call.func.id}; {suggestion(call.func.id, list(STOPS))}")
-        stop = known(**{str(field.arg): ast.literal_eval(field.value) for field in call.keywords})
-    except (SyntaxError, ValueError, TypeError, ConfigError) as error:
+        stop = read_value(text)
+    except ConfigError as error:
         raise UserError(f"--rule {text}: {error}") from None
+    if stop is not None and not isinstance(stop, tuple(RULES.values())):
+        name, called, _ = text.strip().partition("(")
+        if not called or name in RULES:
+            raise UserError(f"--rule {text}: is not written like ASHA(grace=30, reduction=3)")
+        raise UserError(f"--rule {text}: no rule {name}; {suggestion(name, RULES)}")
     return stopping(lambda curves: make_rule(stop, curves.training))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -47,7 +48,10 @@ class Float(OpenValue):
         _check_range(self.low, self.high, self.log)
         if self.step is not None:
             require(not self.log, "a logarithmic range has no step; write the values as a Choice")
-            require(_is_number(self.step) and self.step > 0, f"step {self.step!r} is not above 0")
+            require(
+                _is_number(self.step) and 0 < self.step < math.inf,
+                f"step {self.step!r} is not above 0 and finite",
+            )
             require(
                 self._fits(self.high), f"range {self.low} to {self.high} is no multiple of step {self.step}"
             )
@@ -91,6 +95,8 @@ class Int(OpenValue):
 
     def __post_init__(self) -> None:
         _check_range(self.low, self.high, self.log)
+        whole = isinstance(self.low, int) and isinstance(self.high, int)
+        require(whole, f"range {self.low} to {self.high} is not made of whole numbers; Float takes any")
 
     def suggest(self, trial: OptunaTrial, name: str) -> int:
         """Ask ``trial`` for a value of this domain under ``name``."""
@@ -200,7 +206,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _check_range(low: Any, high: Any, log: bool) -> None:
+def _check_range(low: Any, high: Any, log: Any) -> None:
     require(_is_number(low) and _is_number(high), f"range {low!r} to {high!r} is not made of numbers")
+    finite = max(abs(low), abs(high)) <= sys.float_info.max and low == low and high == high
+    require(finite, f"range {low} to {high} is not made of finite numbers")
+    require(isinstance(log, bool), f"log: expected True or False, got {log!r}")
     require(low < high, f"range {low} to {high} is the wrong way round or empty; write the lower end first")
     require(not log or low > 0, f"a logarithmic range cannot start at {low}; start above 0")

@@ -17,6 +17,12 @@ from trainables.config import ConfigError
         (lambda: Int(2, 2), "wrong way round or empty"),
         (lambda: LogFloat(0, 4), "cannot start at 0"),
         (lambda: Float("1", 4), "not made of numbers"),
+        (lambda: Float(1, float("inf")), "not made of finite numbers"),
+        (lambda: Float(1, 10**400), "not made of finite numbers"),
+        (lambda: Float(float("nan"), 4), "not made of finite numbers"),
+        (lambda: Float(1, 4, log=3), "log: expected True or False, got 3"),  # type: ignore[arg-type]
+        (lambda: Float(1, 4, step=float("inf")), "step inf is not above 0 and finite"),
+        (lambda: Int(1.5, 4), "not made of whole numbers; Float"),  # type: ignore[arg-type]
         (lambda: Choice((1, 2)), "two options"),
         (lambda: Choice((1, 2), [1, 2]), "twice"),
     ],

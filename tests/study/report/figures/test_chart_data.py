@@ -83,7 +83,9 @@ def test_the_caption_of_a_heat_map_counts_its_trials() -> None:
         record.point = {"alpha": 1.0, "scales": "1,2"} if number < 2 else {"alpha": 1.0}
     made = page_charts(from_records("made", records), summary([]))
     captions = [chart["caption"] for chart in made if chart["kind"] == "heat"]
-    assert captions[0].startswith("Mean held-out top-1, % of 2 finished trials, of the searches that chose both")
+    assert captions[0].startswith(
+        "Mean held-out top-1, % of 2 finished trials, of the searches that chose both"
+    )
 
 
 def test_the_pareto_front() -> None:
