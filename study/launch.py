@@ -43,7 +43,7 @@ examples:
 The same command again goes on where the last one stopped: finished trials are not run again, half-finished
 ones go on from their checkpoints. Ctrl-C is safe at any time.
 
---set takes the path of a field as it stands in the space file and a literal, a domain, a stopping rule or plain text:
+--set takes the path of a field as it stands in the space file, and a literal, domain, stopping rule or text:
   budget.trials=20   training.lr=0.02   pairs.0.student=resnet20   methods.1.beta=Float(1, 8)
   methods.1.scales="Choice((1, 2), (1, 2, 4))"   search.stop="ASHA(grace=30)"   search.stop=None
 
