@@ -12,12 +12,9 @@ nothing about the device.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -29,8 +26,6 @@ from study.compute.nodes import Nodes
 from study.errors import one_line
 from trainables.config.trial import TrialConfig
 from trainables.data.raw import RawData
-from trainables.storage.files import to_json
-from trainables.storage.run_store import RunStore
 from trainables.teacher.device_share import left_free
 from trainables.training.process import ProcessSettings
 
@@ -63,21 +58,6 @@ class PackedTrial:
     store: str
     raw: RawData
     process: ProcessSettings
-
-
-def fingerprint(packed: Iterable[PackedTrial], nodes: Nodes) -> str:
-    """Return a hash of all that the result depends on.
-
-    Args:
-        packed: what is trained, for each number of trials at once.
-        nodes: those of the cluster, whose kinds of GPUs count.
-    """
-    kinds = sorted({name for kind, _ in nodes.kinds for name in kind if name.startswith("accelerator")})
-    parts: list[Any] = [[trial.config.to_dict(), asdict(trial.process)] for trial in packed]
-    parts.append(kinds)
-    if os.environ.get("SDD_MPS") == "1":  # trials compute at once, not by turns (cluster/mps.sh)
-        parts.append("mps")
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,24 +204,3 @@ def fault_line(error: RayError) -> str:
 def _is_raised(error: RayError) -> bool:
     """Tell whether a probe's code raised the error, in a method or its constructor; its text ends with it."""
     return isinstance(error, RayTaskError) or (isinstance(error, RayActorError) and error.actor_init_failed)
-
-
-def load_packing(store: RunStore, study: str, fingerprint: str) -> list[PackingMeasurement]:
-    """Return what an earlier launch of ``study`` measured for the same trial; empty where there is none."""
-    try:
-        kept = json.loads(store.storage.read(_name(study)))
-        if kept["fingerprint"] != fingerprint:
-            return []
-        return [PackingMeasurement(**found) for found in kept["found"]]
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
-        return []
-
-
-def save_packing(store: RunStore, study: str, fingerprint: str, found: Sequence[PackingMeasurement]) -> None:
-    """Let later launches of ``study`` find what was measured."""
-    kept = {"fingerprint": fingerprint, "found": [asdict(measured) for measured in found]}
-    store.storage.write(_name(study), to_json(kept))
-
-
-def _name(study: str) -> str:
-    return f"studies/{study}/packing.json"

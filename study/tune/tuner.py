@@ -18,6 +18,7 @@ from ray import tune
 from study.compute import gpu_packing as packing
 from study.compute.cluster import Cluster
 from study.compute.fair_share import fair_share
+from study.compute.kept_packing import fingerprint, load_packing, save_packing
 from study.compute.nodes import Nodes
 from study.compute.ray_private import import_without_mlflow, use_plain_processes
 from study.errors import StudyHalted
@@ -67,14 +68,14 @@ class StudyTuner:
             trials: packing.PackedTrial(config, store, self.plan.raw, self._process(nodes, 1.0 / trials))
             for trials in packing.COUNTS
         }
-        fingerprint = packing.fingerprint(packed.values(), nodes)
-        found = packing.load_packing(self.store, study, fingerprint)
+        same = fingerprint(packed.values(), nodes)
+        found = load_packing(self.store, study, same)
         if not found:
             found, cut_short = packing.measure_until_cut_short(
                 lambda trials: packing.measure_packing(trials, packed[trials], nodes)
             )
             if cut_short is None:
-                packing.save_packing(self.store, study, fingerprint, found)
+                save_packing(self.store, study, same, found)
             else:
                 log.warning(
                     "trials on one device: measuring was cut short, the next launch measures again (%s)",

@@ -105,6 +105,15 @@ def trained(size: int, batch_size: int, parts: int = 1, drop_last: bool = False)
     return size - size % batch_size + (rest if rest >= 2 * parts else 0)
 
 
+def steps(size: int, batch_size: int, parts: int = 1, drop_last: bool = False) -> int:
+    """Count the batches of a training epoch.
+
+    >>> steps(23, 8), steps(23, 8, drop_last=True)
+    (3, 2)
+    """
+    return -(-trained(size, batch_size, parts, drop_last) // batch_size)
+
+
 def _drawn(rng: np.random.Generator, size: int, views: int | CropFlipViews) -> NDArray[np.int64]:
     """Draw a view for each of ``size`` images: d = round(reach * u) pixels each way, u uniform in [-1, 1)."""
     if isinstance(views, int) or views.reach is None:

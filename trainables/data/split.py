@@ -76,7 +76,7 @@ class Split(ABC):
 
     def steps(self, batch_size: int, *, parts: int = 1, drop_last: bool = False) -> int:
         """Count the batches of a training epoch."""
-        return -(-self.trained(batch_size, parts=parts, drop_last=drop_last) // batch_size)
+        return epochs.steps(len(self), batch_size, parts, drop_last)
 
     def batches(
         self,

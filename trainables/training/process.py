@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 
 import torch
 
+from trainables.config.trial import TrialConfig
+from trainables.data.epoch_plan import steps
+from trainables.data.partition import split
+from trainables.data.raw import RawData
 from trainables.distributed.process_group import SINGLE_PROCESS, ProcessGroup
+from trainables.engine.compilation import worth_compiling
 from trainables.engine.device import best_device
 from trainables.engine.driver import driver_problem
 from trainables.engine.process_cache import ProcessCache
@@ -77,3 +82,15 @@ class ProcessSettings:
             trials=self.trials,
             log=log,
         )
+
+
+def is_compiled(config: TrialConfig, raw: RawData, process: ProcessSettings) -> bool:
+    """Tell whether a process that is set up so compiles the steps of a trial, on a GPU if it is given any.
+
+    What needs to know it before there is a device asks here: nothing is put on one, nothing is built.
+    """
+    parts = split(raw, config.data)
+    images = len(parts.train) + (len(parts.validation) if config.fit == "all" else 0)
+    device = torch.device("cuda" if process.gpus else "cpu")
+    runtime = Runtime(device, compile_mode=process.compile_mode, trials=process.trials)
+    return worth_compiling(config.training, steps(images, config.training.batch_size), runtime)

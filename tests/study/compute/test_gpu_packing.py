@@ -19,14 +19,12 @@ from study.compute.gpu_packing import (
     PackedTrial,
     PackingMeasurement,
     find_best_packing,
-    fingerprint,
     summary,
 )
 from study.compute.nodes import Nodes
 from study.loading import load_space
 from study.plan.resolve import resolve
 from trainables.engine.runtime import CachePolicy
-from trainables.storage.run_store import RunStore
 from trainables.training.process import ProcessSettings
 
 
@@ -59,39 +57,6 @@ def test_never_more_than_the_most() -> None:
     found = find_best_packing(attempts(many))
     assert found[-1].trials == packing.COUNTS[-1]
     assert summary(found).startswith("trials on one device: 8 (1 at 100 images/s, 2 at 200 images/s")
-
-
-def test_a_later_launch_finds_what_was_measured_for_the_same_trial(tmp_path: Path) -> None:
-    store, found = RunStore(tmp_path), [PackingMeasurement(1, 100.0, 0.9), PackingMeasurement(2, 180.0, 0.8)]
-    assert packing.load_packing(store, "study", "a") == []
-    packing.save_packing(store, "study", "a", found)
-    assert packing.load_packing(store, "study", "a") == found
-    assert packing.load_packing(store, "study", "b") == []
-
-
-def test_other_gpus_other_trials_and_another_way_to_share_are_measured_anew(
-    space: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    packed = [packed_trial(space, tmp_path)]
-    nodes = {
-        kind: Nodes((({"CPU": 8.0, "GPU": 1.0, f"accelerator_type:{kind}": 1.0}, 1),), 1)
-        for kind in ("T4", "A10G")
-    }
-    seen = {fingerprint(packed, nodes["T4"]), fingerprint(packed, nodes["A10G"])}
-    changes: list[dict[str, Any]] = [
-        {"cpus": 4},
-        {"trials": 7},
-        {"compile_mode": "compiled"},
-        {"cache_policy": CachePolicy(1 << 30)},
-        {"user_code": ("LOSS = 1",)},
-    ]
-    for change in changes:
-        process = dataclasses.replace(packed[0].process, **change)
-        seen.add(fingerprint([dataclasses.replace(packed[0], process=process)], nodes["T4"]))
-    assert len(seen) == 2 + len(changes)
-    assert fingerprint([packed_trial(space, tmp_path)], nodes["T4"]) in seen
-    monkeypatch.setenv("SDD_MPS", "1")
-    assert fingerprint(packed, nodes["T4"]) not in seen
 
 
 TRACE = 'Traceback (most recent call last):\n  File "a.py", line 1, in train\n    step()\n'

@@ -25,9 +25,9 @@ NODES = Nodes((({"CPU": 16.0, "GPU": 2.0, "accelerator_type:A10G": 1.0}, 1),), 1
 class Launch:
     """A study's tuner on a cluster of two GPUs, whose measurements are those of a test."""
 
-    def __init__(self, space: Path, store: Path) -> None:
-        self.plan = resolve(load_space(space))
-        self.cluster: Any = SimpleNamespace(connect=lambda: None, nodes=lambda: NODES, share=None)
+    def __init__(self, space: Path, store: Path, *overrides: str, nodes: Nodes = NODES) -> None:
+        self.plan = resolve(load_space(space, overrides))
+        self.cluster: Any = SimpleNamespace(connect=lambda: None, nodes=lambda: nodes, share=None)
         self.tuner = StudyTuner(self.plan, RunStore(store), self.cluster, recorder=None)  # type: ignore[arg-type]
 
     def share(self) -> float | None:
@@ -84,3 +84,29 @@ def test_what_is_measured_may_expect_as_many_trials_as_a_process_of_the_study(
         assert packed.process.trials == trials_a_kind(launch.plan, at_once)
         assert packed.process.gpus == 1 / trials
     assert packed.process == launch.tuner._process(NODES, 0.125)
+
+
+def test_another_budget_or_number_of_nodes_finds_what_was_measured(
+    space: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = list[int]()
+
+    def measure(trials: int, packed: PackedTrial, nodes: Nodes) -> PackingMeasurement | None:
+        tried.append(trials)
+        return PackingMeasurement(trials, 100.0, free=0.5) if trials == 1 else None
+
+    monkeypatch.setattr(packing, "measure_packing", measure)
+    written, more_nodes = space(), Nodes(((NODES.kinds[0][0], 4),), 4)
+    first = Launch(written, tmp_path, "budget.trials=40")
+    others = [
+        Launch(written, tmp_path, "budget.trials=80"),
+        Launch(written, tmp_path, "budget.trials=40", nodes=more_nodes),
+    ]
+    assert first.share() == 1.0
+    assert tried == [1, 2]
+    expected = [launch.tuner._process(launch.cluster.nodes(), 1.0).trials for launch in (first, *others)]
+    assert len(set(expected)) == 3
+    assert [launch.share() for launch in others] == [1.0, 1.0]
+    assert tried == [1, 2], "nothing is measured anew"
+    assert Launch(written, tmp_path, "budget.trials=4000000").share() == 1.0
+    assert tried == [1, 2, 1, 2], "its steps are compiled"

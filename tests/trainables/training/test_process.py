@@ -6,17 +6,21 @@ import dataclasses
 import os
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 
 from benchmarks import made
+from tests.trainables.trials import DATA, tiny
+from trainables.data import load_raw
+from trainables.data.dataset import DataSet
 from trainables.distributed.process_group import SINGLE_PROCESS
+from trainables.engine.compilation import MIN_COMPILED_STEPS
 from trainables.engine.runtime import CachePolicy, Runtime
 from trainables.ray_worker import trainable
 from trainables.training import throughput
-from trainables.training.process import MissingDevice, ProcessSettings
+from trainables.training.process import MissingDevice, ProcessSettings, is_compiled
 from trainables.training.throughput import ThroughputProbe
 
 CODE = "import os; os.environ['SDD_TEST_USER_CODE'] = 'ran'"
@@ -66,6 +70,19 @@ def test_a_probe_runs_as_a_trial_does(tmp_path: Path, monkeypatch: pytest.Monkey
     )
     assert {name for name in run if probed[name] != run[name]} == {"process_cache", "log"}
     assert run["trials"] == 12
+
+
+@pytest.mark.parametrize(("fit", "steps"), [("train", 3), ("all", 4)])
+def test_whether_steps_are_compiled_is_known_without_a_device(
+    digits: DataSet, fit: Literal["train", "all"], steps: int
+) -> None:
+    config, raw = tiny(fit=fit, test="end"), load_raw(DATA)
+    assert {"train": digits.train, "all": digits.all}[fit].steps(config.training.batch_size) == steps
+    trials = -(-MIN_COMPILED_STEPS["cuda"] // (steps * config.training.epochs))
+    assert is_compiled(config, raw, ProcessSettings(gpus=0.5, trials=trials))
+    assert not is_compiled(config, raw, ProcessSettings(gpus=0.5, trials=trials - 1))
+    assert not is_compiled(config, raw, ProcessSettings(trials=trials)), "a CPU wants more of them"
+    assert not is_compiled(config, raw, ProcessSettings(gpus=1, trials=trials, compile_mode="eager"))
 
 
 def test_a_gpu_that_was_promised_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
