@@ -41,7 +41,8 @@ def load_space(path: str | Path, overrides: Iterable[str] = ()) -> StudySpec:
         raise SpecError(f"{file}: defines no STUDY; end it with STUDY = StudySpec(...)")
     if not isinstance(spec, StudySpec):
         raise SpecError(f"{file}: STUDY is no StudySpec but of type {type(spec).__name__}")
-    return complete(spec, overrides, str(file), re.sub(r"[^A-Za-z0-9_-]", "-", file.stem).lstrip("-"))
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", file.stem).lstrip("-")
+    return complete(spec, overrides, str(file), name if re.search("[A-Za-z0-9]", name) else "")
 
 
 def load(space: StudySpec | str | Path, overrides: Iterable[str] = ()) -> StudySpec:
@@ -66,7 +67,9 @@ def complete(
         for override in overrides:
             spec = apply_override(spec, override)
         if not spec.name and not name:
-            raise ConfigError("name: missing; StudySpec(name=...) names the folder of its results")
+            raise ConfigError(
+                "name: missing; StudySpec(name=...), or --name, names the folder of its results"
+            )
         spec = spec if spec.name else dataclasses.replace(spec, name=name)
         check_names(spec)
     except ConfigError as error:

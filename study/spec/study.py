@@ -263,11 +263,12 @@ class StudySpec:
         require(len(set(labels)) == len(labels), f"pairs: one is named twice ({', '.join(labels)})")
         require(
             not self.name or (self.name.replace("-", "").replace("_", "").isalnum() and self.name.isascii()),
-            f"name: '{self.name}' may hold letters, digits, - and _ only; give another (--name)",
+            f"name: '{self.name}' may hold letters a to z, digits, - and _ only; give another (--name)",
         )
         require(
             len(self.name) <= LONGEST_NAME,
-            f"name: has {len(self.name)} characters, a folder's and an experiment's may have {LONGEST_NAME}",
+            f"name: has {len(self.name)} characters, a folder's and an experiment's may have {LONGEST_NAME}; "
+            "give another (--name)",
         )
         require(
             self.name.lower() not in RESERVED,

@@ -51,7 +51,7 @@ NAMES = (
     Case("the store's name", lambda p: "_store", Refused("name: '_store' is a folder that results have of their own")),
     Case("MLflow's folder in capitals", lambda p: "MLartifacts", Refused("name: 'MLartifacts' is .*give another")),
     Case("a name like an option", lambda p: "-x", Refused("name: '-x' begins like an option")),
-    Case("a name with a slash", lambda p: "../x", Refused("may hold letters, digits, - and _ only")),
+    Case("a name with a slash", lambda p: "../x", Refused("may hold letters a to z, digits, - and _ only")),
 )  # fmt: skip
 
 ADDRESSES = (

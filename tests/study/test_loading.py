@@ -25,6 +25,19 @@ def test_a_space_loads_with_its_fields_converted(space: Write) -> None:
     assert [method.label for method in spec.methods] == ["KD", "SDD"]
 
 
+@pytest.mark.parametrize(("file", "name"), [("größe", "gr--e"), ("实验2", "2"), ("_a", "_a")])
+def test_a_study_has_the_letters_of_its_files_name(space: Write, file: str, name: str) -> None:
+    assert load_space(space(file)).name == name
+
+
+@pytest.mark.parametrize("file", ["实验", "实_验", "__"])
+def test_a_file_without_such_letters_says_how_to_name_the_study(space: Write, file: str) -> None:
+    path = space(file)
+    with pytest.raises(SpecError, match=r"name: missing; StudySpec\(name=...\), or --name, names the folder"):
+        load_space(path)
+    assert load_space(path, ["name=first"]).name == "first"
+
+
 def test_a_shipped_space_loads_by_name() -> None:
     assert load_space("quickstart").name == "quickstart"
 
