@@ -20,7 +20,7 @@ from study.commands.common import (
 from study.errors import DONE, UserError
 
 if TYPE_CHECKING:
-    from study.simulation.curve_set import CurveSet
+    from study.simulation.curve_set import CurveSet, RecordedCurve
     from study.simulation.simulate import ReplayPlan
 
 EPILOG = """
@@ -38,7 +38,7 @@ over replays: they say how well these curves are replayed, not how other curves 
 
 JSON: {"searches": [{"name", "configurations", "epochs", "best"}], "outcomes": [{rule, searches, replays,
 regret, regret_low, regret_high, worst, near, cost, killed, killed_low, killed_high}]}; regrets in points,
-then shares.
+then shares. With --write-curves: {"file", "curves": how many it has}
 """
 
 
@@ -88,9 +88,10 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("--only: name what is compared with --rule")
     if args.sampler is not None:
         rules = {name: rule for name, rule in rules.items() if name not in WITHOUT_SAMPLER}
-    found = _searches(args)
+    curves, metric = _curves(args)
     if args.write_curves is not None:
-        return DONE
+        return _keep(args, curves, metric)
+    found = _searches(args, curves)
     plan = ReplayPlan(
         replays=args.replays,
         trials=args.trials,
@@ -122,9 +123,9 @@ def run(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _searches(args: argparse.Namespace) -> list[CurveSet]:
-    """Read what is to be replayed."""
-    from study.simulation.curve_set import RecordedCurve, pooled, read_csv, searches, write_csv
+def _curves(args: argparse.Namespace) -> tuple[list[RecordedCurve], str]:
+    """Read the curves of all that is named, and the metric they are of."""
+    from study.simulation.curve_set import RecordedCurve, read_csv
     from study.simulation.recorded_study import read_study
 
     curves, metrics = list[RecordedCurve](), list[str]()
@@ -134,16 +135,26 @@ def _searches(args: argparse.Namespace) -> list[CurveSet]:
             continue
         found, metric = read_study(args.results, name, lambda line: print(line, file=sys.stderr))
         curves, metrics = curves + found, [*metrics, metric]
-    if args.write_curves is not None:
-        try:
-            write_csv(args.write_curves, curves, metrics[0] if metrics else "val/top1")
-        except OSError as error:
-            raise UserError(f"--write-curves {args.write_curves}: {error.strerror}") from None
-        answer(
-            args,
-            {"file": str(args.write_curves), "curves": len(curves)},
-            lambda: f"{len(curves)} curves kept",
-        )
+    return curves, metrics[0] if metrics else "val/top1"
+
+
+def _keep(args: argparse.Namespace, curves: list[RecordedCurve], metric: str) -> int:
+    """Write the curves for later, however few they are."""
+    from study.simulation.curve_set import write_csv
+
+    try:
+        write_csv(args.write_curves, curves, metric)
+    except OSError as error:
+        raise UserError(f"--write-curves {args.write_curves}: {error.strerror}") from None
+    about = {"file": str(args.write_curves), "curves": len(curves)}
+    answer(args, about, lambda: f"{len(curves)} curve{'s' * (len(curves) != 1)} kept")
+    return DONE
+
+
+def _searches(args: argparse.Namespace, curves: list[RecordedCurve]) -> list[CurveSet]:
+    """Put the curves together as ``--pairs`` says."""
+    from study.simulation.curve_set import pooled, searches
+
     sets = searches(curves)
     if not sets:
         raise UserError(

@@ -68,6 +68,23 @@ def test_curves_that_were_kept_are_replayed_alike(results: Path, command: Comman
     assert asked("simulate", "made", *few, *by_sampler) == asked("simulate", file, *few, *by_sampler)
 
 
+def test_curves_are_kept_however_few_they_are(results: Path, command: Command) -> None:
+    write_folder(results, "alone", trials(2))
+    file = results / "alone.csv"
+    words = ("simulate", "alone", "--results", results, "--write-curves", file)
+    code, out, _ = command(*words, "--json")
+    assert (code, json.loads(out)) == (0, {"file": str(file), "curves": 1})
+    assert len(file.read_text().splitlines()) == 2
+    assert command(*words)[:2] == (0, "1 curve kept\n")
+    code, _, complaint = command("simulate", file)
+    assert (code, "no search has two whole curves" in complaint) == (2, True)
+
+
+def test_help_names_what_json_has_of_kept_curves(command: Command) -> None:
+    _, out, _ = command("simulate", "--help")
+    assert 'With --write-curves: {"file", "curves"' in out
+
+
 def test_the_published_curves_are_replayed_in_each_form(asked: Callable[..., Any], tmp_path: Path) -> None:
     sizes = {}
     for pairs in ("each", "search", "centred"):
