@@ -161,10 +161,14 @@ def study_grid(found: Sequence[SeedGroup], protocols: Sequence[str], metric: str
     """Return any study's table: pairs down, methods across, the best of each pair marked."""
     students = [item for item in found if item.method not in ("teacher", "CE") and item.teacher]
     cells: dict[tuple[_Pair, str], list[SeedGroup]] = {}
+    untuned = {_column(item) for item in students if item.tuning is None}
     for item in students:
-        cells.setdefault(((item.teacher, item.student, item.data, item.epochs), _column(item)), []).append(
-            item
-        )
+        pair = item.teacher, item.student, item.data, item.epochs
+        columns = [_tuned_column(item)] if item.tuning else []
+        if not columns or (item.published and _column(item) in untuned):
+            columns.append(_column(item))
+        for column in columns:
+            cells.setdefault((pair, column), []).append(item)
     pairs = dict.fromkeys(pair for pair, _ in cells)
     methods = sorted(dict.fromkeys(method for _, method in cells), key=_with_base)
     several_kinds = len({pair[2:] for pair in pairs}) > 1
@@ -211,10 +215,13 @@ def _bare(column: str) -> str:
     return column.split(",")[0].split(" {")[0]
 
 
+def _tuned_column(item: SeedGroup) -> str:
+    """Label the column of what searches chose, be it the paper's: the tuned stand beside the tuned."""
+    return f"{item.method}, {SEARCHED}"
+
+
 def _column(item: SeedGroup) -> str:
-    """Label a column: the method; that it was searched; settings that are neither found nor published."""
-    if item.searched:
-        return f"{item.method}, {SEARCHED}"
+    """Label the column of what no search chose: the method, with settings that are not published."""
     if item.method.startswith("SD-") and not item.published:
         return f"{item.method} {item.settings}"
     return item.method

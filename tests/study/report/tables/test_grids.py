@@ -14,6 +14,7 @@ from study.report.tables.grids import TableGrid, TableRow, paper_grids, study_gr
 from study.report.tables.summary import shown, summary
 from study.results.frames import RunFrames, from_records, gather
 from study.results.loaded_study import LoadedStudy, all_names
+from study.results.seed_groups import Tuning
 from study.results.seed_groups import confirmed as configurations
 from study.spec.methods import KD, SDD, Supervised
 from study.spec.study import Confirm
@@ -167,6 +168,25 @@ def test_any_study_has_its_table_with_the_gain_beside() -> None:
     assert row.cells[3].best
     assert row.cells[3].gain is not None
     assert row.cells[3].gain.points == pytest.approx(2.0)
+
+
+def test_what_a_search_chose_stands_beside_what_others_chose_be_it_the_papers() -> None:
+    pairs = ("resnet20", "resnet8"), ("resnet20", "wrn_16_1")
+    made = [r for pair in pairs for kind, top1 in ((KD(), 70.0), (SDD(), 72.0))
+            for r in confirmed(pair, kind, (top1, top1 + 1, top1 + 2))]  # fmt: skip
+    tuned = [
+        dataclasses.replace(item, tuning=Tuning(6, ("lr",)), searched=item.student == "resnet8")
+        for item in configurations(runs(made))
+    ]
+    table = study_grid(tuned, ["last"])
+    assert table.columns == ("teacher", "student", "KD, searched", "SD-KD, searched")
+    assert [row.cells[3].ours for row in table.rows] == ["73.00 ± 1.00 (3)"] * 2
+    assert [row.cells[3].gain.points for row in table.rows if row.cells[3].gain] == [2.0, 2.0]
+    untuned = [dataclasses.replace(i, tuning=None) if i.student == "resnet8" and i.method == "KD" else i
+               for i in tuned]  # fmt: skip
+    table = study_grid(untuned, ["last"])
+    assert table.columns == ("teacher", "student", "KD", "KD, searched", "SD-KD, searched")
+    assert [cell.ours for cell in table.rows[1].cells[2:4]] == ["71.00 ± 1.00 (3)"] * 2, "it is both"
 
 
 def test_the_summary_has_every_configuration() -> None:
