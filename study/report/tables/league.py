@@ -95,7 +95,7 @@ def _league(
     sources = sorted({source for _, source in beside.values()})
     return TableGrid(
         name=f"league_{teacher}-{student}_{file_word(data)}_{epochs}" if number else "league",
-        title=f"League of losses: {teacher}-{student}, {data}, {epochs} epochs",
+        title=f"League of losses, {teacher}-{student}: {data}, {epochs} epochs",
         corner="loss",
         columns=tuple(FORMS[form] for form in forms),
         units=(UNITS["top1"],) * len(forms),
