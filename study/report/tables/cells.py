@@ -110,8 +110,10 @@ def make_cell(
 
 
 def _rank(found: SeedGroup, data: str | None, n: int) -> tuple[bool, int, bool, bool, int]:
-    """Rank a configuration: higher is nearer to the paper."""
-    enough = min(found.epochs, paper_epochs(data)) if data is not None else found.epochs
+    """Rank a configuration: higher is nearer to the paper; in a table of ours the first study's go first."""
+    if data is None:
+        return (True, found.epochs, True, found.role == "baseline", n)
+    enough = min(found.epochs, paper_epochs(data))
     return (found.data == data, enough, not found.searched, found.role == "baseline", n)
 
 
