@@ -15,7 +15,6 @@ from study.simulation.promotion import BestAfter, Pasha
 from study.simulation.replay import ReplayScheduler, StopEarly, replay_key
 from study.simulation.signed_rank import SignedRankTests
 from study.spec.literals import RULES, read_value
-from study.spec.search import ASHA, HyperBand, Median
 from trainables.config.serialization import ConfigError
 from trainables.errors import suggestion
 
@@ -82,7 +81,7 @@ def written(text: str) -> Competitor:
         stop = read_value(text)
     except ConfigError as error:
         raise UserError(f"--rule {text}: {error}") from None
-    if stop is not None and not isinstance(stop, (ASHA, HyperBand, Median)):
+    if stop is not None and type(stop) not in RULES.values():
         name, called, _ = text.strip().partition("(")
         if not called or name in RULES:
             raise UserError(f"--rule {text}: is not written like ASHA(grace=30, reduction=3)")

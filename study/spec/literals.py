@@ -5,16 +5,18 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
-from typing import Any
+from typing import Any, get_args
 
 from study.spec import domains
 from study.spec.checked import checked
-from study.spec.search import ASHA, HyperBand, Median
-from trainables.config.serialization import ConfigError
+from study.spec.search import Search
+from trainables.config.serialization import ConfigError, field_types
 from trainables.errors import suggestion
 
-RULES: Mapping[str, Callable[..., Any]] = {kind.__name__: kind for kind in (ASHA, HyperBand, Median)}
-"""Stopping rules by name."""
+RULES: Mapping[str, type[Any]] = {
+    kind.__name__: kind for kind in get_args(field_types(Search)["stop"]) if kind is not type(None)
+}
+"""Stopping rules by name: whatever ``Search(stop=...)`` takes."""
 
 CALLS: Mapping[str, Callable[..., Any]] = {
     **{kind.__name__: kind for kind in (domains.Float, domains.Int, domains.LogFloat, domains.Choice)},
