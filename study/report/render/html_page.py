@@ -16,6 +16,9 @@ from study.report.render.text import NOBODY, gain_text, legend, notes, paper_tex
 from study.report.tables.cells import TableCell
 from study.report.tables.grids import TableGrid, TableRow
 
+WORDS = 24
+"""Characters above which a cell may be broken into lines."""
+
 
 def asset(name: str) -> str:
     """Read a file of ``assets/``."""
@@ -87,13 +90,19 @@ def grid_html(grid: TableGrid) -> str:
 def plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Set text cells as a table whose columns can be sorted; ``76.81 ± 0.20`` sorts by its first number."""
     body = "".join(
-        "<tr>" + "".join(f"<td{_value(text)}>{escape(text)}</td>" for text in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td{_wraps(text)}{_value(text)}>{escape(text)}</td>" for text in row) + "</tr>"
+        for row in rows
     )
     heads = "".join(_sortable(name) for name in head)
     return (
         f'<div class="scroll"><table class="sortable"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def _wraps(text: str) -> str:
+    """Return the class of a cell of many words, which may take several lines."""
+    return ' class="words"' if len(text) > WORDS else ""
 
 
 def _value(text: str) -> str:
