@@ -38,20 +38,32 @@ def check_owner(storage: BaseStorage, searches: Iterable[str], journal: Path) ->
     """
     for number, search in _known(storage, searches):
         owner = storage.get_study_user_attrs(number).get(OWNER)
-        if owner is not None and owner["journal"] != identity(journal):
-            name = search.partition("/")[0]
+        if owner is None or owner["journal"] == identity(journal):
+            continue
+        name = search.partition("/")[0]
+        if (owner["folder"], owner["host"]) == _place(journal):
             raise LocationError(
-                f"Optuna's database has a search of a study '{name}' already, whose results are in "
-                f"{owner['folder']} on {owner['host']}: go on there, or give this one another --name"
+                f"{journal}: its first line, by which Optuna's database knows the study '{name}', is gone or "
+                "another one; put the journal back from a copy, or give this study another --name"
             )
+        raise LocationError(
+            f"Optuna's database has a search of a study '{name}' already, whose results are in "
+            f"{owner['folder']} on {owner['host']}: go on there, or give this one another --name"
+        )
 
 
 def claim(storage: BaseStorage, searches: Iterable[str], journal: Path) -> None:
     """Write into the Optuna studies of these names that they are of the results folder of ``journal``."""
-    mine = {"journal": identity(journal), "folder": str(journal.parent), "host": platform.node()}
+    folder, host = _place(journal)
+    mine = {"journal": identity(journal), "folder": folder, "host": host}
     for number, _ in _known(storage, searches):
         if storage.get_study_user_attrs(number).get(OWNER) != mine:
             storage.set_study_user_attr(number, OWNER, mine)
+
+
+def _place(journal: Path) -> tuple[str, str]:
+    """Return the folder of a journal and its host, as people find it from elsewhere."""
+    return str(journal.parent.absolute()), platform.node()
 
 
 def _known(storage: BaseStorage, searches: Iterable[str]) -> Iterator[tuple[int, str]]:

@@ -98,3 +98,15 @@ def test_a_results_folder_is_known_wherever_it_lies(tmp_path: Path) -> None:
     claim(storage, ["mine/a@1"], moved)
     (owner,) = (study.user_attrs["results"] for study in storage.get_all_studies())
     assert owner["folder"] == str(tmp_path / "moved")
+
+
+def test_a_journal_that_lost_its_first_line_is_no_other_folders(tmp_path: Path) -> None:
+    storage = open_optuna_storage(sqlite_url(tmp_path / "optuna.db"), pytest.fail)
+    optuna.create_study(storage=storage, study_name="mine/a@1")
+    file = journal(tmp_path / "first", '{"time":1.0}')
+    claim(storage, ["mine/a@1"], file)
+    file.write_text('{"time":2.0}\n')
+    with pytest.raises(
+        LocationError, match=r"first/journal\.jsonl: its first line, .* from a copy, or .* --name"
+    ):
+        check_owner(storage, ["mine/a@1"], file)
