@@ -109,7 +109,7 @@ def write_journal(plan: Plan, folder: StudyFolder, finished: int, epochs: int) -
                 file.write(
                     journal_line("report", {"key": planned.key, "metrics": metrics}, 100.0 * number + epoch)
                 )
-            ended = {"key": planned.key, "status": "done", "reason": ""}
+            ended = {"key": planned.key, "status": "done", "reason": "", "epochs": epochs}
             file.write(journal_line("end", ended, 100.0 * number + 99))
 
 

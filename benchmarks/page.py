@@ -59,7 +59,7 @@ def page(trials: int, folder: Path) -> Path:
                     metrics[name] = 60.0 + 15.0 * (epoch / EPOCHS) + noise
                 told = {"key": trial["key"], "metrics": metrics}
                 file.write(report.journal_line("report", told, begun + 1.2 * epoch))
-            end = {"key": trial["key"], "status": "done", "reason": ""}
+            end = {"key": trial["key"], "status": "done", "reason": "", "epochs": EPOCHS}
             file.write(report.journal_line("end", end, begun + 29.0))
     text = report_page(gather([read_folder(folder / "results", "made")]))
     before, body, after = text.rpartition("</body>")

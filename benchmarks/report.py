@@ -98,7 +98,7 @@ def fill(results: Path, count: int) -> None:
                     when = BEGAN + SECONDS * (EPOCHS * first + epoch * AT_ONCE + number % AT_ONCE)
                     file.write(journal_line("report", {"key": trial["key"], "metrics": metrics}, when))
             for trial in group:
-                end = {"key": trial["key"], "status": "done", "reason": ""}
+                end = {"key": trial["key"], "status": "done", "reason": "", "epochs": EPOCHS}
                 file.write(journal_line("end", end, BEGAN + SECONDS * EPOCHS * (first + AT_ONCE)))
     fill_mlflow(results / "mlflow.db", made)
 

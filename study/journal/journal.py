@@ -3,7 +3,7 @@
     {"type": "trial",  "key", "stage", "pair", "method", "role", "arm", "point", "config", "time"}
     {"type": "report", "key", "metrics", "time"}
     {"type": "remark", "key", "text", "time"}          for the user: a damaged checkpoint, a lost process
-    {"type": "end",    "key", "status": "done" | "stopped" | "failed", "reason", "time"}
+    {"type": "end",    "key", "status": "done" | "stopped" | "failed", "reason", "epochs", "time"}
 
 Beside the trials, what the launches of the study did:
 
@@ -20,28 +20,28 @@ is dropped.
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from study.errors import StudyHalted
-from study.journal.damage import told_by_line
-from study.journal.metrics_reader import ARRIVED, BLOCK, REPORT, read_curves
+from study.journal.curves import LearningCurves
+from study.journal.damage import missing_at_end, missing_start, told_by_line
+from study.journal.fold import fold
+from study.journal.line_file import LineFile
+from study.journal.lines import REPORT, Line, parse
+from study.journal.metrics_reader import ARRIVED, read_curves
 from study.journal.notes import LeaveNote, Note, is_note, line_of, note_of
 from study.journal.record import MetricHistory, TrialRecord, TrialStatus
 from study.plan.trial import PlannedTrial
-
-Line = dict[str, Any]
 
 StudyState = Literal["running", "interrupted", "finished"]
 """Whether a launcher runs a study, or the last one went to the end."""
 
 
 class Journal:
-    """Holds the journal of one study, open for appending by one launcher.
+    """Holds the journal of one study, to be appended to by one launcher; its first line makes the file.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -58,13 +58,10 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
         known = read_journal(path)
         self.records: dict[str, TrialRecord] = known.records
         self.notes: list[Note] = known.notes
-        _drop_torn_line(path)
-        self._file = path.open("ab", buffering=0)
-        self._size = self._file.tell()
+        self._file = LineFile(path)
 
     def begin(self, planned: PlannedTrial) -> Line | None:
         """Note that a trial has begun, or goes on; None when it is noted as running already."""
@@ -92,8 +89,9 @@ class Journal:
         return self._append({"type": "remark", "key": key, "text": text})
 
     def end(self, key: str, status: TrialStatus, reason: str = "") -> Line:
-        """Note how a trial ended."""
-        return self._append({"type": "end", "key": key, "status": status, "reason": reason})
+        """Note how a trial ended, and after how many epochs."""
+        epochs = len(self.records[key].history)
+        return self._append({"type": "end", "key": key, "status": status, "reason": reason, "epochs": epochs})
 
     def note(self, note: Note) -> None:
         """Keep what happened to the study itself."""
@@ -106,16 +104,7 @@ class Journal:
 
     def _append(self, line: Line) -> Line:
         line.setdefault("time", time.time())
-        raw = json.dumps(line, separators=(",", ":")).encode() + b"\n"
-        try:
-            written = 0
-            while written < len(raw):  # a disk that is nearly full takes a part, then refuses
-                written += self._file.write(raw[written:])
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            self._file.truncate(self._size)
-            raise StudyHalted(f"cannot write {self.path}: {error.strerror}") from error
-        self._size += len(raw)
+        self._file.append(json.dumps(line, separators=(",", ":")).encode() + b"\n")
         fold(self.records, line)
         return line
 
@@ -127,7 +116,7 @@ def read_lines(path: Path) -> Iterator[Line]:
     with path.open("rb") as file, told_by_line(path):
         for raw in file:
             if raw.endswith(b"\n"):
-                yield json.loads(raw)
+                yield parse(raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,30 +150,54 @@ class JournalOutline:
 
 
 def read_outline(path: Path) -> JournalOutline:
-    """Read the outline of a journal; reports, which are nearly all of it, are passed over unread."""
+    """Read the outline of a journal; reports, which are nearly all of it, are passed over unread.
+
+    Raises:
+        JournalDamaged: a line is none of a journal, or a trial's first is missing.
+    """
     records: dict[str, TrialRecord] = {}
     notes: list[Note] = []
+    named: set[str] = set()
     latest = b""
-    if path.exists():
-        with path.open("rb") as file, told_by_line(path):
-            for raw in file:
-                if not raw.endswith(b"\n"):
-                    continue
-                latest = raw
-                if raw.startswith(REPORT):
-                    continue
-                line = json.loads(raw)
-                fold(records, line)
-                if is_note(line):
-                    notes.append(note_of(line))
-            return JournalOutline(records, notes, json.loads(latest)["time"] if latest else None)
-    return JournalOutline(records, notes)
+    if not path.exists():
+        return JournalOutline(records, notes)
+    with path.open("rb") as file, told_by_line(path):
+        for number, raw in enumerate(file, start=1):
+            if not raw.endswith(b"\n"):
+                continue
+            latest = raw
+            if raw.startswith(REPORT):
+                continue
+            line = parse(raw)
+            if is_note(line):
+                notes.append(note_of(line))
+            else:
+                fold(records, line, f"{path}, line {number}")
+                named.add(line["key"])
+        last = parse(latest)["time"] if latest else None
+    if len(named) > len(records):
+        raise missing_start(path, min(named - records.keys()))
+    return JournalOutline(records, notes, last)
+
+
+def read_measured(path: Path, names: Sequence[str] | None = None) -> tuple[JournalOutline, LearningCurves]:
+    """Read the outline of a journal and the metrics ``names`` of its trials, or all; see ``read_curves``.
+
+    Raises:
+        JournalDamaged: a line is damaged, or an epoch is missing of a trial, so that another would count in
+            the place of its last.
+    """
+    outline = read_outline(path)
+    curves = read_curves(path, list(outline.records), names)
+    for record, found in zip(outline.records.values(), curves.lengths.tolist(), strict=True):
+        if found < record.end_epochs:
+            raise missing_at_end(path, record.key, record.end_epochs, found)
+    return outline, curves
 
 
 def read_journal(path: Path) -> JournalOutline:
     """Read the whole of a journal: its outline, and its trials with their histories."""
-    whole = read_outline(path)
-    curves = read_curves(path, list(whole.records))
+    whole, curves = read_measured(path)
     names = tuple(name for name in curves.names if name != ARRIVED)
     values, times = curves.columns(names), curves.column(ARRIVED)
     for record, end, length in zip(whole.records.values(), curves.ends, curves.lengths, strict=True):
@@ -196,46 +209,3 @@ def read_journal(path: Path) -> JournalOutline:
 def read_records(path: Path) -> dict[str, TrialRecord]:
     """Read the trials of a journal by key, in the order in which they began."""
     return read_journal(path).records
-
-
-def fold(records: dict[str, TrialRecord], line: Line) -> None:
-    """Take one line into ``records``; what it notes of the study is passed over."""
-    if is_note(line):
-        return
-    key = line["key"]
-    if line["type"] == "trial":
-        fields = {name: line[name] for name in ("stage", "pair", "method", "role", "config")}
-        if key in records:
-            records[key].status, records[key].reason, records[key].ended = "running", "", None
-        else:
-            records[key] = TrialRecord(
-                key=key, search=line["arm"], started=line["time"], point=line.get("point", {}), **fields
-            )
-        return
-    record = records.get(key)
-    if record is None:  # of two machines whose clocks disagree
-        return
-    if line["type"] == "remark":
-        record.remarks.append(line["text"])
-    elif line["type"] == "report":
-        if line["metrics"]["epoch"] == len(record.history) + 1:
-            record.history.append(line["metrics"])
-            record.times.append(line["time"])
-    else:
-        record.status, record.reason, record.ended = line["status"], line["reason"], line["time"]
-
-
-def _drop_torn_line(path: Path) -> None:
-    if not path.exists():
-        return
-    with path.open("rb+") as file:
-        end = whole = file.seek(0, os.SEEK_END)
-        while whole:
-            start = max(0, whole - BLOCK)
-            file.seek(start)
-            newline = file.read(whole - start).rfind(b"\n")
-            whole = start + newline + 1
-            if newline >= 0:
-                break
-        if whole < end:
-            file.truncate(whole)

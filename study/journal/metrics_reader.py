@@ -1,16 +1,8 @@
-"""Reads the reports of a journal as arrays; of a long one they are kept in a file beside it.
-
-That file is good for the bytes it was made from, so that only what was appended since is parsed.
-"""
+"""Reads the reports of a journal as arrays; of a long one they are kept in a file beside it."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,71 +13,12 @@ import pyarrow.json
 from numpy.typing import NDArray
 
 from study.journal.curves import Floats, LearningCurves
-from study.journal.damage import told_by_line
-from trainables.storage.files import atomically
+from study.journal.damage import missing_epoch, told_by_line
+from study.journal.lines import LATEST, REPORT
+from study.journal.parsed_metrics import ParsedMetrics
 
 WORTH = 32 << 20
 """Bytes whose parsing is worth a file: about half a second of it on two cores (200 MB took 2.5 to 3.5 s)."""
-
-ENDS = 64 << 10
-"""Bytes at both ends of the parsed ones by which they are known again; a journal is only appended to."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedMetrics:
-    """Holds the curves of the trials ``keys`` in the first ``size`` bytes of a journal."""
-
-    size: int
-    keys: tuple[str, ...]
-    curves: LearningCurves
-
-    @classmethod
-    def of(cls, journal: Path) -> ParsedMetrics | None:
-        """Load what an earlier reading left; None where the journal does not begin with what it read."""
-        try:
-            with np.load(file_of(journal)) as kept:
-                size = int(kept["size"])
-                if str(kept["ends"]) != ends(journal, size):
-                    return None
-                curves = LearningCurves(tuple(kept["names"].tolist()), kept["lengths"], kept["values"])
-                return cls(size, tuple(kept["keys"].tolist()), curves)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            return None
-
-    def save(self, journal: Path) -> None:
-        """Save the curves for the next reading; where that cannot be, that one parses again."""
-        curves = self.curves
-        with suppress(OSError), atomically(file_of(journal)) as file:
-            np.savez(
-                file,
-                size=np.array(self.size),
-                ends=np.array(ends(journal, self.size)),
-                keys=np.array(self.keys),
-                names=np.array(curves.names),
-                lengths=curves.lengths,
-                values=curves.values,
-            )
-
-
-def file_of(journal: Path) -> Path:
-    """Return the file in which the arrays of a journal are kept."""
-    return journal.with_suffix(".npz")
-
-
-def ends(journal: Path, size: int) -> str:
-    """Hash the first and the last :data:`ENDS` of the first ``size`` bytes; empty where there are fewer."""
-    with journal.open("rb") as file:
-        if file.seek(0, os.SEEK_END) < size:
-            return ""
-        hashed = hashlib.sha256()
-        for start in (0, max(0, size - ENDS)):
-            file.seek(start)
-            hashed.update(file.read(min(ENDS, size - start)))
-        return hashed.hexdigest()
-
-
-REPORT = b'{"type":"report",'
-"""How the line of a report begins."""
 
 ARRIVED = "journal/time"
 """Name of a column beside the metrics: when the report came, seconds since 1970."""
@@ -125,14 +58,14 @@ class _JournalChunk(NamedTuple):
 def read_curves(path: Path, keys: Sequence[str], names: Sequence[str] | None = None) -> LearningCurves:
     """Read the metrics of the trials ``keys`` in the journal at ``path``, NaN where one was not reported.
 
-    An epoch of a trial counts once, the first time, and after the one before it. A last line that a crash cut
-    off is left out. All metrics of a long journal are kept in a file beside it (:class:`ParsedMetrics`).
+    An epoch of a trial counts once, the first time. A last line that a crash cut off is left out. All
+    metrics of a long journal are kept in a file beside it (:class:`ParsedMetrics`).
 
     Args:
         names: of the metrics, :data:`ARRIVED` among them if wanted; None for all there are.
 
     Raises:
-        JournalDamaged: a line is no report.
+        JournalDamaged: a line is no report, or an epoch is missing of a trial that has later ones.
     """
     place = {key: number for number, key in enumerate(keys)}
     parts, parsed, whole = list[_JournalChunk](), 0, names is None
@@ -145,14 +78,17 @@ def read_curves(path: Path, keys: Sequence[str], names: Sequence[str] | None = N
             if (table := _table(lines, names)) is not None:
                 parts.append(_portion(table, place, names))
                 whole = whole and len(parts[-1].trials) == table.num_rows
-    curves = _curves(parts, len(keys), names)
+    curves = _curves(path, parts, keys, names)
     if whole and size - parsed >= WORTH:
         ParsedMetrics(size, tuple(keys), curves).save(path)
     return curves
 
 
-def _curves(parts: list[_JournalChunk], count: int, names: Sequence[str] | None) -> LearningCurves:
-    """Sort the reports of ``count`` trials into curves; ``parts`` are used up."""
+def _curves(
+    path: Path, parts: list[_JournalChunk], keys: Sequence[str], names: Sequence[str] | None
+) -> LearningCurves:
+    """Sort the reports of the trials ``keys`` into curves; ``parts`` are used up."""
+    count = len(keys)
     if names is None:
         names = tuple(dict.fromkeys(name for part in parts for name in part.names))
     if not parts:
@@ -169,9 +105,11 @@ def _curves(parts: list[_JournalChunk], count: int, names: Sequence[str] | None)
     order, trials, epochs = order[fresh], trials[fresh], epochs[fresh]
     counts = np.bincount(trials, minlength=count)
     within = np.arange(len(trials)) - (np.cumsum(counts) - counts)[trials]
-    whole = epochs == within + 1  # not so after a gap
-    lengths = np.bincount(trials[whole], minlength=count).astype(np.int64)
-    return LearningCurves(tuple(names), lengths, values[order[whole]])
+    whole = epochs == within + 1
+    if not whole.all():
+        gap = int(np.argmin(whole))
+        raise missing_epoch(path, keys[trials[gap]], int(within[gap]) + 1)
+    return LearningCurves(tuple(names), counts.astype(np.int64), values[order])
 
 
 def _known(known: ParsedMetrics, place: dict[str, int], names: Sequence[str] | None) -> _JournalChunk:
@@ -185,18 +123,37 @@ def _known(known: ParsedMetrics, place: dict[str, int], names: Sequence[str] | N
 
 
 def _portion(table: pa.Table, place: dict[str, int], names: Sequence[str] | None) -> _JournalChunk:
-    """Turn a table of reports into a chunk of arrays."""
+    """Turn a table of reports into a chunk of arrays.
+
+    Raises:
+        ValueError: one lacks a field, or a field holds what it cannot.
+    """
+    if not pa.types.is_string(table["key"].type) or table["key"].null_count:
+        raise ValueError("a report is of no trial")
     keys = table["key"].combine_chunks().dictionary_encode()
     known = np.array([place.get(key, -1) for key in keys.dictionary.to_pylist()], dtype=np.int64)
     trials = known[keys.indices.to_numpy(zero_copy_only=False)]
     metrics = table["metrics"].combine_chunks()
+    if not pa.types.is_struct(metrics.type):
+        raise ValueError("a report has no metrics")
     reported = [field.name for field in metrics.type if field.name != "epoch"]
     kept = tuple(names) if names is not None else (*reported, ARRIVED)
     columns = {name: metrics.field(name) for name in ("epoch", *kept) if name != ARRIVED}
     columns[ARRIVED] = table["time"]
-    numbers = {name: column.to_numpy(zero_copy_only=False) for name, column in columns.items()}
-    values = np.column_stack([numbers[name] for name in kept]).astype(np.float64)
-    return _JournalChunk(trials, numbers["epoch"].astype(np.int64), kept, values).ours()
+    numbers = {name: _numbers(column) for name, column in columns.items()}
+    epochs, times = numbers["epoch"], numbers[ARRIVED]
+    if not ((epochs >= 1) & (epochs % 1 == 0) & (times >= 0) & (times < LATEST)).all():  # nor where missing
+        raise ValueError("a report has no epoch or no time")
+    values = np.column_stack([numbers[name] for name in kept])
+    return _JournalChunk(trials, epochs.astype(np.int64), kept, values).ours()
+
+
+def _numbers(column: pa.Array | pa.ChunkedArray) -> Floats:
+    """Return a column of numbers; NaN where there is none."""
+    kind = column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
+        raise ValueError(f"a report holds a {kind} for a number")
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _table(lines: bytes, names: Sequence[str] | None) -> pa.Table | None:

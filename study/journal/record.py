@@ -9,7 +9,9 @@ from typing import Any, Literal, get_args, overload
 import numpy as np
 
 from study.journal.curves import Floats
+from study.journal.damage import COPY, JournalDamaged
 from study.plan.trial import Role, StageName
+from trainables.config.serialization import ConfigError
 from trainables.config.trial import TrialConfig
 
 Metrics = dict[str, float]
@@ -117,6 +119,8 @@ class TrialRecord:
         times: when each of them arrived, seconds since 1970.
         point: the Optuna parameters behind a trial of a search.
         remarks: what went wrong on the way and was mended.
+        end_epochs: epochs that it had behind it where it ended, by the line that says so.
+        source: file and line that it was read from; empty where it comes from elsewhere.
     """
 
     key: str
@@ -134,13 +138,20 @@ class TrialRecord:
     times: list[float] = field(default_factory=list)
     point: dict[str, Any] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    end_epochs: int = field(default=0, repr=False, compare=False)
+    source: str = field(default="", repr=False, compare=False)
     _trial: TrialConfig | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def trial(self) -> TrialConfig:
         """Typed configuration of the trial, read from ``config`` when it is first asked for."""
         if self._trial is None:
-            self._trial = TrialConfig.from_dict(self.config)
+            try:
+                self._trial = TrialConfig.from_dict(self.config)
+            except ConfigError as error:
+                if not self.source:
+                    raise
+                raise JournalDamaged(f"{self.source}: damaged (config: {error}); {COPY}") from None
         return self._trial
 
     @property

@@ -11,8 +11,8 @@ from functools import cached_property
 import numpy as np
 
 from study.journal.curves import Floats, LearningCurves
-from study.journal.journal import StudyState, read_outline
-from study.journal.metrics_reader import ARRIVED, read_curves
+from study.journal.journal import StudyState, read_measured
+from study.journal.metrics_reader import ARRIVED
 from study.journal.notes import LaunchNote, Note, StageNote, last_launch
 from study.journal.record import TrialRecord, TrialStatus
 from study.monitoring.device_time import SPENT
@@ -105,9 +105,9 @@ class StudyOverview:
     @classmethod
     def read(cls, folder: StudyFolder) -> StudyOverview:
         """Read the study in ``folder`` as it is at this moment."""
-        outline, file = read_outline(folder.journal), StudyFile.read(folder)
+        file = StudyFile.read(folder)
         names = (*dict.fromkeys([file.metric, *SPENT]), ARRIVED)
-        curves = read_curves(folder.journal, list(outline.records), names)
+        outline, curves = read_measured(folder.journal, names)
         records = list(outline.records.values())
         return cls(
             file,

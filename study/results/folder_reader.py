@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from study.journal.journal import read_outline
-from study.journal.metrics_reader import read_curves
+from study.journal.journal import read_measured
 from study.plan.study_file import StudyFile
 from study.results.loaded_study import LoadedStudy, SearchGoals, all_names
 from study.workspace.folder import find_study
@@ -19,12 +18,11 @@ def read_folder(results: Path, study: str) -> LoadedStudy:
     """
     folder = find_study(results, study)
     file = StudyFile.read(folder)
-    records = read_outline(folder.journal).records
     goals = SearchGoals.of(file)
-    curves = read_curves(folder.journal, list(records), all_names(file.metric, *goals.metrics))
+    outline, curves = read_measured(folder.journal, all_names(file.metric, *goals.metrics))
     return LoadedStudy.of_curves(
         study,
-        list(records.values()),
+        list(outline.records.values()),
         curves,
         file.confirm,
         file.metric,

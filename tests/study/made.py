@@ -143,6 +143,7 @@ def lines(item: TrialRecord) -> Iterable[dict[str, Any]]:
             "key": item.key,
             "status": item.status,
             "reason": item.reason,
+            "epochs": len(item.history),
             "time": item.ended,
         }
 

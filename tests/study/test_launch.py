@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -128,6 +129,26 @@ class TestFinished:
         assert done.returncode == 0, done.stdout + done.stderr
         assert "search: 3 trials, 3 of them known" in done.stdout
         assert (results / "small" / "trials.csv").read_bytes() == before
+
+    def test_what_was_taken_out_of_the_journal_comes_back_from_the_store(
+        self, finished: tuple[Path, Path, str], tmp_path: Path
+    ) -> None:
+        """One trial of each stage, all its lines: what the advice about a damaged line comes to."""
+        file, results, _ = finished
+        shutil.copytree(results, tmp_path / "results")
+        journal = tmp_path / "results" / "small" / "journal.jsonl"
+        done = [record for record in read_records(journal).values() if record.status == "done"]
+        keys = {record.stage: record.key.encode() for record in done}.values()
+        lines = journal.read_bytes().splitlines(keepends=True)
+        journal.write_bytes(b"".join(line for line in lines if not any(key in line for key in keys)))
+        again = launch("--space", file, "--results", tmp_path / "results")
+        assert again.returncode == 0, again.stdout + again.stderr
+        before, after = (
+            pd.read_csv(place / "small" / "trials.csv").set_index("trial_key").sort_index()
+            for place in (results, tmp_path / "results")
+        )
+        columns = ["stage", "status", "epochs", "val/top1", "test/top1"]
+        pd.testing.assert_frame_equal(before[columns], after[columns], check_exact=True)
 
     @pytest.mark.slow
     def test_another_study_finds_the_runs_of_this_one(self, finished: tuple[Path, Path, str]) -> None:

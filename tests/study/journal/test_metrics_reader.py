@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from study.journal import metrics_reader as parsed
 from study.journal import metrics_reader as reports
+from study.journal import parsed_metrics as parsed
 from study.journal.journal import Journal, read_journal, read_records
 from tests.study.journal.test_journal import epochs, planned
 

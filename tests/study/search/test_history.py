@@ -91,6 +91,28 @@ def test_a_lost_or_damaged_database_is_made_anew(
     assert again.ask("d") is None
 
 
+def test_what_a_damaged_journal_has_lost_of_a_trial_is_asked_for_again(
+    cut_off: tuple[Plan, Path, Driven], tmp_path: Path
+) -> None:
+    """Optuna's database is ahead of the journal: all lines of a trial are taken out, or the last ones."""
+    plan, folder, before = cut_off
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    journal, lost = tmp_path / "journal.jsonl", before.planned_trials["1"].key
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(line for line in lines if lost.encode() not in line))
+    again = Driven(plan, tmp_path)
+    assert again.search.left() == 4
+    asked = keys([again.ask("a"), again.ask("b")])
+    assert sorted(asked) == sorted([lost, before.planned_trials["5"].key])
+    again.close()
+
+    journal.write_bytes(b"".join(lines[: len(lines) // 2]))
+    kept = {key for key, record in read_records(journal).items() if record.status == "done"}
+    again = Driven(plan, tmp_path)
+    assert again.search.left() == 8 - len(kept)
+    assert {name for name, _, state, *_ in told(again) if state is TrialState.COMPLETE} >= kept
+
+
 def test_a_wider_space_keeps_all_and_a_narrower_one_what_fits(space: Write, tmp_path: Path) -> None:
     seven = ["budget.trials=7", "search.sampler=random"]
     before = run(resolve(load_space(space(), seven)), tmp_path)
