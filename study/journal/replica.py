@@ -20,6 +20,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from study.background import repeating
+from study.journal.damage import check_lines
 from trainables.storage.blobs import BlobStorage, StorageError
 from trainables.storage.files import read_json, write_atomically, write_json
 
@@ -56,20 +57,22 @@ class JournalReplica:
         self._offered = ""
 
     def fetch(self) -> int:
-        """Bring the local journal and the segments together; return how many lines were new here."""
+        """Bring the local journal and the segments together; return how many lines were new here.
+
+        Raises:
+            JournalDamaged: a line that would go here or there, or with which others are put in order, is no
+                line of a journal; nothing was written.
+        """
         names = self.storage.names(self.folder)
         local = whole_lines(self.journal)
         known, size = self._state(local)
-        found = [
-            line
-            for name in names
-            if name not in known
-            for line in split(self.storage.read(f"{self.folder}/{name}"))
-        ]
+        found = [line for name in names if name not in known for line in self._segment(name)]
         here, there = set(local), set(found)
         ends = accumulate(map(len, local))
         unsent = [line for line, end in zip(local, ends, strict=True) if end > size and line not in there]
         new = list(dict.fromkeys(line for line in found if line not in here))
+        if new or unsent:
+            check_lines(self.journal, local)
         if new:
             local = list(heapq.merge(local, new, key=time_of))
             write_atomically(self.journal, b"".join(local))
@@ -115,6 +118,12 @@ class JournalReplica:
                 yield
         finally:
             attempt()
+
+    def _segment(self, name: str) -> list[bytes]:
+        """Read the lines of a segment."""
+        lines = split(self.storage.read(f"{self.folder}/{name}"))
+        check_lines(f"{self.storage.url}/{self.folder}/{name}", lines, "put that object back from a copy")
+        return lines
 
     def _state(self, local: list[bytes]) -> tuple[set[str], int]:
         """Read which segments' lines are in the local file, and how many of its bytes are in segments."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from study.journal import replica as module
+from study.journal.damage import JournalDamaged
 from study.journal.replica import JournalReplica
 from tests.object_server import BUCKET
 from trainables.storage.blobs import BlobStorage
@@ -102,6 +103,59 @@ def test_a_line_cut_off_by_a_crash_is_not_sent(machines: tuple[Machine, Machine]
     mirror.send()
     b.launch()
     assert b.times == [1]
+
+
+@pytest.mark.parametrize("fresh", [True, False], ids=["with new segments", "with unsent lines"])
+def test_a_damaged_line_here_is_named_and_goes_nowhere(
+    machines: tuple[Machine, Machine], fresh: bool
+) -> None:
+    a, b = machines
+    mirror = a.launch()
+    a.write(1, 2)
+    mirror.send()
+    if fresh:
+        b.launch()
+        b.write(3)
+        b.launch()
+    else:
+        a.write(4)
+    before = a.storage.names("studies/mine/journal")
+    a.file.write_bytes(a.file.read_bytes().replace(b'"time": 1}', b'"time": 1!'))
+    spoilt = a.file.read_bytes()
+    with pytest.raises(
+        JournalDamaged, match=r"mine/journal\.jsonl, line 1: damaged \(it is no line of a journal"
+    ):
+        a.launch()
+    assert a.file.read_bytes() == spoilt
+    assert a.storage.names("studies/mine/journal") == before
+
+
+def test_a_damaged_line_in_the_store_is_named_and_does_not_come_here(
+    machines: tuple[Machine, Machine],
+) -> None:
+    a, b = machines
+    mirror = a.launch()
+    a.write(1, 2)
+    mirror.send()
+    (name,) = a.storage.names("studies/mine/journal")
+    a.storage.write(f"studies/mine/journal/{name}", a.file.read_bytes() + b'{"type":"leave"}\n')
+    told = (
+        rf"studies/mine/journal/{name}, line 3: damaged \(time is missing\); put that object back from a copy"
+    )
+    with pytest.raises(JournalDamaged, match=told):
+        b.launch()
+    assert not b.file.exists()
+
+
+def test_a_line_that_was_taken_out_comes_back(machines: tuple[Machine, Machine]) -> None:
+    a, _ = machines
+    mirror = a.launch()
+    a.write(1, 2, 3)
+    mirror.send()
+    first, _, last = a.file.read_bytes().splitlines(keepends=True)
+    a.file.write_bytes(first + last)
+    a.launch()
+    assert (a.new, a.times) == (1, [1, 2, 3])
 
 
 def test_many_segments_are_put_together(
