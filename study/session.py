@@ -84,6 +84,8 @@ class Session:
             self._stack.enter_context(Lease(folder.store.storage, folder.name).held(self._lost))
         self._stack.enter_context(listening(folder.stop_request))
         mirror = self._fetch()
+        journal = Journal(folder.journal)  # read before anything is said of the study, or written
+        self._stack.callback(journal.close)
         if plan.search_spaces:
             self._check_search()
         self._log.keep_in(folder.path / "launch.log")
@@ -94,8 +96,6 @@ class Session:
         places.remember(folder.path)
         if plan.auto is not None:
             precision.keep(folder, plan.auto)
-        journal = Journal(folder.journal)
-        self._stack.callback(journal.close)
         expected = ExpectedTrials.of(plan)
         note = LaunchNote(
             host=platform.node(), pid=os.getpid(), epochs=expected.epochs, trials=expected.trials
