@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, get_args
 
@@ -51,11 +53,20 @@ def is_time(value: Any) -> bool:
     return is_number(value) and 0 <= value < LATEST
 
 
+def _finite(digits: str) -> float:
+    """Read a number with a point or exponent; one that is too large for 64 bits is no infinity."""
+    if math.isinf(value := float(digits)):
+        raise ValueError(digits)
+    return value
+
+
 def _is_report(metrics: Any) -> bool:
     """Tell whether metrics are numbers, null where one was not measured, and of which epoch they are."""
-    if not isinstance(metrics, dict) or not is_count(metrics.get("epoch")) or metrics["epoch"] < 1:
+    if not isinstance(metrics, dict) or not is_count(metrics.get("epoch")):
         return False
-    return all(value is None or is_number(value) for value in metrics.values())
+    return 1 <= metrics["epoch"] < LATEST and all(
+        value is None or is_number(value) for value in metrics.values()
+    )
 
 
 def _one_of(words: Iterable[str]) -> Form:
@@ -116,7 +127,7 @@ def parse(raw: bytes) -> Line:
         ValueError: it is none; says what is wrong with it.
     """
     try:
-        line = json.loads(raw)
+        line = json.loads(raw, parse_float=_finite)
     except (ValueError, RecursionError):
         line = None
     if not isinstance(line, dict):
@@ -147,10 +158,29 @@ def _check_config(config: Line) -> None:
     shape = _shape(config)
     if shape not in _good:
         try:
-            TrialConfig.from_dict(config)
+            left_out = _left_out(TrialConfig.from_dict(config), config)
         except ValueError as error:
             raise ValueError(f"config: {error}") from None
+        if left_out:
+            raise ValueError(f"config: {left_out}: missing")
         _good.add(shape)
+
+
+def _left_out(read: Any, written: Any, path: str = "") -> str:
+    """Return the path of a field that every version has written and ``written`` lacks; empty for none.
+
+    Such a field has a default, which need not be what the trial was run with.
+    """
+    inner: list[tuple[str, Any, Any]] = []
+    if dataclasses.is_dataclass(read):
+        for item in dataclasses.fields(read):
+            if item.name in written:
+                inner.append((f"{path}{item.name}.", getattr(read, item.name), written[item.name]))
+            elif "in_key" not in item.metadata:
+                return f"{path}{item.name}"
+    elif isinstance(read, tuple):
+        inner += [(path, *pair) for pair in zip(read, written, strict=True)]
+    return next(filter(None, (_left_out(one, other, at) for at, one, other in inner)), "")
 
 
 def _shape(value: Any) -> Any:

@@ -142,7 +142,8 @@ def _portion(table: pa.Table, place: dict[str, int], names: Sequence[str] | None
     columns[ARRIVED] = table["time"]
     numbers = {name: _numbers(column) for name, column in columns.items()}
     epochs, times = numbers["epoch"], numbers[ARRIVED]
-    if not ((epochs >= 1) & (epochs % 1 == 0) & (times >= 0) & (times < LATEST)).all():  # nor where missing
+    whole = (epochs >= 1) & (epochs == np.floor(epochs)) & (epochs < LATEST)  # not so where one is missing
+    if not (whole & (times >= 0) & (times < LATEST)).all():
         raise ValueError("a report has no epoch or no time")
     values = np.column_stack([numbers[name] for name in kept])
     return _JournalChunk(trials, epochs.astype(np.int64), kept, values).ours()

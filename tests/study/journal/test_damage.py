@@ -26,6 +26,7 @@ WHOLE: dict[str, Callable[[bytes], bytes]] = {
     "zeros, as after a power cut": lambda line: b"\0" * 50 + b"\n",
     "another file's": lambda line: b'{"pair": 3}\n',
     "no object": lambda line: b"3\n",
+    "a number that 64 bits do not hold": lambda line: line.replace(b'"time":', b'"time":1e999,"x":'),
     "nested without end": lambda line: b"[" * 100_000 + b"\n",
 }
 
@@ -93,6 +94,9 @@ FIELDS: list[tuple[str, Change, str]] = [
     ("trial", put({}, "config"), "config: data: missing"),
     ("trial", put("x", "config", "training", "lr"), "config: training.lr: "),
     ("trial", without("config", "data", "name"), "config: data.name: missing"),
+    ("trial", without("config", "seed"), "config: seed: missing"),
+    ("trial", without("config", "method", "features"), "config: method.features: missing"),
+    ("trial", without("config", "method", "logit", "scales"), "config: method.logit.scales: missing"),
     ("trial", put([], "point"), "point is not an object"),
     ("report", without("metrics"), "metrics is missing"),
     ("report", put(5, "metrics"), "metrics is not the metrics of an epoch"),
