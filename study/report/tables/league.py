@@ -13,9 +13,9 @@ from importlib.resources import files
 import pandas as pd
 
 from study.report.tables.cells import TableCell, make_cell, mark_best, with_gain
-from study.report.tables.grids import TableGrid, TableRow
+from study.report.tables.grids import TableGrid, TableRow, reading_notes
 from study.report.tables.paper_tables import UNITS
-from study.results.seed_groups import PROTOCOLS, SeedGroup
+from study.results.seed_groups import SeedGroup
 
 FORMS = {
     "X": "plain",
@@ -101,7 +101,7 @@ def _league(
         units=(UNITS["top1"],) * len(forms),
         rows=tuple(rows),
         notes=(
-            *(f"Ours: accuracy on the test split {PROTOCOLS[name]} ({name})." for name in protocols),
+            *reading_notes(protocols),
             "Gain: of decoupling, over the same loss and logits by itself, with a 95% bootstrap interval.",
             *(f"Published: {source}." for source in sources),
         ),
