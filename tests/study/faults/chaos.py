@@ -184,6 +184,7 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.md")
     args = parser.parse_args()
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     settings = [part for name, value in SHORT.items() for part in ("--set", f"{name}={value}")]
     space = (ROOT / "tests/study/plan/first_quickstart.py").read_text()
     with tempfile.TemporaryDirectory() as folder:
