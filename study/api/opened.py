@@ -100,8 +100,8 @@ class Study:
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the study's own table, and those of the paper's that it ran something of, by name."""
         from study.report.render.text import wide
-        from study.report.tables.paper_grids import paper_grids
-        from study.report.tables.study_grid import study_grid
+        from study.report.tables.paper_grid import paper_grids
+        from study.report.tables.study_table import study_grid
         from study.results.seed_groups import confirmed
 
         found = confirmed(self._runs)

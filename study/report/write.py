@@ -18,8 +18,8 @@ from study.report.render.latex import latex
 from study.report.render.text import frame_markdown, markdown, tidy, wide
 from study.report.tables.grids import TableGrid
 from study.report.tables.league import league_grids
-from study.report.tables.paper_grids import paper_grids
-from study.report.tables.study_grid import study_grid
+from study.report.tables.paper_grid import paper_grids
+from study.report.tables.study_table import study_grid
 from study.report.tables.summary import HEAD, notes, shown, summary
 from study.report.tables.summary import markdown as summary_markdown
 from study.results.conclusions import FOOTNOTE, conclusions

@@ -26,6 +26,7 @@ class Driven:
 
     def __init__(self, plan: Plan, folder: Path, storage: BaseStorage | None = None) -> None:
         self.said: list[str] = []
+        folder.mkdir(parents=True, exist_ok=True)
         self.journal = Journal(folder / "journal.jsonl")
         teachers = {pair.label: TEACHER for pair in plan.spec.pairs}
         self.history = SearchHistory(plan, teachers, self.journal.records)

@@ -1,7 +1,7 @@
 """Makes tables of confirmed configurations: the study's own, and the paper's with its numbers beside.
 
 :class:`TableGrid` is a table of :class:`TableCell`, whatever it is rendered as. What a cell says is decided
-in ``cells.py``, which cells a table has in ``study_grid.py``, ``league.py`` and ``paper_grids.py``, there by
+in ``cells.py``, which cells a table has in ``study_table.py``, ``league.py`` and ``paper_grid.py``, there by
 ``paper_results.csv``.
 """
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from study.report.tables.cells import TableCell as TableCell
     from study.report.tables.grids import TableGrid as TableGrid
-    from study.report.tables.paper_grids import paper_grids as paper_grids
-    from study.report.tables.study_grid import study_grid as study_grid
+    from study.report.tables.paper_grid import paper_grids as paper_grids
+    from study.report.tables.study_table import study_grid as study_grid
 else:
     from trainables.lazy import hand_on
 

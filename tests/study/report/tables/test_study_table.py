@@ -7,12 +7,12 @@ import dataclasses
 import pytest
 
 from study.journal.record import TrialRecord
-from study.report.tables.study_grid import study_grid
+from study.report.tables.study_table import study_grid
 from study.results.seed_groups import Tuning
 from study.results.seed_groups import confirmed as configurations
 from study.spec.methods import KD, SDD, Supervised
 from tests.study.made import config, confirmed, record, teacher
-from tests.study.report.tables.test_paper_grids import cell, grid, runs
+from tests.study.report.tables.test_paper_grid import cell, grid, runs
 from trainables.config import Teacher, TrialConfig
 
 

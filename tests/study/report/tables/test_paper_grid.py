@@ -11,7 +11,7 @@ from study.journal.curves import LearningCurves
 from study.journal.record import TrialRecord
 from study.report.tables.cells import TableCell
 from study.report.tables.grids import TableGrid, TableRow
-from study.report.tables.paper_grids import paper_grids
+from study.report.tables.paper_grid import paper_grids
 from study.report.tables.summary import shown, summary
 from study.results.frames import RunFrames, from_records, gather
 from study.results.loaded_study import LoadedStudy, all_names
