@@ -56,7 +56,7 @@ class ShortStatus:
 
     @property
     def line(self) -> str:
-        """The same in a line, such as ``running: 5 done, 2 running; last heard of 2026-11-26 10:12:07``."""
+        """Say it in a line, such as ``running: 5 done, 2 running; last heard of 2026-11-26 10:12:07``."""
         if self.damage:
             return self.damage
         counts = [f"{number} {status}" for status, number in self.trials.items() if number]

@@ -156,6 +156,16 @@ def refused(study: StudyFolder, number: int, told: str) -> None:
     assert study.journal.read_bytes() == before
 
 
+def told_by_status_and_shown_by_list(study: StudyFolder, command: Command, part: str) -> None:
+    """``status`` says it in one line, and ``list`` shows the other study all the same."""
+    code, out, complaint = command("status", "made", "--results", study.results)
+    assert (code, out, complaint.count("\n")) == (2, "", 1)
+    assert part in complaint
+    code, out, complaint = command("list", "--results", study.results)
+    assert (code, complaint) == (0, "")
+    assert [line.split()[:2] for line in out.splitlines()[1:]] == [["made", "damaged"], ["other", "finished"]]
+
+
 @pytest.mark.parametrize("value", ["x", None])
 @pytest.mark.parametrize("kind", ["leave", "report"])
 def test_a_last_line_without_its_time_is_told(
@@ -167,12 +177,7 @@ def test_a_last_line_without_its_time_is_told(
     )
     study.journal.write_bytes(b"".join(lines[:last]))
     damage(study, kind, lambda line: written(put(value, "time")(json.loads(line))))
-    code, out, complaint = command("status", "made", "--results", study.results)
-    assert (code, out, complaint.count("\n")) == (2, "", 1)
-    assert f"line {last}: damaged (time is not seconds since 1970)" in complaint
-    code, out, complaint = command("list", "--results", study.results)
-    assert (code, complaint) == (0, "")
-    assert [line.split()[:2] for line in out.splitlines()[1:]] == [["made", "damaged"], ["other", "finished"]]
+    told_by_status_and_shown_by_list(study, command, f"line {last}: damaged (time is not seconds since 1970)")
 
 
 def test_a_value_that_no_trial_can_have_is_told_where_it_is_read(study: StudyFolder) -> None:
@@ -188,12 +193,7 @@ def test_a_value_that_no_trial_can_have_is_told_where_it_is_read(study: StudyFol
 
 def test_commands_say_it_and_show_the_other_studies(study: StudyFolder, command: Command) -> None:
     number = damage(study, "trial", WHOLE["no JSON"])
-    code, out, complaint = command("status", "made", "--results", study.results)
-    assert (code, out, complaint.count("\n")) == (2, "", 1)
-    assert f"line {number}: damaged" in complaint
-    code, out, complaint = command("list", "--results", study.results)
-    assert (code, complaint) == (0, "")
-    assert [line.split()[:2] for line in out.splitlines()[1:]] == [["made", "damaged"], ["other", "finished"]]
+    told_by_status_and_shown_by_list(study, command, f"line {number}: damaged")
 
 
 def test_the_advice_is_one_that_can_be_followed(study: StudyFolder) -> None:
